@@ -1,0 +1,323 @@
+//! What a manifest says about other blobs and manifests.
+//!
+//! OCI image-spec 1.1 `manifest.md` and `image-index.md`, Docker image manifest schema 2. The
+//! bytes themselves are stored and hashed as they came; this is only what the registry must know.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{Digest, MediaType, json};
+
+/// The longest manifest, in bytes (ECR: 4 MiB).
+pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The most descriptors in one manifest: what 4 MiB of the shortest ones come to is beyond any
+/// image; 10,000 still bounds the rows one manifest can write.
+const DESCRIPTORS_LIMIT: usize = 10_000;
+
+/// A pointer to a blob or a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// What the target is.
+    pub media_type: MediaType,
+    /// The target.
+    pub digest: Digest,
+    /// Its length in bytes, as the manifest states it.
+    pub size: u64,
+}
+
+impl Descriptor {
+    /// Whether the layer's media type says that clients must not push it.
+    #[must_use]
+    pub fn is_nondistributable(&self) -> bool {
+        let essence = self.media_type.essence();
+        essence.contains(".nondistributable.") || essence.contains(".foreign.")
+    }
+}
+
+/// A manifest of an image or artifact, or an index of manifests.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its own media type.
+    pub media_type: MediaType,
+    /// The config and the layers; empty for an index.
+    pub blobs: Vec<Descriptor>,
+    /// The children of an index; empty for a manifest.
+    pub manifests: Vec<Descriptor>,
+    /// The manifest this one is about.
+    pub subject: Option<Descriptor>,
+    /// `artifactType`, else the config's media type; absent for a plain index.
+    pub artifact_type: Option<MediaType>,
+    /// Annotations with text values.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The bytes are not a manifest we store.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidManifest {
+    /// Longer than [`MANIFEST_LIMIT`].
+    #[error("the manifest has {0} bytes; at most {MANIFEST_LIMIT} are accepted")]
+    TooLarge(usize),
+    /// Not JSON, ambiguous JSON, or without a media type anywhere.
+    #[error("{0}")]
+    Syntax(String),
+    /// JSON, but not of the shape its media type asks for.
+    #[error("'{member}' of the manifest: {reason}")]
+    Member {
+        /// Where in the manifest.
+        member: String,
+        /// What was expected.
+        reason: String,
+    },
+}
+
+fn member(member: &str, reason: impl Into<String>) -> InvalidManifest {
+    InvalidManifest::Member {
+        member: member.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+impl Manifest {
+    /// Reads `bytes`; `stated` is the media type from outside (`Content-Type` or
+    /// `imageManifestMediaType`), used if the manifest has none and compared if it has one.
+    ///
+    /// # Errors
+    /// See [`InvalidManifest`]. Time and memory are linear in `bytes`.
+    pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Self, InvalidManifest> {
+        if bytes.len() > MANIFEST_LIMIT {
+            return Err(InvalidManifest::TooLarge(bytes.len()));
+        }
+        let value = json::parse(bytes).map_err(|e| InvalidManifest::Syntax(e.to_string()))?;
+        let Value::Object(object) = value else {
+            return Err(InvalidManifest::Syntax(
+                "a JSON object is expected".to_owned(),
+            ));
+        };
+        if object.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
+            return Err(member("schemaVersion", "2 is expected"));
+        }
+        let media_type = media_type(&object, stated)?;
+        let index = matches!(
+            media_type.essence(),
+            MediaType::OCI_INDEX | MediaType::DOCKER_LIST
+        );
+        let mut blobs = Vec::new();
+        let mut manifests = Vec::new();
+        let mut config_type = None;
+        if index {
+            manifests = descriptors(&object, "manifests")?;
+        } else {
+            let config = object
+                .get("config")
+                .ok_or_else(|| member("config", "missing"))?;
+            let config = descriptor(config, "config")?;
+            config_type = Some(config.media_type.clone());
+            blobs.push(config);
+            blobs.append(&mut descriptors(&object, "layers")?);
+        }
+        let subject = present(&object, "subject")
+            .map(|s| descriptor(s, "subject"))
+            .transpose()?;
+        let artifact_type = optional_media_type(&object, "artifactType")?.or(config_type);
+        let annotations = annotations(&object)?;
+        Ok(Self {
+            media_type,
+            blobs,
+            manifests,
+            subject,
+            artifact_type,
+            annotations,
+        })
+    }
+
+    /// Whether this is an index of manifests.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        matches!(
+            self.media_type.essence(),
+            MediaType::OCI_INDEX | MediaType::DOCKER_LIST
+        )
+    }
+}
+
+/// A member that is there and not `null`.
+fn present<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+fn text<'a>(value: &'a Value, at: &str) -> Result<&'a str, InvalidManifest> {
+    value
+        .as_str()
+        .ok_or_else(|| member(at, "a text is expected"))
+}
+
+fn optional_media_type(
+    object: &Map<String, Value>,
+    name: &str,
+) -> Result<Option<MediaType>, InvalidManifest> {
+    match present(object, name) {
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(value) => text(value, name)?
+            .parse()
+            .map(Some)
+            .map_err(|e| member(name, e.to_string())),
+        None => Ok(None),
+    }
+}
+
+fn media_type(
+    object: &Map<String, Value>,
+    stated: Option<&str>,
+) -> Result<MediaType, InvalidManifest> {
+    let own = optional_media_type(object, "mediaType")?;
+    let stated = stated
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            text.parse::<MediaType>()
+                .map_err(|e| member("mediaType", e.to_string()))
+        })
+        .transpose()?;
+    let media_type = match (own, stated) {
+        (Some(own), Some(stated)) if own.essence() != stated.essence() => {
+            let reason = format!("'{own}' differs from the stated media type '{stated}'");
+            return Err(member("mediaType", reason));
+        }
+        (Some(own), _) => own,
+        (None, Some(stated)) => stated,
+        (None, None) => {
+            return Err(InvalidManifest::Syntax(
+                "no media type is stated".to_owned(),
+            ));
+        }
+    };
+    if !media_type.essence().starts_with("application/") {
+        return Err(member(
+            "mediaType",
+            format!("'{media_type}' is not an application type"),
+        ));
+    }
+    Ok(media_type)
+}
+
+fn descriptors(
+    object: &Map<String, Value>,
+    name: &str,
+) -> Result<Vec<Descriptor>, InvalidManifest> {
+    let Some(value) = present(object, name) else {
+        return Err(member(name, "missing"));
+    };
+    let items = value
+        .as_array()
+        .ok_or_else(|| member(name, "a list is expected"))?;
+    if items.len() > DESCRIPTORS_LIMIT {
+        return Err(member(
+            name,
+            format!("at most {DESCRIPTORS_LIMIT} entries are accepted"),
+        ));
+    }
+    items
+        .iter()
+        .enumerate()
+        .map(|(i, item)| descriptor(item, &format!("{name}[{i}]")))
+        .collect()
+}
+
+fn descriptor(value: &Value, at: &str) -> Result<Descriptor, InvalidManifest> {
+    let object = value
+        .as_object()
+        .ok_or_else(|| member(at, "an object is expected"))?;
+    let get = |name: &str| {
+        object
+            .get(name)
+            .ok_or_else(|| member(&format!("{at}.{name}"), "missing"))
+    };
+    let media_type = text(get("mediaType")?, &format!("{at}.mediaType"))?;
+    let digest = text(get("digest")?, &format!("{at}.digest"))?;
+    let size = get("size")?
+        .as_u64()
+        .filter(|size| i64::try_from(*size).is_ok());
+    Ok(Descriptor {
+        media_type: media_type
+            .parse()
+            .map_err(|e| member(&format!("{at}.mediaType"), e.to_string()))?,
+        digest: digest
+            .parse()
+            .map_err(|e| member(&format!("{at}.digest"), e.to_string()))?,
+        size: size.ok_or_else(|| member(&format!("{at}.size"), "a length in bytes is expected"))?,
+    })
+}
+
+fn annotations(object: &Map<String, Value>) -> Result<BTreeMap<String, String>, InvalidManifest> {
+    let Some(value) = present(object, "annotations") else {
+        return Ok(BTreeMap::new());
+    };
+    let members = value
+        .as_object()
+        .ok_or_else(|| member("annotations", "an object is expected"))?;
+    members
+        .iter()
+        .map(|(key, value)| {
+            Ok((
+                key.clone(),
+                text(value, &format!("annotations.{key}"))?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(extra: &str) -> String {
+        let digest = Digest::sha256(b"x");
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest}","size":1}},"layers":[]{extra}}}"#,
+            MediaType::OCI_MANIFEST
+        )
+    }
+
+    #[test]
+    fn an_image_points_to_its_config_and_layers() {
+        let manifest = Manifest::parse(image("").as_bytes(), None).unwrap();
+        assert_eq!(manifest.blobs.len(), 1);
+        assert!(!manifest.is_index());
+        let kind = manifest.artifact_type.unwrap();
+        assert_eq!(kind.as_str(), "application/vnd.oci.image.config.v1+json");
+    }
+
+    #[test]
+    fn an_index_points_to_its_children() {
+        let text = r#"{"schemaVersion":2,"manifests":[]}"#;
+        let manifest = Manifest::parse(text.as_bytes(), Some(MediaType::OCI_INDEX)).unwrap();
+        assert!(manifest.is_index());
+        assert!(manifest.artifact_type.is_none());
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_refused() {
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        for text in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"schemaVersion":1}"#,
+            r#"{"schemaVersion":2,"schemaVersion":2}"#,
+            &image(r#","annotations":{"a":1}"#),
+            &image(r#","subject":{}"#),
+            &image(r#","x":"#).replace(r#""x":"#, &format!(r#""x":{deep}"#)),
+            &image("").replace(r#""size":1"#, r#""size":-1"#),
+            &image("").replace(r#""size":1"#, r#""size":18446744073709551615"#),
+            &image("").replace("sha256:", "sha256:sha256:"),
+            &image("").replace(MediaType::OCI_MANIFEST, "text/html"),
+        ] {
+            assert!(Manifest::parse(text.as_bytes(), None).is_err(), "{text}");
+        }
+        let stated = Some(MediaType::DOCKER_MANIFEST);
+        assert!(Manifest::parse(image("").as_bytes(), stated).is_err());
+        assert!(Manifest::parse(&vec![b' '; MANIFEST_LIMIT + 1], None).is_err());
+    }
+}

@@ -1,0 +1,2 @@
+//! bonded
+fn main() {}
