@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Digest, MediaType, json};
+use crate::{Digest, InvalidMediaType, MediaType, json};
 
 /// The longest manifest, in bytes (ECR: 4 MiB).
 pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
@@ -162,7 +162,7 @@ fn optional_media_type(
         Some(value) => text(value, name)?
             .parse()
             .map(Some)
-            .map_err(|e| member(name, e.to_string())),
+            .map_err(|e: InvalidMediaType| member(name, e.to_string())),
         None => Ok(None),
     }
 }
@@ -241,7 +241,7 @@ fn descriptor(value: &Value, at: &str) -> Result<Descriptor, InvalidManifest> {
     Ok(Descriptor {
         media_type: media_type
             .parse()
-            .map_err(|e| member(&format!("{at}.mediaType"), e.to_string()))?,
+            .map_err(|e: InvalidMediaType| member(&format!("{at}.mediaType"), e.to_string()))?,
         digest: digest
             .parse()
             .map_err(|e| member(&format!("{at}.digest"), e.to_string()))?,
