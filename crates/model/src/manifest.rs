@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Digest, InvalidMediaType, MediaType, json};
+use crate::{Digest, InvalidDigest, InvalidMediaType, MediaType, json};
 
 /// The longest manifest, in bytes (ECR: 4 MiB).
 pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
@@ -244,7 +244,7 @@ fn descriptor(value: &Value, at: &str) -> Result<Descriptor, InvalidManifest> {
             .map_err(|e: InvalidMediaType| member(&format!("{at}.mediaType"), e.to_string()))?,
         digest: digest
             .parse()
-            .map_err(|e| member(&format!("{at}.digest"), e.to_string()))?,
+            .map_err(|e: InvalidDigest| member(&format!("{at}.digest"), e.to_string()))?,
         size: size.ok_or_else(|| member(&format!("{at}.size"), "a length in bytes is expected"))?,
     })
 }
