@@ -1,1 +1,159 @@
-//! placeholder
+//! The rules of the registry: every use case, and the authorization they all go through.
+//!
+//! A front door authenticates a request to a [`Caller`], says what it needs as [`Checks`] on a
+//! [`target`], and gets an [`Allowed`] from [`Registry::authorize`]; the use cases take that proof
+//! and act on what is inside it. [`Error`] is every way they fail, without any wire form.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `access` | [`Action`], [`Checks`], [`Allowed`]: the one place that decides |
+//! | `target` | what a check is made on, and what is looked up for it |
+//! | `authenticate`, `token`, `caller` | from a credential to a caller |
+//! | `context` | the condition keys of a request |
+//! | `compiled` | policies ready to be evaluated, by version and epoch |
+//! | `audit`, `explain` | the record of a decision, and why it was made |
+//! | `repository`, `push`, `pull` | ECR's nouns |
+//! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
+//! | `account` | accounts and their first administrator |
+
+mod access;
+mod account;
+mod audit;
+mod authenticate;
+mod caller;
+mod clock;
+mod compiled;
+mod context;
+mod error;
+mod explain;
+mod host;
+mod inline_policy;
+mod principal;
+mod pull;
+mod push;
+mod random;
+mod repository;
+mod session;
+pub mod target;
+mod token;
+
+use std::sync::Arc;
+
+use bonded_model::{AccountId, Region};
+use bonded_store::{Store, StoreSettings};
+
+pub use access::{Action, Allowed, Checks};
+pub use account::FirstAdministrator;
+pub use authenticate::SignatureScope;
+pub use bonded_store::{AccessKey, Layer, Repository, Role, Session, StoredManifest, UploadId, User};
+pub use caller::{Caller, Facts};
+pub use clock::Clock;
+pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_tag_keys};
+pub use error::{Denied, Error, Result, Unauthenticated};
+pub use explain::DecisionNamed;
+pub use inline_policy::PolicyHolder;
+pub use principal::{NewAccessKey, RoleSettings};
+pub use push::PushedImage;
+pub use repository::RepositorySettings;
+pub use session::{NewSession, SessionRequest};
+pub use token::AuthorizationToken;
+
+/// What a registry is opened with.
+pub struct Settings {
+    /// Where rows, blobs and keys are.
+    pub store: StoreSettings,
+    /// The default account, made with an administrator if no account exists.
+    pub account: AccountId,
+    /// The regions that are served, the default first.
+    pub regions: Vec<Region>,
+    /// The domain under which registries have host names of their own,
+    /// `ACCOUNT.dkr.ecr.REGION.DOMAIN`.
+    pub domain: Option<String>,
+}
+
+/// A registry that is open, and what opening it did.
+pub struct Opened {
+    /// The registry.
+    pub registry: Registry,
+    /// The administrator, if this start made the first account.
+    pub administrator: Option<FirstAdministrator>,
+    /// Whether this start made the key ring.
+    pub keyring_created: bool,
+    /// The migrations this start applied.
+    pub migrations: Vec<String>,
+}
+
+/// The use cases. Clones share one store, cache and clock.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    compiled: compiled::Compiled,
+    clock: Clock,
+    regions: Vec<Region>,
+    account: AccountId,
+    domain: Option<String>,
+}
+
+impl Registry {
+    /// Opens the store, migrates it, and makes the first account with its administrator if there
+    /// is none; of two nodes that start at once one makes it.
+    ///
+    /// # Errors
+    /// The store cannot be opened or the key ring is not the one its rows were sealed with.
+    pub async fn open(settings: Settings, clock: Clock) -> Result<Opened> {
+        let Settings { store, account, regions, domain } = settings;
+        let opened = Store::open(&store, clock.now()).await?;
+        let compiled = compiled::Compiled::default();
+        let inner = Inner { store: opened.store, compiled, clock, regions, account, domain };
+        let registry = Self(Arc::new(inner));
+        let administrator = registry.bootstrap(&registry.0.account).await?;
+        let bonded_store::Opened { keyring_created, migrations, .. } = opened;
+        Ok(Opened { registry, administrator, keyring_created, migrations })
+    }
+
+    /// Writes out what is queued and closes the store. Call it when no request is in flight.
+    pub async fn close(&self) {
+        self.store().close().await;
+    }
+
+    /// The time, as every use case of this registry sees it.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The regions that are served, the default first.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.0.regions
+    }
+
+    /// The account that host names address which name none.
+    #[must_use]
+    pub fn default_account(&self) -> &AccountId {
+        &self.0.account
+    }
+
+    /// An id for one request, in UUID form, as AWS's answers carry it.
+    ///
+    /// # Errors
+    /// The system's random source failed.
+    pub fn request_id(&self) -> Result<String> {
+        let id = uuid::Builder::from_random_bytes(random::bytes()?).into_uuid();
+        Ok(id.hyphenated().to_string())
+    }
+
+    pub(crate) fn serves(&self, region: &str) -> bool {
+        self.regions().iter().any(|served| served.as_str() == region)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn compiled(&self) -> &compiled::Compiled {
+        &self.0.compiled
+    }
+}

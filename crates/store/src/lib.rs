@@ -1,1 +1,170 @@
-//! placeholder
+//! What the registry keeps: rows in SQLite or PostgreSQL, bytes as encrypted objects on disk.
+//!
+//! [`Store`] is the whole of it. Each noun has a file with the transactions it takes part in, under
+//! business names; nothing outside this crate sees SQL, a path, a key or a ciphertext.
+//! ```text
+//! repository image layer upload user role access_key session …      business transactions
+//!            meta                     blobs                keys      rows · bytes · ciphers
+//!    sqlite | postgres                disk              ring file
+//! ```
+//! Time comes in as an argument, randomness from one place ([`Store::open`] needs neither clock nor
+//! environment).
+
+mod access_key;
+mod account;
+mod audit;
+mod blobs;
+mod change;
+mod credential;
+mod error;
+mod image;
+mod image_put;
+mod keys;
+mod layer;
+mod meta;
+mod policy;
+mod random;
+mod repository;
+mod repository_delete;
+mod repository_settings;
+mod role;
+mod session;
+mod upload;
+mod upload_finish;
+mod user;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bonded_model::{Secret, Timestamp};
+
+pub use access_key::{AccessKey, LimitExceeded};
+pub use account::NewAdministrator;
+pub use audit::{AuditLog, LINE_LIMIT};
+pub use blobs::{InvalidObjectId, ObjectId, ObjectStream};
+pub use change::Change;
+pub use credential::{Credential, Holder, TokenKey};
+pub use error::{Result, StoreError};
+pub use image::StoredManifest;
+pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused};
+pub use layer::Layer;
+pub use policy::{NamedPolicy, PolicyVersion};
+pub use repository::{DeleteRepository, NewRepository, Repository, RepositoryId};
+pub use repository_settings::{TagUpdate, TooManyTags};
+pub use role::Role;
+pub use session::Session;
+pub use upload::{InvalidUploadId, Upload, UploadId, UploadWriter};
+pub use upload_finish::DigestMismatch;
+pub use user::User;
+
+/// Where things are kept.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// The data directory; created, for its owner alone, if it does not exist.
+    pub data: PathBuf,
+    /// Which database.
+    pub database: Database,
+    /// The key ring file, not under `data`.
+    pub keyring: PathBuf,
+}
+
+/// Which database holds the rows.
+#[derive(Clone)]
+pub enum Database {
+    /// SQLite, in `bonded.db` in the data directory.
+    Sqlite,
+    /// PostgreSQL, by its URL, which may hold a password.
+    Postgres(Secret),
+}
+
+/// Rows, bytes, keys and the audit log. Clones share them.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    meta: meta::Meta,
+    blobs: blobs::Blobs,
+    keys: keys::Keys,
+    audit: AuditLog,
+    /// Names this run of the process: states of uploads that another run wrote are not trusted.
+    run: String,
+}
+
+/// A store that was just opened, and what opening it did.
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Whether the key ring was made just now: its loss is the loss of all data.
+    pub keyring_created: bool,
+    /// The schema steps that were applied just now, in order.
+    pub migrations: Vec<String>,
+}
+
+impl Store {
+    /// Opens the store, creating what does not exist, migrating the schema and checking that the
+    /// key ring opens what is sealed. Several processes may do this at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] for a database this version cannot use, [`StoreError::KeyRing`] for a
+    /// ring that is missing, unsafe or not the right one; the others as their texts say.
+    pub async fn open(settings: &StoreSettings, now: Timestamp) -> Result<Opened> {
+        let data = &settings.data;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
+            .map_err(StoreError::io(format!(
+                "cannot create the data directory '{}'",
+                data.display()
+            )))?;
+        keys::check_place(&settings.keyring, data)?;
+        let meta = match &settings.database {
+            Database::Sqlite => meta::Meta::open_sqlite(&data.join("bonded.db"))?,
+            Database::Postgres(url) => meta::Meta::open_postgres(url).await?,
+        };
+        let migrations = meta.migrate(now).await?;
+        let (keys, keyring_created) = keys::Keys::load(&meta, &settings.keyring, now).await?;
+        let inner = Inner {
+            meta,
+            blobs: blobs::Blobs::open(data)?,
+            keys,
+            audit: AuditLog::open(&data.join("audit"))?,
+            run: random::uuid()?,
+        };
+        Ok(Opened {
+            store: Self(Arc::new(inner)),
+            keyring_created,
+            migrations,
+        })
+    }
+
+    /// Writes out what is queued and stops. Later writes fail.
+    pub async fn close(&self) {
+        self.0.audit.close().await;
+        self.0.meta.close().await;
+    }
+
+    /// The log of decisions that changed nothing.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.0.audit
+    }
+
+    pub(crate) fn meta(&self) -> &meta::Meta {
+        &self.0.meta
+    }
+
+    pub(crate) fn blobs(&self) -> &blobs::Blobs {
+        &self.0.blobs
+    }
+
+    pub(crate) fn keys(&self) -> &keys::Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn run(&self) -> &str {
+        &self.0.run
+    }
+}

@@ -1,0 +1,82 @@
+//! `Resource` and `NotResource`.
+//!
+//! ARNs are compared segment by segment. A pattern with fewer than six segments is understood only
+//! if its last character is `*`, which then runs over the colons: `arn:aws:ecr:*`.
+
+use serde_json::Value;
+
+use crate::pattern::{Match, Pattern, Syntax, arn_segments, segments_match};
+use crate::request::{Context, Request};
+use crate::ternary::Ternary;
+
+/// One value of `Resource` or `NotResource`.
+#[derive(Debug, Clone)]
+pub(crate) enum ResourcePattern {
+    /// `*`
+    Everything,
+    /// Three to six segments; fewer than six end with `*`.
+    Arn(Vec<Pattern>),
+    /// Anything else. Still compared as a whole in a Deny, if it has no misplaced variable.
+    NotUnderstood(Option<Pattern>),
+}
+
+impl ResourcePattern {
+    /// Reads a value. `variables`: the policy's version has variables.
+    pub(crate) fn from_value(value: &Value, variables: bool) -> Self {
+        let syntax = Syntax {
+            wildcards: true,
+            variables,
+        };
+        let Some(text) = value.as_str() else {
+            return Self::NotUnderstood(None);
+        };
+        if text == "*" {
+            return Self::Everything;
+        }
+        let Some(whole) = Pattern::parse(text, syntax) else {
+            return Self::NotUnderstood(None);
+        };
+        let segments = whole.segments();
+        let before_last = segments.split_last().map_or(&[][..], |(_, before)| before);
+        let misplaced = segments.iter().take(5).any(Pattern::has_variables);
+        if misplaced {
+            return Self::NotUnderstood(None);
+        }
+        let literal_service = segments.get(2).is_some_and(|s| !s.has_wildcards());
+        let complete = before_last.len() == 5 || whole.ends_with_any();
+        let is_arn = segments
+            .first()
+            .is_some_and(|first| first.is_literally("arn"));
+        if is_arn && literal_service && complete {
+            Self::Arn(segments)
+        } else {
+            Self::NotUnderstood(Some(whole))
+        }
+    }
+
+    /// Whether the request's resource matches; `None` if the pattern is not understood.
+    pub(crate) fn matches(&self, request: &Request) -> Option<Match> {
+        match self {
+            Self::Everything => Some(Match::Known(Ternary::True)),
+            Self::NotUnderstood(_) => None,
+            // An action that has no resource is matched by "*" only.
+            Self::Arn(_) if request.resource == "*" => Some(Match::Known(Ternary::False)),
+            Self::Arn(patterns) => {
+                let arn = arn_segments(&request.resource)?;
+                Some(segments_match(patterns, &arn, &request.context))
+            }
+        }
+    }
+
+    /// Whether a Deny hits where [`Self::matches`] cannot say: as a whole text, or always.
+    pub(crate) fn denies(&self, request: &Request) -> Ternary {
+        match self {
+            Self::NotUnderstood(Some(whole)) => glob(whole, &request.resource, &request.context),
+            Self::NotUnderstood(None) | Self::Everything | Self::Arn(_) => Ternary::True,
+        }
+    }
+}
+
+fn glob(pattern: &Pattern, text: &str, context: &Context) -> Ternary {
+    pattern.matches(text, context, false).or_nothing()
+}

@@ -1,0 +1,171 @@
+//! The record of a decision: its inputs, kept so that it can be explained later.
+//!
+//! A record names the versions of the policies that decided, which are immutable rows;
+//! `bonded why` evaluates again. Records of changes are committed with the change; every decision
+//! also goes through the store's bounded queue to this node's append-only file.
+
+use bonded_iam::{Decision, Outcome, Principal, Request};
+use bonded_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Registry;
+use crate::access::CallerPolicies;
+use crate::caller::{Caller, Identity};
+use crate::compiled::Labelled;
+use crate::context::ContextFacts;
+use crate::error::{Error, Result};
+use crate::target::Resource;
+
+/// One call of `authorize`: who asked, from where, and each check with its outcome.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionRecord {
+    pub(crate) id: String,
+    pub(crate) time: Timestamp,
+    pub(crate) principal: PrincipalRecord,
+    pub(crate) access_key_id: String,
+    pub(crate) source_ip: String,
+    pub(crate) user_agent: Option<String>,
+    /// The checks in order; only the last one can have been denied.
+    pub(crate) checks: Vec<CheckRecord>,
+    /// AWS's sentence, if it was denied.
+    pub(crate) denied: Option<String>,
+}
+
+/// The caller, as far as the engine needs it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PrincipalRecord {
+    pub(crate) arn: String,
+    pub(crate) account: String,
+    pub(crate) unique_id: String,
+    /// Present for a session of a role.
+    pub(crate) role_arn: Option<String>,
+}
+
+/// One action on one resource.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CheckRecord {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) resource_account: String,
+    pub(crate) context: ContextFacts,
+    pub(crate) identity_policies: Vec<PolicyReference>,
+    pub(crate) resource_policies: Vec<PolicyReference>,
+    /// `null` if no session policy was passed.
+    pub(crate) session_policies: Option<Vec<PolicyReference>>,
+    pub(crate) allowed: bool,
+}
+
+/// A policy that was looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PolicyReference {
+    pub(crate) label: String,
+    pub(crate) version: String,
+}
+
+impl DecisionRecord {
+    pub(crate) fn new(id: String, caller: &Caller) -> Self {
+        let facts = caller.facts();
+        Self {
+            id,
+            time: caller.time(),
+            principal: PrincipalRecord::new(caller),
+            access_key_id: caller.key_id().to_owned(),
+            source_ip: facts.source_ip.to_string(),
+            user_agent: facts.user_agent.clone(),
+            checks: Vec::new(),
+            denied: None,
+        }
+    }
+
+    pub(crate) fn denied(&mut self, sentence: &str) {
+        self.denied = Some(sentence.to_owned());
+    }
+
+    /// One line of JSON.
+    pub(crate) fn to_line(&self) -> String {
+        // Maps with text keys and plain members cannot fail to serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl PrincipalRecord {
+    fn new(caller: &Caller) -> Self {
+        let (unique_id, role_arn) = match caller.identity() {
+            Identity::User(user) => (user.id.clone(), None),
+            Identity::Session { role, .. } => (role.id.clone(), Some(role.arn())),
+        };
+        Self { arn: caller.arn(), account: caller.account().to_string(), unique_id, role_arn }
+    }
+
+    pub(crate) fn to_engine(&self) -> Principal {
+        let (arn, account) = (self.arn.clone(), self.account.clone());
+        let unique_id = Some(self.unique_id.clone());
+        match &self.role_arn {
+            None => Principal::User { arn, account, unique_id },
+            Some(role) => Principal::RoleSession { arn, role_arn: role.clone(), account, unique_id },
+        }
+    }
+}
+
+impl CheckRecord {
+    pub(crate) fn new(
+        request: &Request,
+        context: ContextFacts,
+        decision: &Decision,
+        sides: &CallerPolicies,
+        resource: &Resource,
+    ) -> Self {
+        let references = |policies: &[Labelled]| policies.iter().map(PolicyReference::new).collect();
+        Self {
+            action: request.action.clone(),
+            resource: request.resource.clone(),
+            resource_account: request.resource_account.clone(),
+            context,
+            identity_policies: references(&sides.identity),
+            resource_policies: references(&resource.policies),
+            session_policies: sides.session.as_deref().map(references),
+            allowed: decision.outcome == Outcome::Allow,
+        }
+    }
+}
+
+impl PolicyReference {
+    fn new(policy: &Labelled) -> Self {
+        Self { label: policy.named.label.clone(), version: policy.version.clone() }
+    }
+}
+
+impl Registry {
+    /// Puts the record into the queue to this node's file; waits while the queue is full.
+    pub(crate) async fn record(&self, record: &DecisionRecord) -> Result<()> {
+        Ok(self.store().audit().record(record.time, record.to_line()).await?)
+    }
+
+    /// The record with this id, committed with a change or written by this node.
+    ///
+    /// # Errors
+    /// The id is not one of ours or nothing is on record.
+    pub(crate) async fn find_record(&self, id: &str) -> Result<Option<DecisionRecord>> {
+        let Some(time) = decision_time(id) else { return Ok(None) };
+        let line = match self.store().find_change(id).await? {
+            Some(change) => Some(change.record),
+            None => self.store().audit().find(id, time).await?,
+        };
+        line.map(|line| {
+            serde_json::from_str(&line).map_err(|e| {
+                Error::Store(bonded_store::StoreError::Corrupt(format!("the record of the decision '{id}': {e}")))
+            })
+        })
+        .transpose()
+    }
+}
+
+/// The time in an id made by `random::decision_id`; `None` if it is not one.
+fn decision_time(id: &str) -> Option<Timestamp> {
+    let hex = id.len() == 24 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let millis = hex.then(|| i64::from_str_radix(&id[..12], 16).ok())??;
+    Some(Timestamp::from_millis(millis))
+}

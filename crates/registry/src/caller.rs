@@ -1,0 +1,146 @@
+//! Who calls, and from where: what authentication has established about one request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bonded_iam::Principal;
+use bonded_model::{AccountId, Region, Timestamp};
+use bonded_store::{Holder, Role, Session, User};
+
+/// What the front door saw of a request, beside its credential.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The client's address, by the connection or by a trusted proxy.
+    pub source_ip: IpAddr,
+    /// The `User-Agent` header, as sent.
+    pub user_agent: Option<String>,
+    /// Whether the request came over TLS.
+    pub secure_transport: bool,
+    /// The region the request addresses, by SigV4 scope or host name.
+    pub region: Region,
+    /// The host name and port the client used, such as `localhost:5000`.
+    pub authority: String,
+}
+
+/// An authenticated caller. Only this crate's authentication can make one.
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+struct Inner {
+    facts: Facts,
+    time: Timestamp,
+    key_id: String,
+    epoch: i64,
+    identity: Identity,
+}
+
+/// Whose credential it is.
+pub(crate) enum Identity {
+    /// A user with a long-term access key.
+    User(User),
+    /// A session of a role.
+    Session {
+        /// The session.
+        session: Session,
+        /// Its role.
+        role: Role,
+    },
+}
+
+impl Caller {
+    pub(crate) fn new(holder: Holder, key_id: String, epoch: i64, time: Timestamp, facts: Facts) -> Self {
+        let identity = match holder {
+            Holder::User(user) => Identity::User(user),
+            Holder::Session { session, role, .. } => Identity::Session { session, role },
+        };
+        Self(Arc::new(Inner { facts, time, key_id, epoch, identity }))
+    }
+
+    /// The caller's account: the user's, or that of the session's role.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        match &self.0.identity {
+            Identity::User(user) => &user.account,
+            Identity::Session { role, .. } => &role.account,
+        }
+    }
+
+    /// The user's ARN, or the ARN of the role's session: what AWS's texts call the user.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        match &self.0.identity {
+            Identity::User(user) => user.arn(),
+            Identity::Session { session, role } => {
+                format!("arn:aws:sts::{}:assumed-role/{}/{}", role.account, role.name, session.name)
+            }
+        }
+    }
+
+    /// `aws:userid`: `AIDA…`, or `AROA…:session-name`.
+    #[must_use]
+    pub fn user_id(&self) -> String {
+        match &self.0.identity {
+            Identity::User(user) => user.id.clone(),
+            Identity::Session { session, role } => format!("{}:{}", role.id, session.name),
+        }
+    }
+
+    /// The name of the user; `None` for a session of a role.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&str> {
+        match &self.0.identity {
+            Identity::User(user) => Some(&user.name),
+            Identity::Session { .. } => None,
+        }
+    }
+
+    /// The access key id of the credential, long-term or of a session.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.0.key_id
+    }
+
+    /// When the request was authenticated.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.0.time
+    }
+
+    /// The region the request addresses.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.0.facts.region
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// The unique id that identity policies are attached to: the user's or the role's.
+    pub(crate) fn policy_holder(&self) -> (&AccountId, &str, i64) {
+        match &self.0.identity {
+            Identity::User(user) => (&user.account, &user.id, self.0.epoch),
+            Identity::Session { role, .. } => (&role.account, &role.id, self.0.epoch),
+        }
+    }
+
+    /// The caller as the policy engine sees it.
+    pub(crate) fn principal(&self) -> Principal {
+        let account = self.account().to_string();
+        match &self.0.identity {
+            Identity::User(user) => {
+                Principal::User { arn: user.arn(), account, unique_id: Some(user.id.clone()) }
+            }
+            Identity::Session { role, .. } => Principal::RoleSession {
+                arn: self.arn(),
+                role_arn: role.arn(),
+                account,
+                unique_id: Some(role.id.clone()),
+            },
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The context keys of a request: what AWS derives for each kind of caller.
+//!
+//! Source: IAM user guide, "AWS global condition context keys"; the table is in
+//! `contracts/iam.md` §1.
+
+use std::collections::BTreeMap;
+
+use bonded_iam::{Context, ContextValue};
+use bonded_model::ResourceTags;
+use serde::{Deserialize, Serialize};
+
+use crate::caller::{Caller, Identity};
+
+/// One value of a context key, as decision records keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// A key with one value.
+    One(String),
+    /// A key that may have several.
+    Many(Vec<String>),
+}
+
+/// Context keys by name.
+pub type ContextFacts = BTreeMap<String, Fact>;
+
+/// The keys every request of `caller` has, whatever it asks for.
+pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
+    let mut facts = ContextFacts::new();
+    let mut add = |key: &str, value: String| {
+        facts.insert(key.to_owned(), Fact::One(value));
+    };
+    let request = caller.facts();
+    add("aws:CurrentTime", caller.time().to_string());
+    add("aws:EpochTime", caller.time().as_seconds().to_string());
+    add("aws:SecureTransport", request.secure_transport.to_string());
+    add("aws:SourceIp", request.source_ip.to_canonical().to_string());
+    add("aws:RequestedRegion", request.region.to_string());
+    if let Some(user_agent) = &request.user_agent {
+        add("aws:UserAgent", user_agent.clone());
+    }
+    add("aws:userid", caller.user_id());
+    add("aws:PrincipalAccount", caller.account().to_string());
+    add("aws:PrincipalIsAWSService", "false".to_owned());
+    match caller.identity() {
+        Identity::User(user) => {
+            add("aws:PrincipalType", "User".to_owned());
+            add("aws:PrincipalArn", user.arn());
+            add("aws:username", user.name.clone());
+            principal_tags(&mut facts, &user.tags);
+        }
+        Identity::Session { session, role } => {
+            add("aws:PrincipalType", "AssumedRole".to_owned());
+            add("aws:PrincipalArn", role.arn());
+            add("aws:TokenIssueTime", session.issued_at.to_string());
+            add("aws:MultiFactorAuthPresent", "false".to_owned());
+            if let Some(source_identity) = &session.source_identity {
+                add("aws:SourceIdentity", source_identity.clone());
+            }
+            let overridden =
+                |key: &String| session.tags.keys().any(|own| own.eq_ignore_ascii_case(key));
+            let mut tags = role.tags.clone();
+            tags.retain(|key, _| !overridden(key));
+            tags.extend(session.tags.clone());
+            principal_tags(&mut facts, &tags);
+        }
+    }
+    facts
+}
+
+fn principal_tags(facts: &mut ContextFacts, tags: &ResourceTags) {
+    for (key, value) in tags {
+        facts.insert(format!("aws:PrincipalTag/{key}"), Fact::One(value.clone()));
+    }
+}
+
+/// `aws:RequestTag/KEY` for each tag and `aws:TagKeys`.
+#[must_use]
+pub fn of_request_tags(tags: &ResourceTags) -> ContextFacts {
+    let mut facts = of_tag_keys(tags.keys().cloned());
+    for (key, value) in tags {
+        facts.insert(format!("aws:RequestTag/{key}"), Fact::One(value.clone()));
+    }
+    facts
+}
+
+/// `aws:TagKeys` alone: a request that names tags by key only.
+#[must_use]
+pub fn of_tag_keys(keys: impl IntoIterator<Item = String>) -> ContextFacts {
+    let keys: Vec<String> = keys.into_iter().collect();
+    ContextFacts::from([("aws:TagKeys".to_owned(), Fact::Many(keys))])
+}
+
+/// `aws:ResourceTag/KEY` and `ecr:ResourceTag/KEY` of a repository.
+#[must_use]
+pub fn of_repository_tags(tags: &ResourceTags) -> ContextFacts {
+    resource_tags("ecr", tags)
+}
+
+/// `aws:ResourceTag/KEY` and `iam:ResourceTag/KEY` of a user or a role.
+pub(crate) fn of_principal_resource(tags: &ResourceTags) -> ContextFacts {
+    resource_tags("iam", tags)
+}
+
+fn resource_tags(service: &str, tags: &ResourceTags) -> ContextFacts {
+    tags.iter()
+        .flat_map(|(key, value)| {
+            let named = |prefix| (format!("{prefix}:ResourceTag/{key}"), Fact::One(value.clone()));
+            ["aws", service].map(named)
+        })
+        .collect()
+}
+
+/// The engine's form. Two keys that differ in case only and disagree become unknown there.
+pub(crate) fn to_engine(facts: &ContextFacts) -> Context {
+    let mut context = Context::default();
+    for (key, fact) in facts {
+        let value = match fact {
+            Fact::One(value) => ContextValue::One(value.clone()),
+            Fact::Many(values) => ContextValue::Many(values.clone()),
+        };
+        context.insert(key, value);
+    }
+    context
+}

@@ -1,0 +1,234 @@
+//! Every way a use case can fail.
+//!
+//! No status code and no wire name stands here: each front door has one exhaustive `match` that
+//! gives a variant its form, so a new variant does not compile until every door has named it.
+//!
+//! ```compile_fail,E0004
+//! fn wire_name(error: &bonded_registry::Error) -> &'static str {
+//!     match error {
+//!         bonded_registry::Error::Denied(_) => "AccessDeniedException",
+//!     }
+//! }
+//! ```
+//!
+//! Texts in sentence case with a full stop or parentheses are AWS's to the letter, because
+//! existing tools match them; ours are lower case and say what to do next.
+
+use std::fmt;
+
+use bonded_model::{AccountId, Digest, RepositoryArn, Tag};
+use bonded_store::StoreError;
+
+/// What a use case returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Who calls is not known, or no longer.
+    #[error(transparent)]
+    Unauthenticated(#[from] Unauthenticated),
+    /// The policies do not allow it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// A parameter is malformed; the text is ECR's constraint text.
+    #[error("{0}")]
+    InvalidParameter(String),
+    /// The name of a repository is malformed.
+    #[error("{0}")]
+    InvalidName(String),
+    /// A digest is malformed or missing.
+    #[error("{0}")]
+    InvalidDigest(String),
+    /// A tag of an image is malformed.
+    #[error("{0}")]
+    InvalidTag(String),
+    /// No byte of the blob, which has this many, is in the range that was asked for.
+    #[error("the range is not within the {0} bytes of the blob")]
+    RangeNotSatisfiable(u64),
+    /// A tag on a repository is malformed.
+    #[error("{0}")]
+    InvalidTagParameter(String),
+    /// More than 50 tags on a repository.
+    #[error("a repository can have at most {} tags", bonded_model::TAGS_LIMIT)]
+    TooManyTags,
+    /// The repository does not exist, and the caller may know.
+    #[error("The repository with name '{}' does not exist in the registry with id '{}'", .0.name, .0.account)]
+    RepositoryNotFound(RepositoryArn),
+    /// The name is taken.
+    #[error("The repository with name '{}' already exists in the registry with id '{}'", .0.name, .0.account)]
+    RepositoryAlreadyExists(RepositoryArn),
+    /// It holds images and `force` was not given.
+    #[error("The repository with name '{}' in registry with id '{}' cannot be deleted because it still contains images", .0.name, .0.account)]
+    RepositoryNotEmpty(RepositoryArn),
+    /// It has no policy.
+    #[error("Repository policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.account)]
+    RepositoryPolicyNotFound(RepositoryArn),
+    /// No image of the repository has this tag or digest.
+    #[error("Requested image not found")]
+    ImageNotFound,
+    /// The manifest is not one.
+    #[error("{0}")]
+    InvalidManifest(String),
+    /// The digest in the request is not that of the manifest.
+    #[error("the digest '{stated}' was stated, but the manifest has the digest '{calculated}'")]
+    ManifestDigestMismatch {
+        /// The digest in the request.
+        stated: Digest,
+        /// The digest of the bytes.
+        calculated: Digest,
+    },
+    /// The manifest points to blobs that this repository lacks.
+    #[error("Layers with digests '[{}]' required for pushing image into repository with name '{}' in the registry with id '{}' do not exist", Joined(.1), .0.name, .0.account)]
+    LayersNotFound(RepositoryArn, Vec<Digest>),
+    /// The index points to manifests that this repository lacks.
+    #[error("Images with digests '[{}]' required for pushing image into repository with name '{}' in the registry with id '{}' do not exist", Joined(.1), .0.name, .0.account)]
+    ReferencedImagesNotFound(RepositoryArn, Vec<Digest>),
+    /// The tag names another image and may not move.
+    #[error("The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable.", .repository.name)]
+    ImageTagAlreadyExists {
+        /// The tag.
+        tag: Tag,
+        /// Where it stands.
+        repository: RepositoryArn,
+    },
+    /// No blob with this digest is linked to the repository.
+    #[error("blob '{0}' is not in this repository")]
+    BlobNotFound(Digest),
+    /// No unfinished upload of the repository has this id.
+    #[error("the upload is not known to this repository; begin a new one")]
+    UploadNotFound,
+    /// Another request writes to the upload now.
+    #[error("another request is writing to this upload; wait for it to end and ask for the upload's offset")]
+    UploadBusy,
+    /// The bytes have another digest than the request states.
+    #[error("the digest '{stated}' was stated, but the uploaded bytes have the digest '{calculated}'")]
+    BlobDigestMismatch {
+        /// The digest in the request.
+        stated: Digest,
+        /// The digest of the bytes.
+        calculated: Digest,
+    },
+    /// The chunk does not begin where the upload ends.
+    #[error("the upload has {offset} bytes; the next chunk must begin at byte {offset}")]
+    UploadOffset {
+        /// How many bytes the upload has.
+        offset: u64,
+    },
+    /// The client ended the request before its body was complete.
+    #[error("the request's body ended early: {0}")]
+    BodyIncomplete(String),
+    /// IAM: the user, role, key or policy does not exist.
+    #[error("{0}")]
+    NoSuchEntity(String),
+    /// IAM: the name is taken.
+    #[error("{0}")]
+    EntityAlreadyExists(String),
+    /// IAM: a quota is reached.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// IAM and STS: the policy document cannot be saved; the text is AWS's.
+    #[error("{0}")]
+    MalformedPolicyDocument(String),
+    /// IAM and STS: a parameter is malformed.
+    #[error("{0}")]
+    Validation(String),
+    /// STS: parameters that contradict one another.
+    #[error("{0}")]
+    InvalidParameterValue(String),
+    /// The operator asked for an account that exists.
+    #[error("the account '{0}' exists already")]
+    AccountAlreadyExists(AccountId),
+    /// The decision asked about is not on record here.
+    #[error("no decision with the id '{0}' is on record on this node")]
+    DecisionNotFound(String),
+    /// The request names no operation that is served.
+    #[error("{0}")]
+    UnknownOperation(String),
+    /// The body is longer than the door reads, which is this many bytes.
+    #[error("the request's body is longer than {0} bytes")]
+    BodyTooLarge(usize),
+    /// The host name has the form of a registry's that is not here.
+    #[error("'{0}' is not the host name of a registry that is served here")]
+    RegistryNotAddressed(String),
+    /// The answer could not be written in its protocol.
+    #[error("internal error")]
+    Unwritable(String),
+    /// The system's random source failed.
+    #[error("internal error")]
+    Random,
+    /// Rows or blobs could not be read or written; the cause is for the log only.
+    #[error("internal error")]
+    Store(#[from] StoreError),
+}
+
+/// Why the caller is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum Unauthenticated {
+    /// The request has no credential.
+    #[error("Missing Authentication Token")]
+    Missing,
+    /// The credential's form is wrong.
+    #[error("{0}")]
+    Incomplete(String),
+    /// The signature is not the one we compute, or was made for another time, region or service.
+    #[error("{0}")]
+    Signature(String),
+    /// The access key, session token or authorization token is unknown, inactive or forged.
+    #[error("The security token included in the request is invalid.")]
+    UnknownCredential,
+    /// The session behind the access key has ended.
+    #[error("The security token included in the request is expired")]
+    SessionExpired,
+    /// The authorization token has ended.
+    #[error("Your authorization token has expired. Reauthenticate and try again.")]
+    TokenExpired,
+}
+
+/// A denial: AWS's sentence and the id under which `bonded why` explains it.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence} (decision {id}; run: bonded why {id})")]
+pub struct Denied {
+    /// The id of the decision.
+    pub id: String,
+    /// AWS's sentence.
+    pub sentence: String,
+}
+
+impl Error {
+    /// The name of the variant, for the log.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unwritable(_) => "unwritable answer",
+            Self::Random => "random source",
+            Self::Store(_) => "store",
+            _ => "refusal",
+        }
+    }
+
+    /// ECR's text for a parameter: where it stands and what was expected of it.
+    pub fn parameter(at: &str, expected: impl fmt::Display) -> Self {
+        Self::InvalidParameter(format!(
+            "Invalid parameter at '{at}' failed to satisfy constraint: '{expected}'"
+        ))
+    }
+
+    /// Whether the fault is ours: logged with its cause, shown without.
+    #[must_use]
+    pub const fn is_internal(&self) -> bool {
+        matches!(self, Self::Unwritable(_) | Self::Random | Self::Store(_))
+    }
+}
+
+/// A list as AWS's texts show it: `a, b`.
+struct Joined<'a>(&'a [Digest]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, digest) in self.0.iter().enumerate() {
+            write!(f, "{}{digest}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! Why a decision was made: `bonded why`.
+//!
+//! The recorded inputs are evaluated again with the very policy versions that decided. Each side
+//! sees its own half: the caller's account the identity policies, the resource's account the
+//! resource policies, and these only for whoever may read them (security.md, "`why` across
+//! accounts").
+
+use std::sync::Arc;
+
+use bonded_iam::{Explanation, NamedPolicy, Policy, Request, Side};
+use bonded_model::{AccountId, RepositoryArn};
+use bonded_store::{Holder, StoreError};
+use serde_json::{Value, json};
+
+use crate::Registry;
+use crate::access::{Action, Allowed, CallerPolicies};
+use crate::audit::{CheckRecord, DecisionRecord, PolicyReference};
+use crate::caller::Caller;
+use crate::compiled::Labelled;
+use crate::context::{self, ContextFacts};
+use crate::error::{Error, Result};
+use crate::target::sealed::Judged;
+use crate::target::{Resource, Target};
+
+/// A decision by its id.
+///
+/// It may be asked about by the principal it was made about, and by whoever may
+/// `sts:DecodeAuthorizationMessage` in the principal's or the resource's account. An unknown id is
+/// a decision of the asker's own account, so that only who may ask learns that it is unknown.
+#[derive(Debug, Clone)]
+pub struct DecisionNamed {
+    /// The id, as a denial showed it.
+    pub id: String,
+    /// The account of the one who asks.
+    pub asker: AccountId,
+}
+
+impl Target for DecisionNamed {}
+
+impl Judged for DecisionNamed {
+    type Found = Option<DecisionRecord>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        registry.find_record(&self.id).await
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let root = |account: &str| format!("arn:aws:iam::{account}:root");
+        let (account, principals) = match found {
+            None => (self.asker.clone(), vec![root(self.asker.as_str())]),
+            Some(record) => {
+                let mut principals = vec![record.principal.arn.clone(), root(&record.principal.account)];
+                principals.extend(record.checks.iter().map(|check| root(&check.resource_account)));
+                (record.principal.account.parse().unwrap_or_else(|_| self.asker.clone()), principals)
+            }
+        };
+        let document = json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": { "AWS": principals },
+            "Action": "sts:DecodeAuthorizationMessage" } });
+        let policy = Policy::from_value(&document)
+            .map_err(|e| StoreError::Corrupt(format!("the policy of a decision: {e}")))?;
+        let named = Arc::new(NamedPolicy { label: "who may ask".to_owned(), policy });
+        let policies = vec![Labelled { version: String::new(), named }];
+        Ok(vec![Resource { arn: "*".to_owned(), account, policies, context: ContextFacts::new() }])
+    }
+}
+
+impl Registry {
+    /// The decision taken apart, as JSON: who, what, when, from where, and for each check every
+    /// policy and statement of the halves the caller may see, with what matched or missed, and the
+    /// smallest statements that would allow it.
+    ///
+    /// # Errors
+    /// [`Error::DecisionNotFound`].
+    pub async fn explain(&self, allowed: &Allowed<DecisionNamed>) -> Result<Value> {
+        let record = allowed
+            .found()
+            .as_ref()
+            .ok_or_else(|| Error::DecisionNotFound(allowed.target().id.clone()))?;
+        let mut checks = Vec::with_capacity(record.checks.len());
+        for check in &record.checks {
+            let explanation = self.explain_check(record, check, allowed.caller()).await?;
+            checks.push(json!({
+                "action": check.action,
+                "resource": check.resource,
+                "resourceAccount": check.resource_account,
+                "context": check.context,
+                "allowed": check.allowed,
+                "explanation": explanation,
+            }));
+        }
+        Ok(json!({
+            "id": record.id,
+            "time": record.time.to_string(),
+            "principal": record.principal.arn,
+            "accessKeyId": record.access_key_id,
+            "sourceIp": record.source_ip,
+            "userAgent": record.user_agent,
+            "allowed": record.denied.is_none(),
+            "message": record.denied,
+            "checks": checks,
+        }))
+    }
+
+    async fn explain_check(
+        &self,
+        record: &DecisionRecord,
+        check: &CheckRecord,
+        asker: &Caller,
+    ) -> Result<Option<Explanation>> {
+        let sides = CallerPolicies {
+            identity: self.recorded_policies(&check.identity_policies).await?,
+            session: self.recorded_session_policies(record, check).await?,
+        };
+        let resource = self.recorded_policies(&check.resource_policies).await?;
+        let request = Request {
+            principal: record.principal.to_engine(),
+            action: check.action.clone(),
+            resource: check.resource.clone(),
+            resource_account: check.resource_account.clone(),
+            context: context::to_engine(&check.context),
+        };
+        let explanation = bonded_iam::explain(&request, &sides.with(&resource));
+        let identity_half = asker.account().as_str() == record.principal.account;
+        let resource_half = asker.account().as_str() == check.resource_account
+            && self.may_read_policy_of(asker, &check.resource).await?;
+        Ok(match (identity_half, resource_half) {
+            (true, true) => Some(explanation),
+            (true, false) => Some(explanation.half(Side::Caller)),
+            (false, true) => Some(explanation.half(Side::Resource)),
+            (false, false) => None,
+        })
+    }
+
+    async fn recorded_policies(&self, references: &[PolicyReference]) -> Result<Vec<Labelled>> {
+        let mut policies = Vec::with_capacity(references.len());
+        for PolicyReference { label, version } in references {
+            let version = self.store().find_policy_version(version).await?.ok_or_else(|| {
+                StoreError::Corrupt(format!("the policy version '{version}' of a decision is gone"))
+            })?;
+            policies.push(self.compiled().policy(label.clone(), &version)?);
+        }
+        Ok(policies)
+    }
+
+    async fn recorded_session_policies(
+        &self,
+        record: &DecisionRecord,
+        check: &CheckRecord,
+    ) -> Result<Option<Vec<Labelled>>> {
+        if check.session_policies.is_none() {
+            return Ok(None);
+        }
+        match self.store().find_credential(&record.access_key_id).await?.map(|found| found.holder) {
+            Some(Holder::Session { session, .. }) => self.compiled().session_policies(&session).map(Some),
+            // Without its session nothing is known to have been allowed by it.
+            Some(Holder::User(_)) | None => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// Whether the asker may read the repository's policy through ECR; not recorded, for nothing
+    /// is given away by the answer alone.
+    async fn may_read_policy_of(&self, asker: &Caller, resource: &str) -> Result<bool> {
+        let Ok(arn) = resource.parse::<RepositoryArn>() else { return Ok(true) };
+        self.permits(asker, Action::new("ecr:GetRepositoryPolicy"), &arn).await
+    }
+}

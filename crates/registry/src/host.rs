@@ -1,0 +1,76 @@
+//! Under which host name clients reach a registry.
+//!
+//! ECR's form is `ACCOUNT.dkr.ecr.REGION.DOMAIN`. Without a configured domain the default account
+//! is reached by the name the client used, and every other account by that form under it.
+
+use bonded_model::{AccountId, Region};
+
+use crate::Registry;
+use crate::caller::Caller;
+
+impl Registry {
+    /// Host name and port of the registry of `account` in `region`, for a client that reached us
+    /// as `caller` did.
+    #[must_use]
+    pub fn authority(&self, account: &AccountId, region: &Region, caller: &Caller) -> String {
+        let used = &caller.facts().authority;
+        let (host, port) = split_port(used);
+        match &self.0.domain {
+            Some(domain) => format!("{account}.dkr.ecr.{region}.{domain}{port}"),
+            None if account == self.default_account() && Some(region) == self.regions().first() => {
+                used.clone()
+            }
+            None => {
+                let domain = host.split_once(".dkr.ecr.").map_or(host, |(_, rest)| {
+                    rest.split_once('.').map_or(host, |(_, domain)| domain)
+                });
+                format!("{account}.dkr.ecr.{region}.{domain}{port}")
+            }
+        }
+    }
+
+    /// The registry a caller logs in to that names none: its own where registries have host names,
+    /// else the one it has reached.
+    #[must_use]
+    pub fn home<'a>(&'a self, caller: &'a Caller) -> &'a AccountId {
+        if self.0.domain.is_some() { caller.account() } else { self.default_account() }
+    }
+
+    /// The registry a host name addresses: the account and region in a name of ECR's form, else
+    /// the default registry. `None` for a name of ECR's form whose region is not served or whose
+    /// account is not one.
+    #[must_use]
+    pub fn addressed_by(&self, authority: &str) -> Option<(AccountId, Region)> {
+        let (host, _) = split_port(authority);
+        let Some((account, rest)) = host.split_once(".dkr.ecr.") else {
+            return Some((self.default_account().clone(), self.regions().first()?.clone()));
+        };
+        let region = rest.split('.').next().filter(|region| self.serves(region))?;
+        Some((account.parse().ok()?, region.parse().ok()?))
+    }
+}
+
+/// A host name or address, and `:PORT` if it has one.
+fn split_port(authority: &str) -> (&str, &str) {
+    match authority.rfind(':') {
+        Some(at) if !authority[at..].contains(']') => authority.split_at(at),
+        _ => (authority, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_port;
+
+    #[test]
+    fn a_port_is_told_from_an_ipv6_address() {
+        for (authority, host, port) in [
+            ("localhost:5000", "localhost", ":5000"),
+            ("localhost", "localhost", ""),
+            ("[::1]:5000", "[::1]", ":5000"),
+            ("[::1]", "[::1]", ""),
+        ] {
+            assert_eq!(split_port(authority), (host, port));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Pushing: uploads that become blobs, and manifests that become images.
+//!
+//! The bytes of a request go through a bounded channel to one blocking thread that hashes,
+//! encrypts and writes them, so memory is independent of the blob's size and no async file API
+//! stands in between.
+
+use std::time::Duration;
+
+use bonded_model::{Digest, Manifest, Reference, RepositoryArn, Tag};
+use bonded_store::{DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId, UploadWriter};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::Registry;
+use crate::access::Allowed;
+use crate::error::{Error, Result};
+use crate::repository::gone;
+
+/// How long a blob that no image references yet is kept after it was last asked for.
+const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many pieces of a body may wait for the writing thread.
+const PIECES_AHEAD: usize = 8;
+
+/// How long a client may send nothing in the middle of a body.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// A manifest that was stored.
+pub struct PushedImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// The digest of its subject, if it has one.
+    pub subject: Option<Digest>,
+}
+
+impl Registry {
+    /// Begins an upload.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`].
+    pub async fn start_upload(&self, allowed: &Allowed<RepositoryArn>) -> Result<UploadId> {
+        let repository = allowed.repository()?;
+        let caller = allowed.caller();
+        let started = self.store().start_upload(&repository.id, &caller.user_id(), caller.time()).await;
+        started.map_err(|e| gone(e, &repository.arn))
+    }
+
+    /// How many bytes the upload has.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`], [`Error::UploadNotFound`].
+    pub async fn upload_offset(&self, allowed: &Allowed<RepositoryArn>, id: &UploadId) -> Result<u64> {
+        let repository = allowed.repository()?;
+        let upload = self.store().find_upload(&repository.id, id).await?;
+        Ok(upload.ok_or(Error::UploadNotFound)?.offset)
+    }
+
+    /// Appends `body` to the upload and returns how many bytes it has then. `first` is where the
+    /// client says the body begins. If the body breaks off, what came is kept.
+    ///
+    /// # Errors
+    /// [`Error::UploadNotFound`], [`Error::UploadBusy`], [`Error::UploadOffset`],
+    /// [`Error::BodyIncomplete`].
+    pub async fn append_upload(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+        first: Option<u64>,
+        body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
+    ) -> Result<u64> {
+        let writer = self.open_upload(allowed, id, first).await?;
+        let (writer, received) = write_body(writer, body).await?;
+        let offset = self.store().suspend_upload(writer, self.clock().now()).await?;
+        received.map(|()| offset)
+    }
+
+    /// Appends `body` and makes the upload a blob of the repository, if its digest is `digest`.
+    ///
+    /// # Errors
+    /// As [`Registry::append_upload`]; [`Error::BlobDigestMismatch`], and the upload is gone then.
+    pub async fn finish_upload(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+        first: Option<u64>,
+        digest: &Digest,
+        body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
+    ) -> Result<Layer> {
+        let writer = self.open_upload(allowed, id, first).await?;
+        let (writer, received) = write_body(writer, body).await?;
+        if let Err(broken) = received {
+            self.store().suspend_upload(writer, self.clock().now()).await?;
+            return Err(broken);
+        }
+        let now = self.clock().now();
+        let keep_until = now.after(LAYER_GRACE);
+        let finished = self.store().finish_upload(writer, digest, keep_until, now, &allowed.change()).await;
+        finished.map_err(|e| gone(e, allowed.target()))?.map_err(|DigestMismatch { calculated }| Error::BlobDigestMismatch {
+            stated: digest.clone(),
+            calculated,
+        })
+    }
+
+    /// Gives the upload up.
+    ///
+    /// # Errors
+    /// [`Error::UploadNotFound`].
+    pub async fn cancel_upload(&self, allowed: &Allowed<RepositoryArn>, id: &UploadId) -> Result<()> {
+        let repository = allowed.repository()?;
+        let found = self.store().cancel_upload(&repository.id, id).await?;
+        found.then_some(()).ok_or(Error::UploadNotFound)
+    }
+
+    async fn open_upload(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+        first: Option<u64>,
+    ) -> Result<UploadWriter> {
+        let repository = allowed.repository()?;
+        let writer = match self.store().open_upload(&repository.id, id, self.clock().now()).await {
+            Err(StoreError::Conflict) => return Err(Error::UploadBusy),
+            other => other?.ok_or(Error::UploadNotFound)?,
+        };
+        let offset = writer.offset();
+        if first.is_some_and(|first| first != offset) {
+            self.store().suspend_upload(writer, self.clock().now()).await?;
+            return Err(Error::UploadOffset { offset });
+        }
+        Ok(writer)
+    }
+
+    /// Stores a manifest under `reference` and the further `tags`, all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidManifest`], [`Error::ManifestDigestMismatch`], [`Error::LayersNotFound`],
+    /// [`Error::ReferencedImagesNotFound`], [`Error::ImageTagAlreadyExists`],
+    /// [`Error::RepositoryNotFound`].
+    pub async fn put_image(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        reference: &Reference,
+        media_type: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<PushedImage> {
+        let repository = allowed.repository()?;
+        let manifest = Manifest::parse(bytes, media_type).map_err(|e| Error::InvalidManifest(e.to_string()))?;
+        let (digest, tags) = match reference {
+            Reference::Tag(tag) => (Digest::sha256(bytes), std::slice::from_ref(tag)),
+            Reference::Digest(stated) => {
+                let calculated = Digest::of(stated.algorithm(), bytes);
+                if calculated != *stated {
+                    return Err(Error::ManifestDigestMismatch { stated: stated.clone(), calculated });
+                }
+                (calculated, [].as_slice())
+            }
+        };
+        let image = PutImage { repository, manifest: &manifest, bytes, digest: &digest, tags, now: self.clock().now() };
+        let put = self.store().put_image(image, &allowed.change()).await?;
+        put.map_err(|refused| refusal(refused, repository))?;
+        Ok(PushedImage { digest, subject: manifest.subject.map(|subject| subject.digest) })
+    }
+
+    /// A page of at most `limit` tags in byte order, after `after`.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`].
+    pub async fn list_tags(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        after: Option<&Tag>,
+        limit: u32,
+    ) -> Result<Vec<Tag>> {
+        let repository = allowed.repository()?;
+        Ok(self.store().list_tags(&repository.id, after, limit).await?)
+    }
+}
+
+fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {
+    let arn = repository.arn.clone();
+    match refused {
+        PutImageRefused::LayersNotFound(digests) => Error::LayersNotFound(arn, digests),
+        PutImageRefused::ReferencedImagesNotFound(digests) => Error::ReferencedImagesNotFound(arn, digests),
+        PutImageRefused::TagImmutable { tag, .. } => Error::ImageTagAlreadyExists { tag, repository: arn },
+        PutImageRefused::RepositoryNotFound => Error::RepositoryNotFound(arn),
+    }
+}
+
+/// Writes `body` on a blocking thread. The inner result says whether the body came whole; the
+/// writer comes back in both cases.
+async fn write_body(
+    writer: UploadWriter,
+    body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
+) -> Result<(UploadWriter, Result<()>)> {
+    let (pieces, thread) = writing_thread(writer);
+    let mut body = std::pin::pin!(body);
+    let received = loop {
+        match tokio::time::timeout(STALL_LIMIT, body.next()).await {
+            Ok(None) => break Ok(()),
+            Ok(Some(Ok(piece))) => {
+                if pieces.send(piece).await.is_err() {
+                    // The thread ended early: its own error says why.
+                    break Ok(());
+                }
+            }
+            Ok(Some(Err(e))) => break Err(Error::BodyIncomplete(e)),
+            Err(_) => break Err(Error::BodyIncomplete(format!("nothing came for {} s", STALL_LIMIT.as_secs()))),
+        }
+    };
+    drop(pieces);
+    let joined = thread.await.map_err(|e| Error::Unwritable(e.to_string()))?;
+    Ok((joined?, received))
+}
+
+type WritingThread = JoinHandle<std::result::Result<UploadWriter, StoreError>>;
+
+fn writing_thread(mut writer: UploadWriter) -> (mpsc::Sender<Bytes>, WritingThread) {
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES_AHEAD);
+    let thread = tokio::task::spawn_blocking(move || {
+        while let Some(piece) = receiver.blocking_recv() {
+            writer.write(&piece)?;
+        }
+        Ok(writer)
+    });
+    (sender, thread)
+}

@@ -1,0 +1,301 @@
+//! What an operation acts on: the kinds of [`Target`], and what is looked up for each before its
+//! policies are evaluated.
+//!
+//! Looking up costs the same statements whether the thing exists or not, so that neither the
+//! answer nor its time tells a caller without rights (security.md, "Existence").
+
+use std::future::Future;
+
+use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn};
+use bonded_store::{Repository, Role, User};
+
+use crate::Registry;
+use crate::compiled::Labelled;
+use crate::context::{self, ContextFacts};
+use crate::error::{Error, Result};
+
+/// What a check is made on. Sealed: the kinds are those of this file.
+pub trait Target: sealed::Judged {}
+
+/// One resource as the policy engine sees it.
+pub(crate) struct Resource {
+    /// Its ARN, or `*`.
+    pub(crate) arn: String,
+    /// The account that owns it.
+    pub(crate) account: AccountId,
+    /// The policies attached to it.
+    pub(crate) policies: Vec<Labelled>,
+    /// The context keys it brings.
+    pub(crate) context: ContextFacts,
+}
+
+pub(crate) mod sealed {
+    use super::{Future, Registry, Resource, Result};
+
+    /// How a target is found and judged; not nameable outside the crate.
+    pub trait Judged: Send + Sync + Sized {
+        /// What was looked up; use cases go on with it and look nothing up twice.
+        type Found: Send + Sync;
+
+        /// Looks the target up. Absence is a value, not an error.
+        fn find(&self, registry: &Registry) -> impl Future<Output = Result<Self::Found>> + Send;
+
+        /// The resources whose policies decide, at least one.
+        #[expect(private_interfaces, reason = "the module is crate-private: nobody outside can call it")]
+        fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>>;
+    }
+}
+
+use sealed::Judged;
+
+fn repository_resource(
+    arn: &RepositoryArn,
+    found: Option<&Repository>,
+    registry: &Registry,
+) -> Result<Resource> {
+    let mut policies = Vec::new();
+    let mut facts = ContextFacts::new();
+    if let Some(repository) = found {
+        facts = context::of_repository_tags(&repository.tags);
+        if let Some(version) = &repository.policy {
+            policies.push(registry.compiled().policy("repository policy".to_owned(), version)?);
+        }
+    }
+    Ok(Resource { arn: arn.to_string(), account: arn.account.clone(), policies, context: facts })
+}
+
+impl Target for RepositoryArn {}
+
+impl Judged for RepositoryArn {
+    type Found = Option<Repository>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry.store().find_repository(self).await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
+        Ok(vec![repository_resource(self, found.as_ref(), registry)?])
+    }
+}
+
+/// Several repositories of one registry.
+#[derive(Debug, Clone)]
+pub struct Repositories(Range);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Range {
+    /// Those the request names, at least one: each is checked.
+    Named(Vec<RepositoryArn>),
+    /// All: the check is made on `arn:aws:ecr:REGION:ACCOUNT:repository/*`.
+    All(AccountId, Region),
+}
+
+impl Repositories {
+    /// The repositories of a request.
+    ///
+    /// # Errors
+    /// The list is empty: an empty list has nothing to check, so it must not be allowed.
+    pub fn named(arns: Vec<RepositoryArn>) -> Result<Self> {
+        if arns.is_empty() {
+            return Err(Error::parameter(
+                "repositoryNames",
+                "Member must have length greater than or equal to 1",
+            ));
+        }
+        Ok(Self(Range::Named(arns)))
+    }
+
+    /// All repositories of a registry.
+    #[must_use]
+    pub fn all(account: AccountId, region: Region) -> Self {
+        Self(Range::All(account, region))
+    }
+
+    pub(crate) fn range(&self) -> &Range {
+        &self.0
+    }
+}
+
+impl Target for Repositories {}
+
+impl Judged for Repositories {
+    type Found = Vec<(RepositoryArn, Option<Repository>)>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        let Range::Named(arns) = &self.0 else { return Ok(Vec::new()) };
+        let mut found = Vec::with_capacity(arns.len());
+        for arn in arns {
+            found.push((arn.clone(), registry.store().find_repository(arn).await?));
+        }
+        Ok(found)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
+        if let Range::All(account, region) = &self.0 {
+            return Ok(vec![Resource {
+                arn: format!("arn:aws:ecr:{region}:{account}:repository/*"),
+                account: account.clone(),
+                policies: Vec::new(),
+                context: ContextFacts::new(),
+            }]);
+        }
+        found.iter().map(|(arn, row)| repository_resource(arn, row.as_ref(), registry)).collect()
+    }
+}
+
+/// No resource: an action that policies grant on `*` only, in the caller's account.
+#[derive(Debug, Clone)]
+pub struct Everything(pub AccountId);
+
+impl Target for Everything {}
+
+impl Judged for Everything {
+    type Found = ();
+
+    async fn find(&self, _: &Registry) -> Result<()> {
+        Ok(())
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, (): &(), _: &Registry) -> Result<Vec<Resource>> {
+        Ok(vec![Resource {
+            arn: "*".to_owned(),
+            account: self.0.clone(),
+            policies: Vec::new(),
+            context: ContextFacts::new(),
+        }])
+    }
+}
+
+/// An image of a repository. A tag is resolved here, before the decision, and the use case serves
+/// the digest that was judged and no other.
+#[derive(Debug, Clone)]
+pub struct ImageIn {
+    /// The repository.
+    pub repository: RepositoryArn,
+    /// How the request names the image.
+    pub reference: Reference,
+}
+
+impl Target for ImageIn {}
+
+impl Judged for ImageIn {
+    type Found = Option<(Repository, Option<Digest>)>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        let store = registry.store();
+        let Some(repository) = store.find_repository(&self.repository).await? else {
+            return Ok(None);
+        };
+        let digest = match &self.reference {
+            Reference::Digest(digest) => Some(digest.clone()),
+            Reference::Tag(tag) => store.resolve_tag(&repository.id, tag).await?,
+        };
+        Ok(Some((repository, digest)))
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
+        let repository = found.as_ref().map(|(repository, _)| repository);
+        Ok(vec![repository_resource(&self.repository, repository, registry)?])
+    }
+}
+
+/// A user by name.
+#[derive(Debug, Clone)]
+pub struct UserNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The name, unique in the account ignoring case.
+    pub name: String,
+    /// The path of a user that is to be made; an existing user's own path counts otherwise.
+    pub path: String,
+}
+
+impl Target for UserNamed {}
+
+impl Judged for UserNamed {
+    type Found = Option<User>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry.store().find_user(&self.account, &self.name).await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let new = || format!("arn:aws:iam::{}:user{}{}", self.account, self.path, self.name);
+        Ok(vec![Resource {
+            arn: found.as_ref().map_or_else(new, User::arn),
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: found.as_ref().map_or_else(ContextFacts::new, |user| context::of_principal_resource(&user.tags)),
+        }])
+    }
+}
+
+/// A role by name.
+#[derive(Debug, Clone)]
+pub struct RoleNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The name, unique in the account ignoring case.
+    pub name: String,
+    /// The path of a role that is to be made; an existing role's own path counts otherwise.
+    pub path: String,
+}
+
+impl Target for RoleNamed {}
+
+impl Judged for RoleNamed {
+    type Found = Option<Role>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry.store().find_role(&self.account, &self.name).await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let new = || format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name);
+        Ok(vec![Resource {
+            arn: found.as_ref().map_or_else(new, Role::arn),
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: found.as_ref().map_or_else(ContextFacts::new, |role| context::of_principal_resource(&role.tags)),
+        }])
+    }
+}
+
+/// A role that is to be assumed: its trust policy decides with the caller's own policies.
+#[derive(Debug, Clone)]
+pub struct RoleToAssume {
+    /// The ARN as the request has it.
+    pub arn: String,
+    /// The account in the ARN.
+    pub account: AccountId,
+    /// The name in the ARN, without its path.
+    pub name: String,
+}
+
+impl Target for RoleToAssume {}
+
+impl Judged for RoleToAssume {
+    type Found = Option<Role>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        let role = registry.store().find_role(&self.account, &self.name).await?;
+        Ok(role.filter(|role| role.arn() == self.arn))
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
+        let mut policies = Vec::new();
+        let mut facts = ContextFacts::new();
+        if let Some(role) = found {
+            policies.push(registry.compiled().policy("trust policy".to_owned(), &role.trust)?);
+            facts = context::of_principal_resource(&role.tags);
+        }
+        Ok(vec![Resource { arn: self.arn.clone(), account: self.account.clone(), policies, context: facts }])
+    }
+}

@@ -1,0 +1,34 @@
+//! Amazon ECR: the API of registries and repositories.
+//!
+//! Shapes are those of ECR's service model (botocore 1.44.5), API version 2015-09-21.
+
+mod policies;
+mod repositories;
+mod shapes;
+mod tags;
+mod token;
+
+use super::operation::Endpoint;
+
+/// The part of `X-Amz-Target` before the operation's name.
+pub(super) const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
+
+/// The operations that are served, one line each.
+pub(super) const OPERATIONS: &[Endpoint] = &[
+    Endpoint::of::<repositories::CreateRepository>(),
+    Endpoint::of::<repositories::DescribeRepositories>(),
+    Endpoint::of::<repositories::DeleteRepository>(),
+    Endpoint::of::<policies::SetRepositoryPolicy>(),
+    Endpoint::of::<policies::GetRepositoryPolicy>(),
+    Endpoint::of::<policies::DeleteRepositoryPolicy>(),
+    Endpoint::of::<tags::TagResource>(),
+    Endpoint::of::<tags::UntagResource>(),
+    Endpoint::of::<tags::ListTagsForResource>(),
+    Endpoint::of::<token::GetAuthorizationToken>(),
+];
+
+/// ECR's operations that are not served yet; may only shrink.
+pub(super) fn not_served() -> impl Iterator<Item = &'static str> {
+    let lines = include_str!("../../../not_served.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+}

@@ -1,0 +1,147 @@
+//! The wire form of each error at the AWS door: one exhaustive `match`.
+//!
+//! Names are those of the services' models and of AWS's common errors; ECR answers its modelled
+//! errors with 400, STS and IAM theirs with the status of their API references.
+
+use bonded_registry::{Error, Unauthenticated};
+use http::StatusCode;
+use serde_json::json;
+
+use super::operation::Protocol;
+use super::query::escape;
+
+/// How an error looks on the wire.
+pub(super) struct Wire {
+    pub(super) status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Wire {
+    /// The body.
+    pub(super) fn body(&self, protocol: Protocol, namespace: &str, request_id: &str) -> String {
+        let Self { status, code, message } = self;
+        match protocol {
+            Protocol::Json => json!({ "__type": code, "message": message }).to_string(),
+            Protocol::Query => {
+                let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+                let message = escape(message);
+                format!(
+                    "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+                )
+            }
+        }
+    }
+}
+
+/// Name and status of `error`.
+pub(super) fn wire(error: &Error, protocol: Protocol) -> Wire {
+    let (status, code) = match protocol {
+        Protocol::Json => (json_status(error), json_code(error)),
+        Protocol::Query => query_code(error),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Wire { status, code, message: error.to_string() }
+}
+
+fn json_status(error: &Error) -> u16 {
+    match error {
+        Error::BodyTooLarge(_) => 413,
+        error if error.is_internal() => 500,
+        _ => 400,
+    }
+}
+
+fn json_code(error: &Error) -> &'static str {
+    match error {
+        Error::Unauthenticated(unauthenticated) => match unauthenticated {
+            Unauthenticated::Missing => "MissingAuthenticationTokenException",
+            Unauthenticated::Incomplete(_) => "IncompleteSignatureException",
+            Unauthenticated::Signature(_) => "InvalidSignatureException",
+            Unauthenticated::UnknownCredential => "UnrecognizedClientException",
+            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => "ExpiredTokenException",
+        },
+        Error::Denied(_) => "AccessDeniedException",
+        Error::InvalidParameter(_)
+        | Error::InvalidName(_)
+        | Error::InvalidDigest(_)
+        | Error::InvalidTag(_)
+        | Error::RangeNotSatisfiable(_)
+        | Error::InvalidManifest(_)
+        | Error::BodyIncomplete(_)
+        | Error::Validation(_)
+        | Error::InvalidParameterValue(_)
+        | Error::MalformedPolicyDocument(_) => "InvalidParameterException",
+        Error::InvalidTagParameter(_) => "InvalidTagParameterException",
+        Error::TooManyTags => "TooManyTagsException",
+        Error::RepositoryNotFound(_) => "RepositoryNotFoundException",
+        Error::RepositoryAlreadyExists(_) => "RepositoryAlreadyExistsException",
+        Error::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
+        Error::RepositoryPolicyNotFound(_) => "RepositoryPolicyNotFoundException",
+        Error::ImageNotFound => "ImageNotFoundException",
+        Error::ManifestDigestMismatch { .. } => "ImageDigestDoesNotMatchException",
+        Error::LayersNotFound(..) | Error::BlobNotFound(_) => "LayersNotFoundException",
+        Error::ReferencedImagesNotFound(..) => "ReferencedImagesNotFoundException",
+        Error::ImageTagAlreadyExists { .. } => "ImageTagAlreadyExistsException",
+        Error::UploadNotFound | Error::UploadBusy => "UploadNotFoundException",
+        Error::BlobDigestMismatch { .. } => "InvalidLayerException",
+        Error::UploadOffset { .. } => "InvalidLayerPartException",
+        Error::LimitExceeded(_) => "LimitExceededException",
+        Error::UnknownOperation(_) => "UnknownOperationException",
+        Error::BodyTooLarge(_) => "RequestEntityTooLarge",
+        // Of IAM and of the operator; ECR's operations do not answer them.
+        Error::NoSuchEntity(_)
+        | Error::EntityAlreadyExists(_)
+        | Error::AccountAlreadyExists(_)
+        | Error::DecisionNotFound(_) => "InvalidParameterException",
+        Error::RegistryNotAddressed(_) => "AccessDeniedException",
+        Error::Unwritable(_) | Error::Random | Error::Store(_) => "ServerException",
+    }
+}
+
+fn query_code(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::Unauthenticated(unauthenticated) => match unauthenticated {
+            Unauthenticated::Missing => (403, "MissingAuthenticationToken"),
+            Unauthenticated::Incomplete(_) => (400, "IncompleteSignature"),
+            Unauthenticated::Signature(_) => (403, "SignatureDoesNotMatch"),
+            Unauthenticated::UnknownCredential => (403, "InvalidClientTokenId"),
+            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => (403, "ExpiredToken"),
+        },
+        Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "AccessDenied"),
+        Error::NoSuchEntity(_) => (404, "NoSuchEntity"),
+        Error::DecisionNotFound(_) => (400, "InvalidAuthorizationMessageException"),
+        Error::EntityAlreadyExists(_) | Error::AccountAlreadyExists(_) => (409, "EntityAlreadyExists"),
+        Error::LimitExceeded(_) => (409, "LimitExceeded"),
+        Error::MalformedPolicyDocument(_) => (400, "MalformedPolicyDocument"),
+        Error::InvalidParameterValue(_) => (400, "InvalidParameterValue"),
+        Error::UnknownOperation(_) => (400, "InvalidAction"),
+        Error::BodyTooLarge(_) => (413, "RequestEntityTooLarge"),
+        Error::Validation(_)
+        | Error::InvalidParameter(_)
+        | Error::InvalidTagParameter(_)
+        | Error::TooManyTags
+        | Error::BodyIncomplete(_) => (400, "ValidationError"),
+        // Of ECR; IAM's and STS's operations do not answer them.
+        Error::InvalidName(_)
+        | Error::InvalidDigest(_)
+        | Error::InvalidTag(_)
+        | Error::RangeNotSatisfiable(_)
+        | Error::RepositoryNotFound(_)
+        | Error::RepositoryAlreadyExists(_)
+        | Error::RepositoryNotEmpty(_)
+        | Error::RepositoryPolicyNotFound(_)
+        | Error::ImageNotFound
+        | Error::InvalidManifest(_)
+        | Error::ManifestDigestMismatch { .. }
+        | Error::LayersNotFound(..)
+        | Error::ReferencedImagesNotFound(..)
+        | Error::ImageTagAlreadyExists { .. }
+        | Error::BlobNotFound(_)
+        | Error::UploadNotFound
+        | Error::UploadBusy
+        | Error::BlobDigestMismatch { .. }
+        | Error::UploadOffset { .. } => (400, "ValidationError"),
+        Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "ServiceFailure"),
+    }
+}

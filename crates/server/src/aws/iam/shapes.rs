@@ -1,0 +1,125 @@
+//! Constraints and shapes that several of IAM's operations share.
+
+use bonded_model::{ResourceTag, ResourceTags, TAGS_LIMIT};
+use bonded_registry::target::UserNamed;
+use bonded_registry::{Caller, Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+/// RFC 3986 unreserved characters stay as they are.
+const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The longest policy document a request may carry, in characters.
+const DOCUMENT_LIMIT: usize = 131_072;
+
+fn constraint(at: &str, what: &str) -> Error {
+    Error::Validation(format!(
+        "1 validation error detected: Value at '{at}' failed to satisfy constraint: {what}"
+    ))
+}
+
+/// Checks a name of `[\w+=,.@-]`, 1 to `max` characters.
+pub(super) fn name(at: &str, text: &str, max: usize) -> Result<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if text.is_empty() {
+        return Err(constraint(at, "Member must have length greater than or equal to 1"));
+    }
+    if text.chars().count() > max {
+        return Err(constraint(at, &format!("Member must have length less than or equal to {max}")));
+    }
+    if text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::Validation(format!(
+            "The specified value for {at} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+        )))
+    }
+}
+
+/// Checks a path: `/`, or a text of visible ASCII that begins and ends with `/`; `None` is `/`.
+pub(super) fn path(text: Option<&str>) -> Result<String> {
+    let text = text.unwrap_or("/");
+    let visible = text.bytes().all(|b| (b'!'..=b'~').contains(&b));
+    let slashes = text.starts_with('/') && text.ends_with('/');
+    // `:` and `*` would make an ARN that can be read in two ways.
+    if (1..=512).contains(&text.len()) && visible && slashes && !text.contains([':', '*', '?']) {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::Validation(
+            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.".to_owned(),
+        ))
+    }
+}
+
+/// Checks an access key id, 16 to 128 word characters.
+pub(super) fn access_key_id(text: &str) -> Result<&str> {
+    let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if (16..=128).contains(&text.len()) && word {
+        Ok(text)
+    } else {
+        Err(constraint("accessKeyId", "Member must satisfy regular expression pattern: [\\w]{16,128}"))
+    }
+}
+
+/// Checks the length of a policy document; what it says is judged when it is saved.
+pub(super) fn document<'a>(at: &str, text: &'a str) -> Result<&'a str> {
+    if text.is_empty() {
+        return Err(constraint(at, "Member must have length greater than or equal to 1"));
+    }
+    if text.chars().count() > DOCUMENT_LIMIT {
+        return Err(constraint(at, "Member must have length less than or equal to 131072"));
+    }
+    Ok(text)
+}
+
+/// A policy document as answers carry it: URL-encoded by RFC 3986.
+pub(super) fn encoded(document: &str) -> String {
+    utf8_percent_encode(document, UNRESERVED).to_string()
+}
+
+/// The user an operation names, or the caller if it names none.
+pub(super) fn user(caller: &Caller, user_name: Option<&str>) -> Result<UserNamed> {
+    let named = match user_name {
+        Some(text) => name("userName", text, 128)?,
+        None => caller.user_name().map(str::to_owned).ok_or_else(|| {
+            Error::Validation("Must specify userName when calling with non-User credentials".to_owned())
+        })?,
+    };
+    Ok(UserNamed { account: caller.account().clone(), name: named, path: "/".to_owned() })
+}
+
+/// `Tag`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tag {
+    key: String,
+    value: String,
+}
+
+/// Checks the tags of a request.
+pub(super) fn tags(list: &[Tag]) -> Result<ResourceTags> {
+    let mut tags = ResourceTags::new();
+    for Tag { key, value } in list {
+        let tag = ResourceTag::new(key.clone(), value.clone()).map_err(|e| Error::Validation(e.to_string()))?;
+        if tags.keys().any(|other| other.to_lowercase() == key.to_lowercase()) {
+            return Err(Error::Validation(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+            ));
+        }
+        tags.insert(tag.key().to_owned(), tag.value().to_owned());
+    }
+    if tags.len() > TAGS_LIMIT {
+        return Err(Error::LimitExceeded(format!("Cannot exceed quota for TagsPerResource: {TAGS_LIMIT}")));
+    }
+    Ok(tags)
+}
+
+/// The tags of a user or role as a list.
+pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
+}
+
+/// The answer of operations that have none.
+#[derive(Debug, Serialize)]
+pub(super) struct NoAnswer {}

@@ -1,0 +1,156 @@
+//! The AWS front door: `POST /` in AWS JSON 1.1 (ECR) and AWS Query (STS, IAM), signed by SigV4.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `operation` | the [`Operation`] trait and the path every operation takes |
+//! | `ecr`, `sts`, `iam` | the operations and their shapes |
+//! | `query` | the Query protocol's forms |
+//! | `error` | the wire form of each error |
+
+mod ecr;
+mod error;
+mod iam;
+mod operation;
+mod query;
+mod sts;
+
+use bonded_model::json;
+use bonded_registry::{Error, Registry, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+pub use operation::{Endpoint, Operation, Protocol};
+
+use crate::authn;
+use crate::door::{self, Incoming, Reply};
+
+/// The longest body of an ECR call: a 4 MiB manifest as a JSON string, with room for escapes.
+const JSON_LIMIT: usize = 24 * 1024 * 1024;
+
+/// The longest body of an STS or IAM call.
+const QUERY_LIMIT: usize = 1024 * 1024;
+
+/// Every operation that is served.
+pub fn operations() -> impl Iterator<Item = &'static Endpoint> {
+    ecr::OPERATIONS.iter().chain(sts::OPERATIONS).chain(iam::OPERATIONS)
+}
+
+/// Which service a request is for, before anything is known of its caller.
+struct Service {
+    /// As in the credential scope and in IAM actions.
+    name: &'static str,
+    protocol: Protocol,
+    /// The XML namespace of its answers, for the Query protocol.
+    namespace: &'static str,
+}
+
+const ECR: Service = Service { name: "ecr", protocol: Protocol::Json, namespace: "" };
+const STS: Service = Service {
+    name: "sts",
+    protocol: Protocol::Query,
+    namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+};
+const IAM: Service = Service {
+    name: "iam",
+    protocol: Protocol::Query,
+    namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+};
+
+/// Answers one `POST /`.
+pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
+    let id = request.id.clone();
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    match target.map(str::to_owned) {
+        Some(target) => {
+            let done = json_call(registry, request, &target).await;
+            reply(&ECR, &id, &target, done)
+        }
+        None => match query_call(registry, request).await {
+            Ok((service, action, done)) => reply(service, &id, &action, done),
+            Err(error) => reply(&STS, &id, "", Err(error)),
+        },
+    }
+}
+
+async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Result<String> {
+    let (head, body) = request.read(JSON_LIMIT).await?;
+    let caller = authn::signed(registry, &head, &body, ECR.name).await?;
+    let name = target.strip_prefix(ecr::TARGET).and_then(|rest| rest.strip_prefix('.'));
+    let name = name.ok_or_else(|| Error::UnknownOperation(format!("the operation '{}' is not one of Amazon ECR's", target.escape_debug())))?;
+    let endpoint = find(ecr::OPERATIONS, name).ok_or_else(|| unknown(name))?;
+    let input = if body.is_empty() { Value::Object(serde_json::Map::new()) } else {
+        json::parse(&body).map_err(|e| Error::InvalidParameter(format!("the request's body is not JSON: {e}")))?
+    };
+    endpoint.serve(registry, &caller, input).await
+}
+
+type QueryDone = (&'static Service, String, Result<String>);
+
+async fn query_call(registry: &Registry, request: Incoming) -> Result<QueryDone> {
+    let (head, body) = request.read(QUERY_LIMIT).await?;
+    let form = query::parse(&body)?;
+    let service = match form.version.as_deref() {
+        Some("2010-05-08") => &IAM,
+        _ => &STS,
+    };
+    let done = query_answer(registry, service, &head, &body, &form).await;
+    Ok((service, form.action.unwrap_or_default(), done))
+}
+
+async fn query_answer(
+    registry: &Registry,
+    service: &Service,
+    head: &door::Head,
+    body: &Bytes,
+    form: &query::Form,
+) -> Result<String> {
+    let caller = authn::signed(registry, head, body, service.name).await?;
+    let name = form.action.as_deref().ok_or_else(|| {
+        Error::UnknownOperation("the request names no action; 'Action=NAME&Version=DATE' is expected in its body".to_owned())
+    })?;
+    let operations = if service.name == IAM.name { iam::OPERATIONS } else { sts::OPERATIONS };
+    let endpoint = find(operations, name).ok_or_else(|| {
+        let served: Vec<&str> = operations.iter().map(|endpoint| endpoint.name).collect();
+        Error::UnknownOperation(format!(
+            "the action '{}' is not served; {} serves {}",
+            name.escape_debug(), service.name.to_uppercase(), served.join(", ")
+        ))
+    })?;
+    endpoint.serve(registry, &caller, form.parameters.clone()).await
+}
+
+fn find(operations: &'static [Endpoint], name: &str) -> Option<&'static Endpoint> {
+    operations.iter().find(|endpoint| endpoint.name == name)
+}
+
+fn unknown(name: &str) -> Error {
+    let text = if ecr::not_served().any(|operation| operation == name) {
+        format!("the operation '{name}' of Amazon ECR is not served by this registry yet")
+    } else {
+        format!("the operation '{}' is not one of Amazon ECR's", name.escape_debug())
+    };
+    Error::UnknownOperation(text)
+}
+
+fn reply(service: &Service, id: &str, action: &str, done: Result<String>) -> Reply {
+    let (status, body) = match (done, service.protocol) {
+        (Ok(body), Protocol::Json) => (StatusCode::OK, body),
+        (Ok(result), Protocol::Query) => (StatusCode::OK, query::envelope(action, service.namespace, &result, id)),
+        (Err(error), protocol) => {
+            door::log_failure(id, &error);
+            let wire = error::wire(&error, protocol);
+            (wire.status, wire.body(protocol, service.namespace, id))
+        }
+    };
+    let mut headers = HeaderMap::new();
+    let content_type = match service.protocol {
+        Protocol::Json => "application/x-amz-json-1.1",
+        Protocol::Query => "text/xml",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    Reply::text(status, headers, body)
+}

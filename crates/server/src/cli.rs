@@ -1,0 +1,126 @@
+//! The command line: one file per command.
+
+mod account;
+mod config;
+mod policy;
+mod print;
+mod serve;
+mod why;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use print::clean;
+
+/// A container registry with AWS's API and AWS's policies.
+#[derive(Parser)]
+#[command(name = "bonded", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(Box<serve::Serve>),
+    Config(config::ConfigCommand),
+    Account(account::AccountCommand),
+    Policy(policy::PolicyCommand),
+    Why(why::Why),
+}
+
+/// How a command ends if it does not succeed; the numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// It went wrong.
+    Failed = 1,
+    /// It cannot be done as it was asked for.
+    Usage = 2,
+    /// The server refused it.
+    Denied = 3,
+    /// What it is about does not exist.
+    NotFound = 4,
+}
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+struct Failure {
+    status: Status,
+    /// One line; `None` if the output said it all.
+    message: Option<String>,
+}
+
+impl Failure {
+    fn new(status: Status, message: impl Display) -> Self {
+        Self {
+            status,
+            message: Some(message.to_string()),
+        }
+    }
+
+    fn failed(message: impl Display) -> Self {
+        Self::new(Status::Failed, message)
+    }
+
+    fn usage(message: impl Display) -> Self {
+        Self::new(Status::Usage, message)
+    }
+}
+
+/// Runs the command that the arguments of the process name.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Account(command) => command.run(),
+        Command::Policy(command) => command.run(),
+        Command::Why(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message {
+                print::error(clean(&message));
+            }
+            ExitCode::from(failure.status as u8)
+        }
+    }
+}
+
+/// Where the data of the server on this machine is.
+#[derive(Args)]
+struct DataDirectory {
+    /// The data directory of the server on this machine [default: bonded-data]
+    #[arg(long, value_name = "DIRECTORY", env = "BONDED_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl DataDirectory {
+    fn path(self) -> Result<PathBuf, Failure> {
+        crate::config::data_directory(self.data).map_err(Failure::usage)
+    }
+}
+
+/// Runs `future` to its end.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().build();
+    runtime
+        .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?
+        .block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! `bonded account`: what the operator of the host does, through the socket of the server.
+
+use bonded_model::AccountId;
+use clap::{Args, Subcommand};
+
+use super::print::{self, clean};
+use super::{DataDirectory, Failure, block_on};
+use crate::operator::{Answer, Request, call};
+
+/// Make accounts on the server on this machine
+#[derive(Args)]
+pub(super) struct AccountCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make an account and print the key of its administrator, this once
+    Create {
+        /// 12 digits
+        #[arg(value_name = "ACCOUNT")]
+        account: AccountId,
+
+        #[command(flatten)]
+        data: DataDirectory,
+    },
+}
+
+impl AccountCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let Action::Create { account, data } = self.action;
+        let data = data.path()?;
+        let answer = async {
+            let request = Request::CreateAccount(account);
+            call(&data, &request).await.map_err(Failure::failed)
+        };
+        match block_on(answer)? {
+            Answer::Created(key) => {
+                let text = serde_json::to_string_pretty(&key).map_err(Failure::failed)?;
+                print::line(zeroize::Zeroizing::new(text).as_str());
+                Ok(())
+            }
+            Answer::Error(problem) => Err(Failure::failed(clean(&problem))),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `bonded why`: a decision taken apart, asked from the server with the caller's own key.
+
+mod record;
+
+use bonded_registry::Clock;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::print::{self, clean};
+use super::{DataDirectory, Failure, Status, block_on};
+use crate::client::{Answer, Client};
+use crate::config::variable;
+use record::Record;
+
+/// Explain a decision
+///
+/// Prints who asked for what, every policy and statement that was looked at with what missed, and
+/// the smallest change that would allow it. The key is read where AWS tools read it.
+#[derive(Args)]
+pub(super) struct Why {
+    /// The id that the denial showed
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// The form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: Form,
+
+    /// The server to ask [default: https://127.0.0.1:5000]
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    endpoint_url: Option<String>,
+
+    #[command(flatten)]
+    data: DataDirectory,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// For people.
+    Text,
+    /// The record as the server gives it.
+    Json,
+}
+
+impl Why {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let data = self.data.path()?;
+        let client = Client::new(self.endpoint_url.as_deref(), &data, variable);
+        let client = client.map_err(Failure::usage)?;
+        let parameters = [
+            ("Action", "DecodeAuthorizationMessage"),
+            ("Version", "2011-06-15"),
+            ("EncodedMessage", self.id.as_str()),
+        ];
+        let now = Clock::system().now();
+        let answer = block_on(async {
+            client
+                .query("sts", &parameters, now)
+                .await
+                .map_err(Failure::failed)
+        })?;
+        let unexpected = |problem: &str| Failure::failed(client.unexpected(problem));
+        let text = String::from_utf8_lossy(&answer.body);
+        if !answer.status.is_success() {
+            return Err(refused(&answer, &text));
+        }
+        let response: Response = quick_xml::de::from_str(&text)
+            .map_err(|_| unexpected("its answer is not that of DecodeAuthorizationMessage"))?;
+        let message = response.result.message;
+        let value: Value = bonded_model::json::parse(message.as_bytes())
+            .map_err(|_| unexpected("the decoded message is not JSON"))?;
+        match self.output {
+            // serde_json escapes ASCII's control characters only.
+            Form::Json => print::line(clean(&value.to_string())),
+            Form::Text => {
+                let record: Record = serde_json::from_value(value)
+                    .map_err(|error| unexpected(&format!("{error} in the record; try -o json")))?;
+                record
+                    .lines()
+                    .iter()
+                    .for_each(|line| print::line(clean(line)));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(rename = "DecodeAuthorizationMessageResult")]
+    result: Decoded,
+}
+
+#[derive(Deserialize)]
+struct Decoded {
+    #[serde(rename = "DecodedMessage")]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorResponse {
+    #[serde(rename = "Error")]
+    error: ErrorBody,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(rename = "Code")]
+    code: String,
+    #[serde(rename = "Message", default)]
+    message: String,
+}
+
+fn refused(answer: &Answer, text: &str) -> Failure {
+    let Ok(ErrorResponse { error }) = quick_xml::de::from_str(text) else {
+        return Failure::failed(format!("the server answered {}", answer.status));
+    };
+    let status = match (error.code.as_str(), answer.status.as_u16()) {
+        ("InvalidAuthorizationMessageException", _) | (_, 404) => Status::NotFound,
+        (_, 401 | 403) => Status::Denied,
+        _ => Status::Failed,
+    };
+    Failure::new(status, format!("{}: {}", error.code, error.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_denied_from_unknown() {
+        let body = |code: &str| {
+            format!(
+                "<ErrorResponse xmlns=\"n\"><Error><Type>Sender</Type><Code>{code}</Code><Message>a &lt;b&gt;</Message></Error></ErrorResponse>"
+            )
+        };
+        for (code, number, status) in [
+            ("AccessDenied", 403, Status::Denied),
+            ("InvalidClientTokenId", 403, Status::Denied),
+            (
+                "InvalidAuthorizationMessageException",
+                400,
+                Status::NotFound,
+            ),
+            ("ServiceFailure", 500, Status::Failed),
+        ] {
+            let text = body(code);
+            let number = http::StatusCode::from_u16(number).unwrap();
+            let answer = Answer {
+                status: number,
+                body: text.clone().into(),
+            };
+            let failure = refused(&answer, &text);
+            assert_eq!(failure.status, status, "{code}");
+            assert_eq!(failure.message.unwrap(), format!("{code}: a <b>"));
+        }
+        let answer = Answer {
+            status: http::StatusCode::BAD_GATEWAY,
+            body: "x".into(),
+        };
+        assert_eq!(refused(&answer, "x").status, Status::Failed);
+    }
+
+    #[test]
+    fn the_message_of_an_answer_is_unescaped() {
+        let text = "<DecodeAuthorizationMessageResponse xmlns=\"n\"><DecodeAuthorizationMessageResult>\
+                    <DecodedMessage>{&quot;a&quot;:&quot;&lt;&amp;&#x27;ü&quot;}</DecodedMessage>\
+                    </DecodeAuthorizationMessageResult><ResponseMetadata><RequestId>r</RequestId>\
+                    </ResponseMetadata></DecodeAuthorizationMessageResponse>";
+        let response: Response = quick_xml::de::from_str(text).unwrap();
+        assert_eq!(response.result.message, "{\"a\":\"<&'ü\"}");
+    }
+}

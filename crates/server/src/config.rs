@@ -1,0 +1,414 @@
+//! The configuration: one TOML file, the environment over it, flags over both.
+//!
+//! [`RawConfig`] is what is written, [`Config`] what it means: complete, checked and with absolute
+//! paths. Unknown keys of the file are errors. Unknown `BONDED_…` variables are not: container
+//! platforms set such variables for a service of that name.
+
+mod raw;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use bonded_model::{AccountId, Digest, Region, Secret};
+use bonded_store::Database;
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+pub(crate) use raw::{RawConfig, RawLog, RawTls};
+
+/// What serves when nothing is configured.
+const DEFAULT_DATA: &str = "bonded-data";
+const DEFAULT_LISTEN: &str = "127.0.0.1:5000";
+const DEFAULT_ACCOUNT: &str = "111122223333";
+const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_PLAIN_HTTP_FROM: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+const DEFAULT_LOG_LEVEL: &str = "info";
+
+/// How `config show` writes a password.
+const HIDDEN: &str = "***";
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration '{}': {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a configuration.
+    #[error("{}:{line}: {problem}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A setting has a value it cannot have.
+    #[error("setting '{key}': {problem}")]
+    Invalid {
+        /// Which setting.
+        key: &'static str,
+        /// What is wrong and what is expected.
+        problem: String,
+    },
+}
+
+/// What the server runs with.
+pub(crate) struct Config {
+    /// The directory of the data.
+    pub(crate) data: PathBuf,
+    /// The file of the root keys, not under `data`.
+    pub(crate) keyring: PathBuf,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Where rows are.
+    pub(crate) database: Database,
+    /// The default account.
+    pub(crate) account: AccountId,
+    /// The default region.
+    pub(crate) region: Region,
+    /// All regions served, the default first.
+    pub(crate) regions: Vec<Region>,
+    /// The domain of ECR-shaped names, in lower case.
+    pub(crate) domain: Option<String>,
+    /// The other names that are ours, in lower case; empty for every name.
+    pub(crate) hosts: Vec<String>,
+    /// The peers that may use plain HTTP.
+    pub(crate) plain_http_from: Vec<IpNet>,
+    /// The proxies that are believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The operator's certificate; `None` for our own.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Which log lines are written.
+    pub(crate) log_level: String,
+    /// The form of log lines.
+    pub(crate) log_format: LogFormat,
+}
+
+/// A certificate given by the operator.
+pub(crate) struct TlsFiles {
+    /// The PEM file of the chain.
+    pub(crate) certificate: PathBuf,
+    /// The PEM file of the key.
+    pub(crate) key: PathBuf,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A variable of the environment, if it is set and not empty.
+///
+/// The one place that reads the environment, but for clap, which reads the `BONDED_…` variables.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that the ban points to"
+)]
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+impl Config {
+    /// The meaning of `raw`. `variable` gives the environment: `XDG_CONFIG_HOME` and `HOME` say
+    /// where the key ring is by default.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`].
+    pub(crate) fn resolve(
+        raw: RawConfig,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let data = data_directory(raw.data)?;
+        let keyring = match raw.keyring {
+            Some(path) => canonical("keyring", &path)?,
+            None => default_keyring(&data, variable)?,
+        };
+        if keyring.starts_with(&data) {
+            let problem = format!(
+                "'{}' is in the data directory; a copy of the data must not hold its keys, choose another place",
+                keyring.display()
+            );
+            return Err(invalid("keyring", problem));
+        }
+        let (log_level, log_format) = log(raw.log)?;
+        let (region, regions) = regions(raw.regions)?;
+        let defaults = || DEFAULT_PLAIN_HTTP_FROM.map(str::to_owned).into();
+        Ok(Self {
+            data,
+            keyring,
+            listen: listen(raw.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
+            database: database(raw.database)?,
+            account: parsed("account", raw.account.as_deref().unwrap_or(DEFAULT_ACCOUNT))?,
+            region,
+            regions,
+            domain: raw.domain.map(|name| host("domain", &name)).transpose()?,
+            hosts: list(raw.hosts, |name| host("hosts", name))?,
+            plain_http_from: list(Some(raw.plain_http_from.unwrap_or_else(defaults)), |text| {
+                net("plain_http_from", text)
+            })?,
+            trusted_proxies: list(raw.trusted_proxies, |text| net("trusted_proxies", text))?,
+            tls: tls_files(raw.tls)?,
+            log_level,
+            log_format,
+        })
+    }
+
+    /// The same as settings of a file, with the password of the database hidden.
+    pub(crate) fn shown(&self) -> RawConfig {
+        let texts = |nets: &[IpNet]| Some(nets.iter().map(IpNet::to_string).collect());
+        let tls = self.tls.as_ref();
+        RawConfig {
+            data: Some(self.data.clone()),
+            keyring: Some(self.keyring.clone()),
+            listen: Some(self.listen.to_string()),
+            database: Some(match &self.database {
+                Database::Sqlite => "sqlite".to_owned(),
+                Database::Postgres(url) => without_password(url.expose()),
+            }),
+            account: Some(self.account.to_string()),
+            regions: Some(self.regions.iter().map(Region::to_string).collect()),
+            domain: self.domain.clone(),
+            hosts: Some(self.hosts.clone()),
+            plain_http_from: texts(&self.plain_http_from),
+            trusted_proxies: texts(&self.trusted_proxies),
+            tls: RawTls {
+                certificate: tls.map(|tls| tls.certificate.clone()),
+                key: tls.map(|tls| tls.key.clone()),
+            },
+            log: RawLog {
+                level: Some(self.log_level.clone()),
+                format: Some(match self.log_format {
+                    LogFormat::Text => "text".to_owned(),
+                    LogFormat::Json => "json".to_owned(),
+                }),
+            },
+        }
+    }
+}
+
+/// The data directory `path` means, or the default; it need not exist.
+///
+/// # Errors
+/// [`ConfigError::Invalid`].
+pub(crate) fn data_directory(path: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    canonical("data", &path.unwrap_or_else(|| DEFAULT_DATA.into()))
+}
+
+/// A file of its own for every data directory, so that two servers on one machine do not meet.
+fn default_keyring(
+    data: &Path,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, ConfigError> {
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".config"));
+    let configuration = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    let Some(configuration) = configuration.filter(|path| path.is_absolute()) else {
+        let problem = "neither XDG_CONFIG_HOME nor HOME says where it should be; name a file";
+        return Err(invalid("keyring", problem.to_owned()));
+    };
+    let digest = Digest::sha256(data.as_os_str().as_encoded_bytes());
+    let id = &digest.as_str()["sha256:".len()..][..8];
+    canonical(
+        "keyring",
+        &configuration.join(format!("bonded/keyring-{id}")),
+    )
+}
+
+/// The absolute path without symbolic links, of which the end may not exist yet.
+fn canonical(key: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+    let unusable =
+        |error: std::io::Error| invalid(key, format!("cannot use '{}': {error}", path.display()));
+    let absolute = std::path::absolute(path).map_err(unusable)?;
+    let mut existing = absolute.as_path();
+    let mut missing = Vec::new();
+    loop {
+        match existing.canonicalize() {
+            Ok(mut found) => {
+                found.extend(missing.iter().rev());
+                return Ok(found);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let (Some(name), Some(parent)) = (existing.file_name(), existing.parent()) else {
+                    return Err(unusable(error));
+                };
+                missing.push(name);
+                existing = parent;
+            }
+            Err(error) => return Err(unusable(error)),
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        let text = text.escape_debug();
+        let problem = format!(
+            "'{text}' is not an address and a port, such as '127.0.0.1:5000' or '[::]:443'"
+        );
+        invalid("listen", problem)
+    })
+}
+
+fn database(text: Option<String>) -> Result<Database, ConfigError> {
+    match text {
+        None => Ok(Database::Sqlite),
+        Some(text) if text == "sqlite" => Ok(Database::Sqlite),
+        Some(text) if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+            Ok(Database::Postgres(Secret::new(text)))
+        }
+        // The value may hold a password.
+        Some(_) => {
+            let problem = "neither 'sqlite' nor a URL that begins with 'postgres://'";
+            Err(invalid("database", problem.to_owned()))
+        }
+    }
+}
+
+/// The default region and all of them.
+fn regions(texts: Option<Vec<String>>) -> Result<(Region, Vec<Region>), ConfigError> {
+    let texts = texts.unwrap_or_else(|| vec![DEFAULT_REGION.to_owned()]);
+    let regions: Vec<Region> = list(Some(texts), |text| parsed("regions", text))?;
+    let mut repeated = regions
+        .iter()
+        .enumerate()
+        .filter(|(i, r)| regions[..*i].contains(r));
+    if let Some((_, region)) = repeated.next() {
+        return Err(invalid("regions", format!("'{region}' stands twice")));
+    }
+    match regions.first() {
+        Some(region) => Ok((region.clone(), regions)),
+        None => {
+            let problem = "at least one region is needed, such as 'us-east-1'";
+            Err(invalid("regions", problem.to_owned()))
+        }
+    }
+}
+
+/// A network, or one address.
+fn net(key: &'static str, text: &str) -> Result<IpNet, ConfigError> {
+    let address = || {
+        text.parse()
+            .map(|address: std::net::IpAddr| address.to_canonical().into())
+    };
+    text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+        let text = text.escape_debug();
+        invalid(
+            key,
+            format!("'{text}' is not a network, such as '10.0.0.0/8' or '10.1.2.3'"),
+        )
+    })
+}
+
+/// `text` as a host name in lower case; `None` if it is none.
+pub(crate) fn host_name(text: &str) -> Option<String> {
+    let label = |label: &str| {
+        let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(letter)
+    };
+    let is_one = text.len() <= 253 && text.split('.').all(label);
+    is_one.then(|| text.to_ascii_lowercase())
+}
+
+fn host(key: &'static str, text: &str) -> Result<String, ConfigError> {
+    host_name(text).ok_or_else(|| {
+        let text = text.escape_debug();
+        let problem = format!(
+            "'{text}' is not a host name, such as 'registry.example.org'; leave out scheme and port"
+        );
+        invalid(key, problem)
+    })
+}
+
+fn tls_files(tls: RawTls) -> Result<Option<TlsFiles>, ConfigError> {
+    match (tls.certificate, tls.key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (Some(_), None) => Err(invalid(
+            "tls.certificate",
+            "'tls.key' must be set too".to_owned(),
+        )),
+        (None, Some(_)) => Err(invalid(
+            "tls.key",
+            "'tls.certificate' must be set too".to_owned(),
+        )),
+    }
+}
+
+fn log(log: RawLog) -> Result<(String, LogFormat), ConfigError> {
+    let level = log.level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned());
+    // As a directive, a misspelt level would be the name of a module, and all others be silent.
+    let mut words = level
+        .split(',')
+        .filter(|directive| !directive.contains('='));
+    let known = words.all(|word| !word.is_empty() && word.trim().parse::<LevelFilter>().is_ok());
+    if !known || level.parse::<EnvFilter>().is_err() {
+        let problem = format!(
+            "'{}' is not a level: error, warn, info, debug, trace or off is expected",
+            level.escape_debug()
+        );
+        return Err(invalid("log.level", problem));
+    }
+    let format = match log.format.as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(other) => {
+            let problem = format!("'{}' is neither 'text' nor 'json'", other.escape_debug());
+            return Err(invalid("log.format", problem));
+        }
+    };
+    Ok((level, format))
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    key: &'static str,
+    text: &str,
+) -> Result<T, ConfigError> {
+    text.parse()
+        .map_err(|error: T::Err| invalid(key, error.to_string()))
+}
+
+fn list<T>(
+    texts: Option<Vec<String>>,
+    parse: impl Fn(&str) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    texts
+        .unwrap_or_default()
+        .iter()
+        .map(|text| parse(text.trim()))
+        .collect()
+}
+
+/// The URL with what stands between the first `:` of its authority and the last `@` hidden, and
+/// without its parameters.
+fn without_password(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return HIDDEN.to_owned();
+    };
+    match rest.rsplit_once('@') {
+        None => url.to_owned(),
+        Some((user, place)) => match user.split_once(':') {
+            None => url.to_owned(),
+            Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}@{place}"),
+        },
+    }
+}
+
+fn invalid(key: &'static str, problem: String) -> ConfigError {
+    ConfigError::Invalid { key, problem }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+use std::fs;
+
+use super::*;
+
+/// An environment with this home.
+fn home(path: &Path) -> impl Fn(&str) -> Option<OsString> {
+    let path = path.as_os_str().to_owned();
+    move |name| (name == "HOME").then(|| path.clone())
+}
+
+fn resolve(raw: RawConfig) -> Result<Config, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let data = raw
+        .data
+        .clone()
+        .unwrap_or_else(|| directory.path().join("data"));
+    Config::resolve(
+        RawConfig {
+            data: Some(data),
+            ..raw
+        },
+        home(directory.path()),
+    )
+}
+
+fn raw(text: &str) -> RawConfig {
+    RawConfig::from_toml(text)
+        .map_err(|(_, problem)| problem)
+        .unwrap()
+}
+
+fn problem(raw: RawConfig) -> String {
+    match resolve(raw) {
+        Ok(_) => "no problem".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn nothing_configured_is_a_server_on_loopback() {
+    let config = resolve(RawConfig::default()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+    assert_eq!(config.account.as_str(), "111122223333");
+    assert_eq!(config.regions[0].as_str(), "us-east-1");
+    assert!(
+        config
+            .plain_http_from
+            .iter()
+            .all(|net| net.addr().is_loopback())
+    );
+    assert!(config.trusted_proxies.is_empty() && config.hosts.is_empty() && config.tls.is_none());
+    assert!(matches!(config.database, Database::Sqlite));
+}
+
+#[test]
+fn every_data_directory_has_its_own_key_ring_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let keyring = |data: PathBuf| {
+        let raw = RawConfig {
+            data: Some(data),
+            ..RawConfig::default()
+        };
+        Config::resolve(raw, home(directory.path()))
+            .unwrap()
+            .keyring
+    };
+    let (one, two) = (keyring(at("one")), keyring(at("two")));
+    assert_ne!(one, two);
+    assert!(
+        one.parent().unwrap().ends_with(".config/bonded"),
+        "{}",
+        one.display()
+    );
+    fs::create_dir_all(at("one")).unwrap();
+    std::os::unix::fs::symlink(at("one"), at("link")).unwrap();
+    assert_eq!(keyring(at("one")), one, "the directory exists now");
+    assert_eq!(keyring(at("link")), one, "a link to the same");
+    assert_eq!(keyring(at("link/../two")), two);
+    let elsewhere = |name: &str| (name == "XDG_CONFIG_HOME").then(|| at("xdg").into_os_string());
+    let raw = RawConfig {
+        data: Some(at("one")),
+        ..RawConfig::default()
+    };
+    let config = Config::resolve(raw, elsewhere).unwrap();
+    assert!(
+        config.keyring.starts_with(
+            at("xdg")
+                .parent()
+                .unwrap()
+                .canonicalize()
+                .unwrap()
+                .join("xdg")
+        )
+    );
+}
+
+#[test]
+fn a_key_ring_in_the_data_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    fs::create_dir_all(data.join("deep")).unwrap();
+    std::os::unix::fs::symlink(data.join("deep"), directory.path().join("link")).unwrap();
+    for keyring in [
+        "data/keyring",
+        "data/a/b",
+        "x/../data/keyring",
+        "link/keyring",
+    ] {
+        let raw = RawConfig {
+            data: Some(data.clone()),
+            keyring: Some(directory.path().join(keyring)),
+            ..RawConfig::default()
+        };
+        let problem = problem(raw);
+        assert!(
+            problem.starts_with("setting 'keyring': "),
+            "{keyring}: {problem}"
+        );
+    }
+    let raw = RawConfig {
+        data: Some(data.clone()),
+        ..RawConfig::default()
+    };
+    assert!(
+        Config::resolve(raw.clone(), home(&data)).is_err(),
+        "the home is the data directory"
+    );
+    assert!(Config::resolve(raw, |_| None).is_err(), "there is no home");
+}
+
+#[test]
+fn a_value_that_cannot_be_is_named() {
+    for (text, key, value) in [
+        ("listen = 'localhost'", "listen", "'localhost'"),
+        ("listen = ':5000'", "listen", "':5000'"),
+        ("account = '12'", "account", "'12'"),
+        ("regions = ['US']", "regions", "'US'"),
+        ("regions = []", "regions", "at least one"),
+        ("regions = ['a', 'b', 'a']", "regions", "'a' stands twice"),
+        ("domain = 'a b'", "domain", "'a b'"),
+        ("domain = 'a..b'", "domain", "'a..b'"),
+        ("hosts = ['https://a']", "hosts", "'https://a'"),
+        (r#"hosts = ["a\u001b"]"#, "hosts", r"'a\u{1b}'"),
+        (
+            "plain_http_from = ['10.0.0.0/33']",
+            "plain_http_from",
+            "'10.0.0.0/33'",
+        ),
+        ("trusted_proxies = ['proxy']", "trusted_proxies", "'proxy'"),
+        (
+            "tls.key = 'k'",
+            "tls.key",
+            "'tls.certificate' must be set too",
+        ),
+        (
+            "tls.certificate = 'c'",
+            "tls.certificate",
+            "'tls.key' must be set too",
+        ),
+        ("log.format = 'xml'", "log.format", "'xml'"),
+        ("log.level = 'loud'", "log.level", "'loud'"),
+        ("log.level = 'info,loud'", "log.level", "'info,loud'"),
+        ("log.level = 'bonded=loud'", "log.level", "'bonded=loud'"),
+        ("log.level = ''", "log.level", "''"),
+    ] {
+        let problem = problem(raw(text));
+        assert!(
+            problem.starts_with(&format!("setting '{key}': ")),
+            "{problem}"
+        );
+        assert!(problem.contains(value), "{problem}");
+    }
+    for level in ["off", "WARN", "info,bonded=debug"] {
+        assert_eq!(
+            problem(raw(&format!("log.level = '{level}'"))),
+            "no problem"
+        );
+    }
+}
+
+#[test]
+fn a_network_may_be_one_address() {
+    let nets = ["10.1.2.3", "10.0.0.0/8", "::1", "::ffff:10.0.0.1"].map(str::to_owned);
+    let raw = RawConfig {
+        plain_http_from: Some(nets.into()),
+        ..RawConfig::default()
+    };
+    let config = resolve(raw).unwrap();
+    let found: Vec<String> = config
+        .plain_http_from
+        .iter()
+        .map(IpNet::to_string)
+        .collect();
+    assert_eq!(
+        found,
+        ["10.1.2.3/32", "10.0.0.0/8", "::1/128", "10.0.0.1/32"]
+    );
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for (url, shown) in [
+        (
+            "postgres://bonded:pw@db:5432/b",
+            "postgres://bonded:***@db:5432/b",
+        ),
+        ("postgres://bonded:p@w:x@db/b", "postgres://bonded:***@db/b"),
+        ("postgresql://db/b?password=pw", "postgresql://db/b"),
+        ("postgres://bonded@db/b", "postgres://bonded@db/b"),
+    ] {
+        let raw = RawConfig {
+            database: Some(url.to_owned()),
+            ..RawConfig::default()
+        };
+        assert_eq!(
+            resolve(raw).unwrap().shown().database.as_deref(),
+            Some(shown)
+        );
+    }
+    let raw = RawConfig {
+        database: Some("mysql://u:pw@db".to_owned()),
+        ..RawConfig::default()
+    };
+    assert!(!problem(raw).contains("pw"));
+}
+
+#[test]
+fn what_is_shown_means_the_same() {
+    let raw = RawConfig {
+        hosts: Some(vec!["Registry.Example".to_owned()]),
+        domain: Some("example.org".to_owned()),
+        ..RawConfig::default()
+    };
+    let config = resolve(raw).unwrap();
+    let text = toml::to_string(&config.shown()).unwrap();
+    let again = Config::resolve(config.shown(), |_| None).unwrap();
+    assert_eq!(toml::to_string(&again.shown()).unwrap(), text);
+    assert!(text.contains("registry.example"), "{text}");
+}

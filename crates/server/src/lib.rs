@@ -1,0 +1,20 @@
+//! The `bonded` binary: front doors, configuration, command line.
+//!
+//! [`door`] takes each request from [`listen`] to the door it is for: [`oci`] (`/v2/`) or [`aws`]
+//! (`POST /`). Both authenticate by `authn`, parse to types, have the registry authorize, and give
+//! the use case's answer or error its wire form. No HTTP type goes beyond this crate.
+
+mod administrator;
+mod authn;
+pub mod aws;
+mod cli;
+mod client;
+mod config;
+mod door;
+mod files;
+mod listen;
+pub mod oci;
+mod operator;
+mod tls;
+
+pub use cli::run;

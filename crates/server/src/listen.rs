@@ -1,0 +1,329 @@
+//! One port for TLS and plain HTTP, HTTP/1 and HTTP/2.
+//!
+//! The first byte is peeked: 0x16 begins a TLS handshake, anything else is plain HTTP, which is
+//! served only to the *peers* of [`ListenSettings::plain_http_from`]. A message whose length could
+//! be read in two ways is refused before it is parsed ([`guard`]). Every phase of a connection has
+//! a limit of time, every head one of size, and the number of connections is bounded.
+
+mod framing;
+mod guard;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use framing::HEAD_LIMIT;
+use guard::Guarded;
+
+/// How long the first byte, and then the TLS handshake, may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP/1 connection may be idle, and a head may take.
+const HEAD_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often an HTTP/2 peer is asked whether it still lives, and how long it may take to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How many headers a request may have.
+const HEADERS_LIMIT: usize = 100;
+
+/// How many requests one HTTP/2 connection may have in flight.
+const STREAMS_LIMIT: u32 = 128;
+
+/// The flow-control window of an HTTP/2 stream, and of a connection, in bytes.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// How long to wait before accepting again when the system is out of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The content type of TLS's first record, a handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The peer's own address, never one that a header claims. A v4-mapped address is given as v4.
+    pub(crate) address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) tls: bool,
+}
+
+/// The body of an answer: bytes in any number of frames, or an error that cuts the connection.
+pub(crate) type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, io::Error>;
+
+/// What answers requests.
+pub(crate) trait Door: Clone + Send + Sync + 'static {
+    /// Answers `request`, which came from `peer`. Dropped when the peer goes away.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send;
+}
+
+/// How to listen.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenSettings {
+    /// The peers that may use plain HTTP.
+    pub(crate) plain_http_from: Vec<IpNet>,
+    /// How many connections may be open at once; more wait in the system's queue.
+    pub(crate) connections: usize,
+    /// How long requests in flight may go on after a shutdown began.
+    pub(crate) grace: Duration,
+}
+
+impl ListenSettings {
+    fn allows_plain_http(&self, peer: Peer) -> bool {
+        let address = peer.address.ip();
+        self.plain_http_from
+            .iter()
+            .any(|net| net.contains(&address))
+    }
+}
+
+/// Serves `door` on `listener` until `shutdown` is ready, then lets the requests in flight finish
+/// within [`ListenSettings::grace`].
+///
+/// # Errors
+/// Accepting failed in a way that will not pass.
+pub(crate) async fn serve<D: Door>(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    settings: ListenSettings,
+    door: D,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let permits = Arc::new(Semaphore::new(settings.connections));
+    let settings = Arc::new(settings);
+    let tls = TlsAcceptor::from(tls);
+    let (closing, closed) = watch::channel(());
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = &mut shutdown => break,
+            next = next => next,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, address)) => {
+                let connection = Connection {
+                    settings: Arc::clone(&settings),
+                    tls: tls.clone(),
+                    door: door.clone(),
+                    closed: closed.clone(),
+                };
+                connections.spawn(async move {
+                    connection.serve(stream, address).await;
+                    drop(permit);
+                });
+            }
+            Err(error) if of_one_connection(&error) => {}
+            Err(error) if listener.local_addr().is_ok() => {
+                tracing::warn!(%error, "cannot accept a connection, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    drop(listener);
+    drop(closing);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(settings.grace, drained).await.is_err() {
+        tracing::warn!("requests were still in flight when the grace period ended");
+    }
+    Ok(())
+}
+
+/// Whether `accept` failed by the fault of the one connection it would have given.
+fn of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// What one connection needs.
+struct Connection<D> {
+    settings: Arc<ListenSettings>,
+    tls: TlsAcceptor,
+    door: D,
+    /// Changes, by losing its sender, when the server shuts down.
+    closed: watch::Receiver<()>,
+}
+
+impl<D: Door> Connection<D> {
+    async fn serve(mut self, stream: TcpStream, address: SocketAddr) {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        // Without it small answers wait for the peer's acknowledgement; it is only about speed.
+        let _ = stream.set_nodelay(true);
+        let mut closed = self.closed.clone();
+        let first = tokio::select! {
+            first = first_byte(&stream) => first,
+            _ = closed.changed() => return,
+        };
+        let mut peer = Peer {
+            address,
+            tls: false,
+        };
+        match first {
+            Some(TLS_HANDSHAKE) => {
+                peer.tls = true;
+                let handshake = timeout(HANDSHAKE_LIMIT, self.tls.accept(stream));
+                match tokio::select! {
+                    done = handshake => done,
+                    _ = closed.changed() => return,
+                } {
+                    Ok(Ok(stream)) => {
+                        self.http(stream, self.door.clone(), peer).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%address, %error, "tls handshake failed"),
+                    Err(_) => tracing::debug!(%address, "tls handshake took too long"),
+                }
+            }
+            Some(_) if self.settings.allows_plain_http(peer) => {
+                self.http(stream, self.door.clone(), peer).await;
+            }
+            Some(_) => {
+                tracing::debug!(%address, "plain http refused");
+                let refusal = PlainRefused(Arc::clone(&self.settings));
+                self.http(stream, refusal, peer).await;
+            }
+            None => {}
+        }
+    }
+
+    /// Speaks HTTP on `stream` until it ends.
+    async fn http<S, A>(&mut self, stream: S, door: A, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        A: Door,
+    {
+        let service = hyper::service::service_fn(move |request| {
+            let door = door.clone();
+            async move { Ok::<_, Infallible>(answer(&door, request, peer).await) }
+        });
+        let builder = builder();
+        let stream = TokioIo::new(Guarded::new(stream));
+        let connection = builder.serve_connection(stream, service);
+        tokio::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            _ = self.closed.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(address = %peer.address, %error, "connection ended");
+        }
+    }
+}
+
+/// Lets `door` answer, unless the lengths of `request` differ (HTTP/1 was judged by [`Guarded`]).
+async fn answer<D: Door>(
+    door: &D,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> Response<ResponseBody> {
+    let lengths = request.headers().get_all(header::CONTENT_LENGTH);
+    if lengths.iter().nth(1).is_some() {
+        let message = "content-length stands twice";
+        return json_error(StatusCode::BAD_REQUEST, "UNSUPPORTED", message);
+    }
+    door.answer(request, peer).await
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_LIMIT)
+        .max_headers(HEADERS_LIMIT)
+        .max_buf_size(HEAD_LIMIT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS_LIMIT)
+        .max_header_list_size(HEAD_LIMIT as u32)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL);
+    builder
+}
+
+/// The first byte, left where it is; `None` if the peer sends none in time.
+async fn first_byte(stream: &TcpStream) -> Option<u8> {
+    let mut byte = [0];
+    match timeout(HANDSHAKE_LIMIT, stream.peek(&mut byte)).await {
+        Ok(Ok(1)) => Some(byte[0]),
+        _ => None,
+    }
+}
+
+/// Answers a peer that may not use plain HTTP: no challenge, so that no client sends a password.
+#[derive(Clone)]
+struct PlainRefused(Arc<ListenSettings>);
+
+impl Door for PlainRefused {
+    async fn answer(&self, _request: Request<Incoming>, _peer: Peer) -> Response<ResponseBody> {
+        let nets: Vec<String> = self
+            .0
+            .plain_http_from
+            .iter()
+            .map(IpNet::to_string)
+            .collect();
+        let message = match nets.is_empty() {
+            true => "plain HTTP is not accepted; use https://".to_owned(),
+            false => format!(
+                "plain HTTP is accepted from {} only; use https://",
+                nets.join(", ")
+            ),
+        };
+        json_error(StatusCode::FORBIDDEN, "DENIED", &message)
+    }
+}
+
+/// An error in the form of the OCI distribution specification that closes the connection.
+fn json_error(status: StatusCode, code: &str, message: &str) -> Response<ResponseBody> {
+    let body = serde_json::json!({"errors": [{"code": code, "message": message}]}).to_string();
+    let body = http_body_util::Full::from(body).map_err(|never: Infallible| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The wire form of each error at the OCI door: one exhaustive `match`.
+//!
+//! Codes are those of distribution-spec 1.1, "Error Codes"; texts are ECR's where it has one.
+
+use bonded_model::InvalidRepositoryName;
+use bonded_registry::{Error, Unauthenticated};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use super::route::NoRoute;
+use crate::door::Reply;
+
+/// The answer for `error`, at the registry the client calls `authority`.
+pub(super) fn reply(error: &Error, authority: &str) -> Reply {
+    let (status, code) = wire(error);
+    let mut reply = body(status, code, &error.to_string());
+    if status == 401 {
+        let challenge = format!("Basic realm=\"https://{authority}/\",service=\"ecr.amazonaws.com\"");
+        // A host name that cannot stand in a header cannot be the realm either.
+        let challenge = HeaderValue::from_str(&challenge)
+            .unwrap_or(HeaderValue::from_static("Basic realm=\"registry\",service=\"ecr.amazonaws.com\""));
+        reply.0.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Error::UploadOffset { offset } = error
+        && let Ok(range) = HeaderValue::from_str(&format!("0-{}", offset.saturating_sub(1)))
+    {
+        reply.0.headers_mut().insert(header::RANGE, range);
+    }
+    reply
+}
+
+/// The answer for a request without a route.
+pub(super) fn no_route(why: NoRoute) -> Reply {
+    match why {
+        NoRoute::Path => body(404, "NAME_UNKNOWN", "nothing is served at this path under /v2/"),
+        NoRoute::Method => body(405, "UNSUPPORTED", "this method is not served at this path"),
+    }
+}
+
+/// The error of a malformed repository name.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn invalid_name(error: InvalidRepositoryName) -> Error {
+    Error::InvalidName(error.to_string())
+}
+
+fn body(status: u16, code: &str, message: &str) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = json!({ "errors": [{ "code": code, "message": message }] }).to_string();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Reply::text(status, headers, text)
+}
+
+fn wire(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::Unauthenticated(unauthenticated) => match unauthenticated {
+            Unauthenticated::Missing
+            | Unauthenticated::Incomplete(_)
+            | Unauthenticated::Signature(_)
+            | Unauthenticated::UnknownCredential
+            | Unauthenticated::SessionExpired
+            | Unauthenticated::TokenExpired => (401, "UNAUTHORIZED"),
+        },
+        Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "DENIED"),
+        Error::InvalidName(_) => (400, "NAME_INVALID"),
+        Error::RepositoryNotFound(_) => (404, "NAME_UNKNOWN"),
+        Error::ImageNotFound => (404, "MANIFEST_UNKNOWN"),
+        Error::BlobNotFound(_) => (404, "BLOB_UNKNOWN"),
+        Error::UploadNotFound => (404, "BLOB_UPLOAD_UNKNOWN"),
+        Error::UploadBusy => (409, "BLOB_UPLOAD_INVALID"),
+        Error::UploadOffset { .. } | Error::RangeNotSatisfiable(_) => (416, "BLOB_UPLOAD_INVALID"),
+        Error::BodyIncomplete(_) => (400, "BLOB_UPLOAD_INVALID"),
+        Error::BlobDigestMismatch { .. } | Error::ManifestDigestMismatch { .. } | Error::InvalidDigest(_) => {
+            (400, "DIGEST_INVALID")
+        }
+        Error::InvalidManifest(_) => (400, "MANIFEST_INVALID"),
+        Error::LayersNotFound(..) | Error::ReferencedImagesNotFound(..) => (400, "MANIFEST_BLOB_UNKNOWN"),
+        Error::ImageTagAlreadyExists { .. } | Error::InvalidTag(_) => (400, "TAG_INVALID"),
+        Error::BodyTooLarge(_) => (413, "SIZE_INVALID"),
+        Error::UnknownOperation(_) => (405, "UNSUPPORTED"),
+        Error::LimitExceeded(_) => (400, "TOOMANYREQUESTS"),
+        Error::InvalidParameter(_) => (400, "UNSUPPORTED"),
+        // Of the AWS APIs; no route under /v2 answers them.
+        Error::InvalidTagParameter(_)
+        | Error::TooManyTags
+        | Error::RepositoryAlreadyExists(_)
+        | Error::RepositoryNotEmpty(_)
+        | Error::RepositoryPolicyNotFound(_)
+        | Error::NoSuchEntity(_)
+        | Error::EntityAlreadyExists(_)
+        | Error::MalformedPolicyDocument(_)
+        | Error::Validation(_)
+        | Error::InvalidParameterValue(_)
+        | Error::AccountAlreadyExists(_)
+        | Error::DecisionNotFound(_) => (400, "UNSUPPORTED"),
+        Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "UNKNOWN"),
+    }
+}

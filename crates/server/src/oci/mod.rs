@@ -1,0 +1,148 @@
+//! The OCI front door: `/v2/` by the distribution specification 1.1.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `route` | method and path → [`Route`] → IAM action |
+//! | `manifests`, `blobs`, `uploads`, `tags` | the requests on each noun |
+//! | `range` | byte ranges of blobs |
+//! | `error` | the wire form of each error |
+
+mod blobs;
+mod error;
+mod manifests;
+mod range;
+mod route;
+mod tags;
+mod uploads;
+
+use bonded_model::{RepositoryArn, RepositoryName};
+use bonded_registry::target::Target;
+use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+pub use route::{NoRoute, Route};
+
+use crate::authn;
+use crate::door::{Head, Incoming, Reply, RequestBody, log_failure};
+
+/// What every answer carries: nothing a client stored may run in a browser (security.md,
+/// "Manifest XSS").
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        HeaderName::from_static("docker-distribution-api-version"),
+        HeaderValue::from_static("registry/2.0"),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox"),
+    ),
+];
+
+/// One request that was authenticated and parsed.
+struct Call<'a> {
+    registry: &'a Registry,
+    caller: Caller,
+    head: Head,
+    body: RequestBody,
+    /// The action of the route.
+    action: Action,
+    repository: RepositoryArn,
+}
+
+/// Answers one request to `/v2`.
+pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
+    let id = request.id.clone();
+    let authority = request.head.authority.clone();
+    let mut reply = match dispatch(registry, request).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            log_failure(&id, &error);
+            error::reply(&error, &authority)
+        }
+    };
+    let headers = reply.0.headers_mut();
+    headers.extend(HEADERS);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    reply
+}
+
+/// Authenticate, parse, and on to the noun; the noun's file has it authorized.
+async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
+    let Incoming { head, body, .. } = request;
+    let addressed = registry.addressed_by(&head.authority);
+    let default = || registry.regions().first().cloned();
+    let region = addressed.as_ref().map(|(_, region)| region.clone()).or_else(default);
+    let region = region.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
+    let caller = authn::token(registry, &head, region).await?;
+    let (account, region) =
+        addressed.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
+    let route = match Route::parse(&head.parts.method, head.parts.uri.path()) {
+        Ok(route) => route,
+        Err(why) => return Ok(error::no_route(why)),
+    };
+    let Some(action) = route.action() else { return Ok(ping()) };
+    let name: RepositoryName = name_of(&route).parse().map_err(error::invalid_name)?;
+    let repository = RepositoryArn { region, account, name };
+    let call = Call { registry, caller, head, body, action, repository };
+    match route {
+        Route::Ping => Ok(ping()),
+        Route::GetManifest { reference, .. } => manifests::get(call, &reference).await,
+        Route::PutManifest { reference, .. } => manifests::put(call, &reference).await,
+        Route::HeadBlob { digest, .. } => blobs::head(call, &digest).await,
+        Route::GetBlob { digest, .. } => blobs::get(call, &digest).await,
+        Route::StartUpload { .. } => uploads::start(call).await,
+        Route::UploadStatus { id, .. } => uploads::status(call, &id).await,
+        Route::UploadPart { id, .. } => uploads::part(call, &id).await,
+        Route::FinishUpload { id, .. } => uploads::finish(call, &id).await,
+        Route::CancelUpload { id, .. } => uploads::cancel(call, &id).await,
+        Route::ListTags { .. } => tags::list(call).await,
+    }
+}
+
+impl Call<'_> {
+    /// Has the route's action on the repository authorized.
+    async fn authorize(&self) -> Result<Allowed<RepositoryArn>> {
+        self.authorize_all(Checks::new(self.action, self.repository.clone())).await
+    }
+
+    async fn authorize_all<T: Target>(&self, checks: Checks<T>) -> Result<Allowed<T>> {
+        self.registry.authorize(&self.caller, checks).await
+    }
+
+    /// The values of a parameter in the query.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.head.parts.uri.query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+fn name_of(route: &Route) -> &str {
+    match route {
+        Route::Ping => "",
+        Route::GetManifest { name, .. }
+        | Route::PutManifest { name, .. }
+        | Route::HeadBlob { name, .. }
+        | Route::GetBlob { name, .. }
+        | Route::StartUpload { name }
+        | Route::UploadStatus { name, .. }
+        | Route::UploadPart { name, .. }
+        | Route::FinishUpload { name, .. }
+        | Route::CancelUpload { name, .. }
+        | Route::ListTags { name } => name,
+    }
+}
+
+fn ping() -> Reply {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Reply::text(StatusCode::OK, headers, "{}".to_owned())
+}
+
+/// A header value of text that our own types have checked to be visible ASCII.
+fn value(text: impl AsRef<str>) -> Result<HeaderValue> {
+    HeaderValue::from_str(text.as_ref()).map_err(|e| Error::Unwritable(e.to_string()))
+}

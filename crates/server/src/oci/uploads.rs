@@ -1,0 +1,141 @@
+//! Uploads: distribution-spec 1.1, "Pushing blobs".
+//!
+//! Each request that carries bytes runs as a task of its own, so that a client that goes away in
+//! the middle leaves an upload with what came, not one that is held for ever.
+
+use bonded_model::RepositoryArn;
+use bonded_registry::{Action, Allowed, Checks, Error, Layer, Registry, Result, UploadId};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+
+use super::manifests::CONTENT_DIGEST;
+use super::{Call, blobs, value};
+use crate::door::{Head, Reply, RequestBody, data};
+
+/// The upload's id, as Docker's clients log it.
+const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+const UPLOAD_PART: Action = Action::new("ecr:UploadLayerPart");
+const COMPLETE: Action = Action::new("ecr:CompleteLayerUpload");
+
+/// An id we did not make is an upload we do not have.
+fn parse(id: &str) -> Result<UploadId> {
+    id.parse().map_err(|_| Error::UploadNotFound)
+}
+
+/// `POST`: begins an upload; with `?digest=` the body is the whole blob.
+pub(super) async fn start(call: Call<'_>) -> Result<Reply> {
+    let digest = call.parameter("digest").map(|digest| blobs::parse(&digest)).transpose()?;
+    let Some(digest) = digest else {
+        let allowed = call.authorize().await?;
+        let id = call.registry.start_upload(&allowed).await?;
+        return progress(StatusCode::ACCEPTED, &call.repository, &id, 0);
+    };
+    let checks = Checks::new(call.action, call.repository.clone()).and(UPLOAD_PART).and(COMPLETE);
+    let allowed = call.authorize_all(checks).await?;
+    let id = call.registry.start_upload(&allowed).await?;
+    let repository = call.repository.clone();
+    let registry = call.registry.clone();
+    let body = call.body;
+    let layer = task(async move {
+        registry.finish_upload(&allowed, &id, None, &digest, data(body)).await
+    })
+    .await?;
+    finished(&repository, &layer)
+}
+
+/// `GET`: how many bytes the upload has.
+pub(super) async fn status(call: Call<'_>, id: &str) -> Result<Reply> {
+    let id = parse(id)?;
+    let allowed = call.authorize().await?;
+    let offset = call.registry.upload_offset(&allowed, &id).await?;
+    progress(StatusCode::NO_CONTENT, &call.repository, &id, offset)
+}
+
+/// `PATCH`: appends the body, at the place `Content-Range` states if it does.
+pub(super) async fn part(call: Call<'_>, id: &str) -> Result<Reply> {
+    let id = parse(id)?;
+    let first = first_byte(&call.head)?;
+    let allowed = call.authorize().await?;
+    let repository = call.repository.clone();
+    let Call { registry, body, .. } = call;
+    let registry = registry.clone();
+    let (id, offset) = task(async move {
+        let offset = registry.append_upload(&allowed, &id, first, data(body)).await?;
+        Ok((id, offset))
+    })
+    .await?;
+    progress(StatusCode::ACCEPTED, &repository, &id, offset)
+}
+
+/// `PUT`: appends the body, if there is one, and makes the upload a blob.
+pub(super) async fn finish(call: Call<'_>, id: &str) -> Result<Reply> {
+    let id = parse(id)?;
+    let digest = call.parameter("digest").ok_or_else(|| {
+        Error::InvalidDigest("the parameter 'digest' is missing; the request must end with ?digest=ALGORITHM:HEX".to_owned())
+    })?;
+    let digest = blobs::parse(&digest)?;
+    let first = first_byte(&call.head)?;
+    let mut checks = Checks::new(call.action, call.repository.clone());
+    if call.head.header(header::CONTENT_LENGTH) != Some("0") {
+        checks = checks.and(UPLOAD_PART);
+    }
+    let allowed = call.authorize_all(checks).await?;
+    let repository = call.repository.clone();
+    let Call { registry, body, .. } = call;
+    let layer = finish_task(registry.clone(), allowed, id, first, digest, body).await?;
+    finished(&repository, &layer)
+}
+
+async fn finish_task(
+    registry: Registry,
+    allowed: Allowed<RepositoryArn>,
+    id: UploadId,
+    first: Option<u64>,
+    digest: bonded_model::Digest,
+    body: RequestBody,
+) -> Result<Layer> {
+    task(async move { registry.finish_upload(&allowed, &id, first, &digest, data(body)).await }).await
+}
+
+/// `DELETE`: gives the upload up.
+pub(super) async fn cancel(call: Call<'_>, id: &str) -> Result<Reply> {
+    let id = parse(id)?;
+    let allowed = call.authorize().await?;
+    call.registry.cancel_upload(&allowed, &id).await?;
+    Ok(Reply::whole(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()))
+}
+
+/// Runs to its end even if the connection does not.
+async fn task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|e| Error::Unwritable(e.to_string()))?
+}
+
+/// Where the body begins by `Content-Range: FIRST-LAST`; `None` without one.
+fn first_byte(head: &Head) -> Result<Option<u64>> {
+    let Some(text) = head.header(header::CONTENT_RANGE) else { return Ok(None) };
+    let invalid = || Error::InvalidParameter(format!(
+        "the header 'Content-Range: {}' is malformed; FIRST-LAST is expected", text.escape_debug()
+    ));
+    let range = text.strip_prefix("bytes ").unwrap_or(text);
+    let range = range.split('/').next().unwrap_or_default();
+    let (first, last) = range.split_once('-').ok_or_else(invalid)?;
+    let first: u64 = first.trim().parse().map_err(|_| invalid())?;
+    let last: u64 = last.trim().parse().map_err(|_| invalid())?;
+    if last < first { Err(invalid()) } else { Ok(Some(first)) }
+}
+
+fn progress(status: StatusCode, repository: &RepositoryArn, id: &UploadId, offset: u64) -> Result<Reply> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, value(format!("/v2/{}/blobs/uploads/{}", repository.name, id.as_str()))?);
+    headers.insert(header::RANGE, value(format!("0-{}", offset.saturating_sub(1)))?);
+    headers.insert(UPLOAD_ID, value(id.as_str())?);
+    Ok(Reply::whole(status, headers, Bytes::new()))
+}
+
+fn finished(repository: &RepositoryArn, layer: &Layer) -> Result<Reply> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, value(format!("/v2/{}/blobs/{}", repository.name, layer.digest))?);
+    headers.insert(CONTENT_DIGEST, value(layer.digest.as_str())?);
+    Ok(Reply::whole(StatusCode::CREATED, headers, Bytes::new()))
+}

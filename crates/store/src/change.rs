@@ -1,0 +1,79 @@
+//! What a change leaves behind: its audit record, and a new epoch of the account.
+
+use bonded_model::{AccountId, Timestamp};
+
+use crate::Store;
+use crate::error::Result;
+use crate::meta::{Row, Tx};
+
+/// The audit record of a change. It is written in the transaction of the change itself: there is
+/// no change without its record and no record of a change that did not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The decision's id, unique.
+    pub id: String,
+    /// When the decision was made.
+    pub at: Timestamp,
+    /// Whose resource was changed.
+    pub account: AccountId,
+    /// The decision as JSON.
+    pub record: String,
+}
+
+impl Change {
+    /// Writes the record.
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
+        const SQL: &str = "INSERT INTO changes (id, at, account, record) VALUES ($1, $2, $3, $4)";
+        let values = [
+            (&self.id).into(),
+            self.at.into(),
+            self.account.as_str().into(),
+            (&self.record).into(),
+        ];
+        tx.execute(SQL, &values).await?;
+        Ok(())
+    }
+
+    fn from_row(mut row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.text()?,
+            at: row.time()?,
+            account: row.parse()?,
+            record: row.text()?,
+        })
+    }
+}
+
+/// Makes every decision cached for `account` void from this transaction on.
+pub(crate) async fn next_epoch(tx: &mut Tx<'_>, account: &AccountId) -> Result<()> {
+    const SQL: &str = "INSERT INTO epochs (account, epoch) VALUES ($1, 1) \
+         ON CONFLICT (account) DO UPDATE SET epoch = epochs.epoch + 1";
+    tx.execute(SQL, &[account.as_str().into()]).await?;
+    Ok(())
+}
+
+impl Store {
+    /// The record of the change with the decision id `id`.
+    ///
+    /// # Errors
+    /// As every read: the database failed, or the row is damaged.
+    pub async fn find_change(&self, id: &str) -> Result<Option<Change>> {
+        const SQL: &str = "SELECT id, at, account, record FROM changes WHERE id = $1";
+        let row = self.meta().optional(SQL, &[id.into()]).await?;
+        row.map(Change::from_row).transpose()
+    }
+
+    /// The epoch of `account`: it grows with every change that a decision about the account's
+    /// principals or resources may depend on. An account without changes has epoch 0.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn epoch(&self, account: &AccountId) -> Result<i64> {
+        const SQL: &str = "SELECT epoch FROM epochs WHERE account = $1";
+        let row = self
+            .meta()
+            .optional(SQL, &[account.as_str().into()])
+            .await?;
+        row.map_or(Ok(0), |mut row| row.int())
+    }
+}

@@ -1,0 +1,262 @@
+//! Three levels of keys: root keys in the ring file, *key versions* in rows wrapped by a root key,
+//! and one data key per object wrapped in its header (`blobs`).
+//!
+//! Key versions by purpose: one for sealed columns, one for secret access keys, two for the MAC of
+//! tokens, one for the objects of each registry. Rotating the ring wraps these rows anew and
+//! touches no object.
+
+mod ring;
+mod seal;
+mod version;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bonded_model::{AccountId, Region, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::error::{Result, StoreError};
+use crate::meta::{Meta, Value};
+use ring::Ring;
+pub(crate) use ring::check_place;
+pub(crate) use seal::{KeyBytes, OVERHEAD, Place, cipher, new_key, open, open_into, seal_into};
+pub(crate) use version::{ID_LEN, KeyVersion};
+use version::{INSERT, Wrapped};
+
+/// How many key versions are wrapped anew in one transaction.
+const REWRAP_STEP: u32 = 500;
+
+/// What a key version is for, and so whose it is. The words are in rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    /// Sealed columns: manifests, states of uploads.
+    Rows,
+    /// Secret access keys, of users and of sessions.
+    Secrets,
+    /// The MAC of tokens.
+    Tokens,
+    /// The data keys of a registry's objects.
+    Registry(AccountId, Region),
+}
+
+impl Purpose {
+    /// Purpose, account and region, as the columns have them.
+    fn columns(&self) -> [&str; 3] {
+        match self {
+            Self::Rows => ["rows", "", ""],
+            Self::Secrets => ["secrets", "", ""],
+            Self::Tokens => ["tokens", "", ""],
+            Self::Registry(account, region) => ["registry", account.as_str(), region.as_str()],
+        }
+    }
+}
+
+/// The keys of the deployment.
+pub(crate) struct Keys {
+    ring: Ring,
+    rows: KeyVersion,
+    secrets: KeyVersion,
+    /// Current key version of each registry that was used. They change only by a restart.
+    registries: RwLock<HashMap<Purpose, Arc<KeyVersion>>>,
+    /// Key versions that objects name.
+    versions: RwLock<HashMap<[u8; ID_LEN], Arc<KeyVersion>>>,
+}
+
+impl Keys {
+    /// Loads the ring at `path`, or makes one if nothing in the database is wrapped yet (the flag
+    /// says so), unwraps the known rows and wraps anew what an older root key holds.
+    pub(crate) async fn load(meta: &Meta, path: &Path, now: Timestamp) -> Result<(Self, bool)> {
+        const ROOTS: &str = "SELECT DISTINCT root_key FROM key_versions";
+        let used = meta.all(ROOTS, &[]).await?;
+        let (ring, created) = match Ring::load(path)? {
+            Some(ring) => (ring, false),
+            None if used.is_empty() => Ring::create(path)?,
+            None => {
+                return Err(StoreError::KeyRing(format!(
+                    "there is no key ring at '{}', but the database is sealed with one; restore it",
+                    path.display()
+                )));
+            }
+        };
+        for mut row in used {
+            ring.root(&row.text()?)?;
+        }
+        rewrap(meta, &ring).await?;
+        let rows = current_or_new(meta, &ring, &Purpose::Rows, now).await?;
+        let secrets = current_or_new(meta, &ring, &Purpose::Secrets, now).await?;
+        current_or_new(meta, &ring, &Purpose::Tokens, now).await?;
+        let keys = Self {
+            rows: rows.open(&ring)?.into_version(),
+            secrets: secrets.open(&ring)?.into_version(),
+            ring,
+            registries: RwLock::default(),
+            versions: RwLock::default(),
+        };
+        Ok((keys, created))
+    }
+
+    /// Seals the column of a row that `place` names.
+    pub(crate) fn seal_row(&self, place: &Place, plain: &[u8]) -> Result<Vec<u8>> {
+        self.rows.seal(place, plain)
+    }
+
+    /// Opens what [`Keys::seal_row`] gave.
+    pub(crate) fn open_row(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.rows.open(place, sealed)
+    }
+
+    /// Seals a secret access key.
+    pub(crate) fn seal_secret(&self, place: &Place, plain: &[u8]) -> Result<Vec<u8>> {
+        self.secrets.seal(place, plain)
+    }
+
+    /// Opens what [`Keys::seal_secret`] gave.
+    pub(crate) fn open_secret(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.secrets.open(place, sealed)
+    }
+
+    /// The key version that new objects of a registry are encrypted under.
+    pub(crate) async fn registry(
+        &self,
+        meta: &Meta,
+        account: &AccountId,
+        region: &Region,
+        now: Timestamp,
+    ) -> Result<Arc<KeyVersion>> {
+        let purpose = Purpose::Registry(account.clone(), region.clone());
+        let known = self
+            .registries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&purpose)
+            .cloned();
+        if let Some(version) = known {
+            return Ok(version);
+        }
+        let wrapped = current_or_new(meta, &self.ring, &purpose, now).await?;
+        let version = Arc::new(wrapped.open(&self.ring)?.into_version());
+        let mut known = self
+            .registries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.entry(purpose).or_insert(version)))
+    }
+
+    /// The key version `id`, which the header of an object names.
+    pub(crate) async fn version(&self, meta: &Meta, id: [u8; ID_LEN]) -> Result<Arc<KeyVersion>> {
+        const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
+             FROM key_versions WHERE id = $1";
+        let known = self
+            .versions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned();
+        if let Some(version) = known {
+            return Ok(version);
+        }
+        let row = meta.optional(SELECT, &[hex::encode(id).into()]).await?;
+        let row = row.ok_or_else(|| {
+            StoreError::Corrupt(format!("the key version '{}' is missing", hex::encode(id)))
+        })?;
+        let version = Arc::new(Wrapped::from_row(row)?.open(&self.ring)?.into_version());
+        let mut known = self
+            .versions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.entry(id).or_insert(version)))
+    }
+
+    /// The two newest key versions for tokens, newest first.
+    pub(crate) async fn tokens(&self, meta: &Meta) -> Result<Vec<(String, KeyBytes)>> {
+        const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
+             FROM key_versions WHERE purpose = $1 ORDER BY number DESC LIMIT 2";
+        let [purpose, ..] = Purpose::Tokens.columns();
+        let rows = meta.all(SELECT, &[purpose.into()]).await?;
+        rows.into_iter()
+            .map(|row| {
+                let opened = Wrapped::from_row(row)?.open(&self.ring)?;
+                Ok((hex::encode(opened.id), opened.key))
+            })
+            .collect()
+    }
+
+    /// Adds a key version for tokens; the one before the last stops being valid.
+    pub(crate) async fn rotate_tokens(&self, meta: &Meta, now: Timestamp) -> Result<()> {
+        const LAST: &str = "SELECT MAX(number) FROM key_versions WHERE purpose = $1";
+        const DELETE: &str = "DELETE FROM key_versions WHERE purpose = $1 AND number < $2";
+        let fresh = Wrapped::new(&self.ring, &Purpose::Tokens)?;
+        meta.transact((fresh, now), |tx, input| {
+            Box::pin(async move {
+                let (fresh, now) = &*input;
+                let last = tx.one(LAST, &[fresh.purpose().into()]).await?.opt_int()?;
+                let number = last.unwrap_or(0) + 1;
+                tx.execute(INSERT, &fresh.insert(number, *now)).await?;
+                let old: [Value; 2] = [fresh.purpose().into(), (number - 1).into()];
+                tx.execute(DELETE, &old).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// The newest key version for `purpose`; the first one is made here, by one of those who ask.
+async fn current_or_new(
+    meta: &Meta,
+    ring: &Ring,
+    purpose: &Purpose,
+    now: Timestamp,
+) -> Result<Wrapped> {
+    const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
+         FROM key_versions WHERE purpose = $1 AND account = $2 AND region = $3 \
+         ORDER BY number DESC LIMIT 1";
+    let values = purpose.columns().map(Value::from);
+    if let Some(row) = meta.optional(SELECT, &values).await? {
+        return Wrapped::from_row(row);
+    }
+    let fresh = Wrapped::new(ring, purpose)?;
+    let row = meta
+        .transact((fresh, values, now), |tx, input| {
+            Box::pin(async move {
+                let (fresh, values, now) = &*input;
+                tx.execute(INSERT, &fresh.insert(1, *now)).await?;
+                tx.one(SELECT, values).await
+            })
+        })
+        .await?;
+    Wrapped::from_row(row)
+}
+
+/// Wraps by the current root key what another one wraps.
+async fn rewrap(meta: &Meta, ring: &Ring) -> Result<()> {
+    const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
+         FROM key_versions WHERE root_key <> $1 ORDER BY id LIMIT $2";
+    const UPDATE: &str = "UPDATE key_versions SET root_key = $1, wrapped_key = $2 WHERE id = $3";
+    let current = &ring.current().id;
+    loop {
+        let old = meta
+            .all(SELECT, &[current.into(), REWRAP_STEP.into()])
+            .await?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut updates = Vec::with_capacity(old.len());
+        for row in old {
+            let old = Wrapped::from_row(row)?;
+            let key = old.open(ring)?.key;
+            let new = Wrapped::wrap(ring, old.id, old.columns, &key)?;
+            updates.push([new.root_key.into(), new.wrapped_key.into(), new.id.into()]);
+        }
+        meta.transact(updates, |tx, updates: Arc<Vec<[Value; 3]>>| {
+            Box::pin(async move {
+                for values in &*updates {
+                    tx.execute(UPDATE, values).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    }
+}

@@ -1,0 +1,196 @@
+//! Layers: blobs linked to a repository.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bonded_model::{Digest, Timestamp};
+
+use crate::Store;
+use crate::blobs::{ObjectId, ObjectStream};
+use crate::change::Change;
+use crate::error::{Result, StoreError};
+use crate::meta::{Row, Tx, Value};
+use crate::repository::RepositoryId;
+
+/// How much later than the recorded one a new `keep_until` must be to be worth a write.
+const KEEP_STEP: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A blob that a repository has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its digest, by which it was looked up.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where its bytes are.
+    pub object: ObjectId,
+    /// Until when it is kept although no image may refer to it.
+    pub keep_until: Timestamp,
+}
+
+impl Layer {
+    /// Reads the columns `digest`, `size`, `object` and `keep_until`.
+    fn from_row(mut row: Row) -> Result<Self> {
+        Ok(Self {
+            digest: row.parse()?,
+            size: row.size()?,
+            object: row.parse()?,
+            keep_until: row.time()?,
+        })
+    }
+}
+
+/// Links `object` to a repository as the blob `digest`, and keeps it at least until `keep_until`.
+pub(crate) async fn link(
+    tx: &mut Tx<'_>,
+    repository: &RepositoryId,
+    digest: &Digest,
+    object: &str,
+    keep_until: Timestamp,
+) -> Result<()> {
+    const SQL: &str = "INSERT INTO layers (repository, digest, object, keep_until) \
+         VALUES ($1, $2, $3, $4) ON CONFLICT (repository, digest) DO UPDATE SET keep_until = \
+         CASE WHEN layers.keep_until < excluded.keep_until THEN excluded.keep_until \
+         ELSE layers.keep_until END";
+    let values: [Value; 4] = [
+        (&repository.0).into(),
+        digest.as_str().into(),
+        object.into(),
+        keep_until.into(),
+    ];
+    tx.execute(SQL, &values).await?;
+    Ok(())
+}
+
+impl Store {
+    /// The layer `digest` of a repository.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn find_layer(
+        &self,
+        repository: &RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<Layer>> {
+        const SQL: &str = "SELECT l.digest, o.size, o.id, l.keep_until \
+             FROM layers l JOIN objects o ON o.id = l.object \
+             WHERE l.repository = $1 AND l.digest = $2";
+        let values = [(&repository.0).into(), digest.as_str().into()];
+        let row = self.meta().optional(SQL, &values).await?;
+        row.map(Layer::from_row).transpose()
+    }
+
+    /// Keeps a layer until `until`, so that an image that is about to refer to it finds it. Written
+    /// only if that is twelve hours later than what is recorded: at most twice a day. `false` if
+    /// the layer is gone, and must be pushed again.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn keep_layer(
+        &self,
+        repository: &RepositoryId,
+        layer: &Layer,
+        until: Timestamp,
+    ) -> Result<bool> {
+        const SQL: &str = "UPDATE layers SET keep_until = $1 WHERE repository = $2 AND digest = $3";
+        if until < layer.keep_until.after(KEEP_STEP) {
+            return Ok(true);
+        }
+        let values: [Value; 3] = [
+            until.into(),
+            (&repository.0).into(),
+            layer.digest.as_str().into(),
+        ];
+        self.meta()
+            .transact(values, |tx, values| {
+                Box::pin(async move { Ok(tx.execute(SQL, &values[..]).await? > 0) })
+            })
+            .await
+    }
+
+    /// Links the layer `digest` of `source` to `target` too, without moving a byte. `None` if
+    /// `source` does not have it, `target` does not exist, or they belong to different registries,
+    /// whose keys differ: then the client pushes it.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn mount_layer(
+        &self,
+        source: &RepositoryId,
+        target: &RepositoryId,
+        digest: &Digest,
+        keep_until: Timestamp,
+        change: &Change,
+    ) -> Result<Option<Layer>> {
+        const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until FROM layers l \
+             JOIN objects o ON o.id = l.object \
+             JOIN repositories r ON r.account = o.account AND r.region = o.region \
+             WHERE l.repository = $1 AND l.digest = $2 AND r.id = $3";
+        let input = (
+            [source.clone(), target.clone()],
+            digest.clone(),
+            keep_until,
+            change.clone(),
+        );
+        self.meta()
+            .transact(input, |tx, input| {
+                Box::pin(async move {
+                    let ([source, target], digest, keep_until, change) = &*input;
+                    let values = [
+                        (&source.0).into(),
+                        digest.as_str().into(),
+                        (&target.0).into(),
+                    ];
+                    let Some(row) = tx.optional(FIND, &values).await? else {
+                        return Ok(None);
+                    };
+                    let mut layer = Layer::from_row(row)?;
+                    link(tx, target, digest, &layer.object.to_string(), *keep_until).await?;
+                    change.insert(tx).await?;
+                    layer.keep_until = *keep_until;
+                    Ok(Some(layer))
+                })
+            })
+            .await
+    }
+
+    /// The bytes `range` of a layer, cut to its length. The first piece has been read and
+    /// authenticated when this gives `Ok`, so a damaged object is an error before the first byte.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the object is missing, cut or changed.
+    pub async fn read_layer(&self, layer: &Layer, range: Range<u64>) -> Result<ObjectStream> {
+        self.read_object(layer.object, layer.size, range).await
+    }
+
+    /// The bytes `range` of an object of `size` bytes.
+    pub(crate) async fn read_object(
+        &self,
+        object: ObjectId,
+        size: u64,
+        range: Range<u64>,
+    ) -> Result<ObjectStream> {
+        let file = self.blobs().open_finished(object, size)?;
+        let id = file.header().key_version();
+        let key_version = self.keys().version(self.meta(), id).await?;
+        let key = file.header().open(&key_version)?;
+        file.read(key, size, range)
+    }
+}
+
+/// Checks that the layers `digests` of a repository exist; gives those that do not.
+pub(crate) async fn missing_layers(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    digests: &[Digest],
+) -> Result<Vec<Digest>, StoreError> {
+    const SQL: &str = "SELECT object FROM layers WHERE repository = $1 AND digest = $2";
+    let mut missing = Vec::new();
+    for digest in digests {
+        let values = [repository.into(), digest.as_str().into()];
+        if tx.optional(SQL, &values).await?.is_none() {
+            missing.push(digest.clone());
+        }
+    }
+    Ok(missing)
+}

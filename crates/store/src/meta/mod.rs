@@ -1,0 +1,160 @@
+//! Rows: one SQL text on SQLite and on PostgreSQL.
+//!
+//! The engines differ below SQL only: in how a transaction begins, what isolates it and how its
+//! parameters are bound. [`Meta`] hides that; every statement elsewhere in the crate is a constant
+//! that both run. Rules of that text: `$n` numbered in order of first use (SQLite binds by first
+//! appearance), no `LIKE` (case-blind in SQLite), `CAST($1 AS TEXT)` where a bare parameter meets
+//! NULL, `BIGINT` for every number.
+//!
+//! A body holds SQL only, touches at most 1,000 rows and does not go on after an error. It may run
+//! more than once (PostgreSQL is SERIALIZABLE and retries), which is why it is `Fn`.
+
+mod migrate;
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bonded_model::{Secret, Timestamp};
+use futures_util::future::BoxFuture;
+
+pub(crate) use value::{Row, Value, malformed};
+
+use crate::error::{Result, StoreError};
+
+/// What runs inside one transaction.
+pub(crate) type Body<T> =
+    Box<dyn for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>> + Send + Sync>;
+
+/// A body that captures nothing but its input.
+pub(crate) type Step<I, T> = for<'t, 'c> fn(&'t mut Tx<'c>, Arc<I>) -> BoxFuture<'t, Result<T>>;
+
+/// The database.
+pub(crate) enum Meta {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+impl Meta {
+    /// Opens or creates the SQLite database in the file `path`.
+    pub(crate) fn open_sqlite(path: &Path) -> Result<Self> {
+        sqlite::Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// Connects to the PostgreSQL database at `url`, and refuses one whose text order or encoding
+    /// is not ours.
+    pub(crate) async fn open_postgres(url: &Secret) -> Result<Self> {
+        postgres::Postgres::open(url).await.map(Self::Postgres)
+    }
+
+    /// Brings the schema up to this version; gives the names of the steps it applied.
+    pub(crate) async fn migrate(&self, now: Timestamp) -> Result<Vec<String>> {
+        migrate::run(self, now).await
+    }
+
+    /// Runs `body` in a transaction: all of it is durable when this gives `Ok`, none of it is
+    /// visible when it gives `Err` (but see [`StoreError::Database`]: an answer may be lost).
+    pub(crate) async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(body).await,
+            Self::Postgres(postgres) => postgres.write(body).await,
+        }
+    }
+
+    /// [`Meta::write`] for a body that needs nothing but `input`.
+    pub(crate) async fn transact<I, T>(&self, input: I, step: Step<I, T>) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = Arc::new(input);
+        self.write(Box::new(move |tx| step(tx, Arc::clone(&input))))
+            .await
+    }
+
+    /// Runs `body` on one snapshot that it cannot change.
+    pub(crate) async fn read<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(&body),
+            Self::Postgres(postgres) => postgres.read(body).await,
+        }
+    }
+
+    /// The rows of a single statement that reads; on PostgreSQL one round trip.
+    pub(crate) async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.all(sql, values),
+            Self::Postgres(postgres) => postgres.all(sql, values).await,
+        }
+    }
+
+    /// The first row of a single statement that reads.
+    pub(crate) async fn optional(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Option<Row>> {
+        Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// Ends the writer after what is queued. Later writes fail.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close().await,
+            Self::Postgres(postgres) => postgres.close(),
+        }
+    }
+}
+
+/// An open transaction.
+pub(crate) enum Tx<'c> {
+    Sqlite(&'c mut rusqlite::Connection),
+    Postgres(&'c deadpool_postgres::Transaction<'c>),
+}
+
+impl Tx<'_> {
+    /// Runs a statement that gives no rows; says how many it changed.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64> {
+        match self {
+            Tx::Sqlite(connection) => sqlite::execute(connection, sql, values),
+            Tx::Postgres(transaction) => postgres::execute(*transaction, sql, values).await,
+        }
+    }
+
+    /// All rows of a statement.
+    pub(crate) async fn all(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        match self {
+            Tx::Sqlite(connection) => sqlite::all(connection, sql, values),
+            Tx::Postgres(transaction) => postgres::all(*transaction, sql, values).await,
+        }
+    }
+
+    /// The first row of a statement.
+    pub(crate) async fn optional(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Option<Row>> {
+        Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// The first row of a statement that always has one.
+    pub(crate) async fn one(&mut self, sql: &'static str, values: &[Value]) -> Result<Row> {
+        self.optional(sql, values)
+            .await?
+            .ok_or_else(|| StoreError::Corrupt("a row that must exist is missing".to_owned()))
+    }
+
+    /// Runs several statements without parameters: a step of a migration.
+    async fn batch(&mut self, sql: &'static str) -> Result<()> {
+        match self {
+            Tx::Sqlite(connection) => connection.execute_batch(sql).map_err(sqlite::error),
+            Tx::Postgres(transaction) => transaction
+                .batch_execute(sql)
+                .await
+                .map_err(postgres::error),
+        }
+    }
+}

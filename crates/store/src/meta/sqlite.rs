@@ -1,0 +1,282 @@
+//! SQLite: one writer thread with group commit, readers inline on the caller's thread.
+//!
+//! Each body runs in a `SAVEPOINT`; up to 256 of them share one `COMMIT`, and so one fsync
+//! (`synchronous=FULL`). A body that fails takes back its own work only. Answers are given after
+//! the commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use rusqlite::{Connection, OpenFlags, ffi};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Body, Row, Tx, Value};
+use crate::error::{Result, StoreError};
+
+/// The most bodies in one commit.
+const GROUP: usize = 256;
+
+/// Bodies that may wait for the writer before callers do.
+const QUEUE: usize = 1024;
+
+/// How many connections read. A look-up takes microseconds; this bounds the worker threads that
+/// can be in one at the same time.
+const READERS: usize = 4;
+
+/// Waiting for another process's lock: only start-up can meet one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Statements kept prepared on each connection; more than there are.
+const STATEMENTS: usize = 256;
+
+pub(crate) struct Sqlite {
+    writer: mpsc::Sender<Message>,
+    readers: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+}
+
+enum Message {
+    Run(Box<dyn Job>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let mut writer = connect(path, OpenFlags::default())?;
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+            .map_err(error)?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            readers.push(Mutex::new(connect(path, flags)?));
+        }
+        let (sender, queue) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || serve(&mut writer, queue))
+            .map_err(StoreError::io("cannot start the writer's thread"))?;
+        Ok(Self {
+            writer: sender,
+            readers,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job = Pending {
+            body,
+            result: None,
+            reply,
+        };
+        let closed = || StoreError::Database("the store is closed".to_owned());
+        self.writer
+            .send(Message::Run(Box::new(job)))
+            .await
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    pub(super) fn read<T>(&self, body: &Body<T>) -> Result<T> {
+        self.with_reader(|connection| {
+            execute(connection, "BEGIN", &[])?;
+            let result = run_now(body, connection);
+            execute(connection, "ROLLBACK", &[])?;
+            result
+        })
+    }
+
+    pub(super) fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        self.with_reader(|connection| all(connection, sql, values))
+    }
+
+    /// Runs `read` on a connection that is free, else waits for the next in turn.
+    fn with_reader<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        for i in 0..READERS {
+            if let Ok(mut connection) = self.readers[(start + i) % READERS].try_lock() {
+                return read(&mut connection);
+            }
+        }
+        let reader = &self.readers[start % READERS];
+        read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.writer.send(Message::Stop(done)).await.is_ok() {
+            // An error means that the thread has ended already.
+            let _ = stopped.await;
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags).map_err(error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+        .execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")
+        .map_err(error)?;
+    Ok(connection)
+}
+
+/// A body with the place for its answer, whatever its type.
+trait Job: Send {
+    /// Runs the body in a savepoint and keeps what it gives.
+    fn run(&mut self, connection: &mut Connection);
+    /// Sends what was kept, or `failure` instead if the commit failed.
+    fn answer(self: Box<Self>, failure: Option<String>);
+}
+
+struct Pending<T> {
+    body: Body<T>,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send> Job for Pending<T> {
+    fn run(&mut self, connection: &mut Connection) {
+        self.result = Some(in_savepoint(&self.body, connection));
+    }
+
+    fn answer(self: Box<Self>, failure: Option<String>) {
+        let result = match (self.result, failure) {
+            (Some(Ok(_)) | None, Some(reason)) => Err(StoreError::Database(reason)),
+            (Some(result), _) => result,
+            (None, None) => Err(StoreError::Database(
+                "the transaction did not run".to_owned(),
+            )),
+        };
+        // Nobody waits any more if the request was dropped; the commit stands.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn in_savepoint<T>(body: &Body<T>, connection: &mut Connection) -> Result<T> {
+    execute(connection, "SAVEPOINT body", &[])?;
+    let result = catch_unwind(AssertUnwindSafe(|| run_now(body, connection)))
+        .unwrap_or_else(|_| Err(StoreError::Database("a transaction panicked".to_owned())));
+    if result.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK TO body", &[])?;
+    }
+    if !connection.is_autocommit() {
+        execute(connection, "RELEASE body", &[])?;
+    }
+    result
+}
+
+/// Runs a body to its end: on SQLite nothing in it ever waits.
+fn run_now<T>(body: &Body<T>, connection: &mut Connection) -> Result<T> {
+    body(&mut Tx::Sqlite(connection))
+        .now_or_never()
+        .unwrap_or_else(|| {
+            Err(StoreError::Database(
+                "a transaction waited for something else than the database".to_owned(),
+            ))
+        })
+}
+
+/// The writer thread: takes what is queued, commits it together, answers.
+fn serve(connection: &mut Connection, mut queue: mpsc::Receiver<Message>) {
+    let mut stop = None;
+    while stop.is_none() {
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        let mut next = queue.blocking_recv();
+        if next.is_none() {
+            return;
+        }
+        while let Some(message) = next {
+            match message {
+                Message::Run(job) => jobs.push(job),
+                Message::Stop(done) => {
+                    stop = Some(done);
+                    break;
+                }
+            }
+            next = (jobs.len() < GROUP)
+                .then(|| queue.try_recv().ok())
+                .flatten();
+        }
+        let failure = commit(connection, &mut jobs).err().map(|e| e.to_string());
+        for job in jobs {
+            job.answer(failure.clone());
+        }
+    }
+    queue.close();
+    if let Some(done) = stop {
+        let _ = done.send(());
+    }
+}
+
+/// Runs `jobs` in one transaction. An error means that none of them was kept.
+fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    execute(connection, "BEGIN IMMEDIATE", &[])?;
+    for job in jobs {
+        job.run(connection);
+        // A full disk or a failed read makes SQLite take back the whole transaction by itself.
+        if connection.is_autocommit() {
+            return Err(StoreError::Database(
+                "the transaction was taken back by SQLite".to_owned(),
+            ));
+        }
+    }
+    let committed = execute(connection, "COMMIT", &[]);
+    if committed.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK", &[])?;
+    }
+    committed.map(|_| ())
+}
+
+pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
+    let mut statement = connection.prepare_cached(sql).map_err(error)?;
+    let changed = statement
+        .execute(rusqlite::params_from_iter(values))
+        .map_err(error)?;
+    Ok(changed as u64)
+}
+
+pub(super) fn all(connection: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(sql).map_err(error)?;
+    let columns = statement.column_count();
+    let mut rows = statement
+        .query(rusqlite::params_from_iter(values))
+        .map_err(error)?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().map_err(error)? {
+        out.push(Row::from_sqlite(row, columns)?);
+    }
+    Ok(out)
+}
+
+/// The driver's error as ours.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
+pub(super) fn error(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
+        Some((
+            _,
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_FOREIGNKEY,
+        )) => StoreError::Conflict,
+        Some((ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked, _)) => {
+            StoreError::Busy
+        }
+        Some((ffi::ErrorCode::DatabaseCorrupt | ffi::ErrorCode::NotADatabase, _)) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        _ => StoreError::Database(error.to_string()),
+    }
+}

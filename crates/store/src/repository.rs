@@ -1,0 +1,241 @@
+//! Repositories: creating, finding and listing them.
+
+use std::sync::Arc;
+
+use bonded_model::{
+    AccountId, Region, RepositoryArn, RepositoryName, ResourceTags, TagMutability, Timestamp,
+};
+
+use crate::Store;
+use crate::change::Change;
+use crate::error::{Result, StoreError};
+use crate::meta::{Body, Row, Value, malformed};
+use crate::policy::PolicyVersion;
+use crate::random;
+
+/// The most names one look-up takes, and the most repositories on one page.
+const PAGE_LIMIT: usize = 1000;
+
+/// Names one repository for ever: a repository deleted and created again has another id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepositoryId(pub(crate) String);
+
+impl RepositoryId {
+    /// The id as text, for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A repository.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// Its id, which rows refer to.
+    pub id: RepositoryId,
+    /// Its name.
+    pub arn: RepositoryArn,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Which tags may move.
+    pub tag_mutability: TagMutability,
+    /// Whether an image is scanned when it is pushed.
+    pub scan_on_push: bool,
+    /// Its resource tags.
+    pub tags: ResourceTags,
+    /// Its resource policy.
+    pub policy: Option<PolicyVersion>,
+}
+
+/// What a repository is created from.
+#[derive(Debug, Clone)]
+pub struct NewRepository {
+    /// Its name.
+    pub arn: RepositoryArn,
+    /// Which tags may move.
+    pub tag_mutability: TagMutability,
+    /// Whether an image is scanned when it is pushed.
+    pub scan_on_push: bool,
+    /// Its resource tags.
+    pub tags: ResourceTags,
+}
+
+/// What became of [`Store::delete_repository`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteRepository {
+    /// It is gone, with its images and layers.
+    Deleted,
+    /// It holds images, and `force` was not given.
+    NotEmpty,
+    /// There is none with this id (any more).
+    NotFound,
+}
+
+impl Repository {
+    /// Reads the columns `r.id` to `p.text` of the statements below.
+    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
+        let id = RepositoryId(row.text()?);
+        let arn = RepositoryArn {
+            account: row.parse()?,
+            region: row.parse()?,
+            name: row.parse()?,
+        };
+        Ok(Self {
+            id,
+            arn,
+            created_at: row.time()?,
+            tag_mutability: tag_mutability(row)?,
+            scan_on_push: row.boolean()?,
+            tags: row.json()?,
+            policy: PolicyVersion::opt_from_row(row)?,
+        })
+    }
+}
+
+/// Reads the columns `tag_mutability` and `tag_filters`.
+pub(crate) fn tag_mutability(row: &mut Row) -> Result<TagMutability> {
+    let (word, filters): (String, Vec<String>) = (row.text()?, row.json()?);
+    let filters = (!filters.is_empty()).then_some(filters);
+    TagMutability::parse(Some(&word), filters).map_err(|e| malformed(&e.to_string()))
+}
+
+/// `value` as the text of a JSON column.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| malformed(&e.to_string()))
+}
+
+const FIND: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, \
+     r.tag_mutability, r.tag_filters, r.scan_on_push, r.tags, p.id, p.text \
+     FROM repositories r LEFT JOIN policy_versions p ON p.id = r.policy \
+     WHERE r.account = $1 AND r.region = $2 AND r.name = $3";
+
+/// The parameters of [`FIND`].
+fn key(account: &AccountId, region: &Region, name: &RepositoryName) -> [Value; 3] {
+    [account.as_str(), region.as_str(), name.as_str()].map(Value::from)
+}
+
+impl Store {
+    /// Creates a repository without policy.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the name is taken or the account does not exist.
+    pub async fn create_repository(
+        &self,
+        new: &NewRepository,
+        change: &Change,
+    ) -> Result<Repository> {
+        const SQL: &str = "INSERT INTO repositories \
+             (id, account, region, name, created_at, tag_mutability, tag_filters, scan_on_push, tags) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let repository = Repository {
+            id: RepositoryId(random::uuid()?),
+            arn: new.arn.clone(),
+            created_at: change.at,
+            tag_mutability: new.tag_mutability.clone(),
+            scan_on_push: new.scan_on_push,
+            tags: new.tags.clone(),
+            policy: None,
+        };
+        let values: [Value; 9] = [
+            (&repository.id.0).into(),
+            new.arn.account.as_str().into(),
+            new.arn.region.as_str().into(),
+            new.arn.name.as_str().into(),
+            change.at.into(),
+            new.tag_mutability.as_str().into(),
+            json(&new.tag_mutability.filters())?.into(),
+            new.scan_on_push.into(),
+            json(&new.tags)?.into(),
+        ];
+        self.meta()
+            .transact((values, change.clone()), |tx, input| {
+                Box::pin(async move {
+                    let (values, change) = &*input;
+                    tx.execute(SQL, values).await?;
+                    change.insert(tx).await
+                })
+            })
+            .await?;
+        Ok(repository)
+    }
+
+    /// The repository named `arn`, with its policy, by one statement.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn find_repository(&self, arn: &RepositoryArn) -> Result<Option<Repository>> {
+        let key = key(&arn.account, &arn.region, &arn.name);
+        let row = self.meta().optional(FIND, &key).await?;
+        row.map(|mut row| Repository::from_row(&mut row))
+            .transpose()
+    }
+
+    /// Those of `names` that exist, in that order, duplicates kept.
+    ///
+    /// # Errors
+    /// As every read; at most 1,000 names are looked up, the others are ignored.
+    pub async fn find_repositories(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        names: &[RepositoryName],
+    ) -> Result<Vec<Repository>> {
+        let names = names.iter().take(PAGE_LIMIT);
+        let keys: Vec<[Value; 3]> = names.map(|n| key(account, region, n)).collect();
+        let keys = Arc::new(keys);
+        let body: Body<Vec<Repository>> = Box::new(move |tx| {
+            let keys = Arc::clone(&keys);
+            Box::pin(async move {
+                let mut found = Vec::with_capacity(keys.len());
+                for key in &*keys {
+                    if let Some(mut row) = tx.optional(FIND, key).await? {
+                        found.push(Repository::from_row(&mut row)?);
+                    }
+                }
+                Ok(found)
+            })
+        });
+        self.meta().read(body).await
+    }
+
+    /// A page of a registry's repositories in byte order of their names: those behind `after`, at
+    /// most `limit` and never more than 1,000.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn list_repositories(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        after: Option<&RepositoryName>,
+        limit: u32,
+    ) -> Result<Vec<Repository>> {
+        const SQL: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, \
+             r.tag_mutability, r.tag_filters, r.scan_on_push, r.tags, p.id, p.text \
+             FROM repositories r LEFT JOIN policy_versions p ON p.id = r.policy \
+             WHERE r.account = $1 AND r.region = $2 AND r.name > $3 ORDER BY r.name LIMIT $4";
+        let values = [
+            account.as_str().into(),
+            region.as_str().into(),
+            after.map_or("", RepositoryName::as_str).into(),
+            page(limit),
+        ];
+        let rows = self.meta().all(SQL, &values).await?;
+        rows.into_iter()
+            .map(|mut row| Repository::from_row(&mut row))
+            .collect()
+    }
+}
+
+/// The error of an update by id that met no row.
+pub(crate) fn found(changed: u64) -> Result<()> {
+    if changed == 0 {
+        return Err(StoreError::Conflict);
+    }
+    Ok(())
+}
+
+/// A `LIMIT` of at most [`PAGE_LIMIT`].
+pub(crate) fn page(limit: u32) -> Value {
+    limit.min(PAGE_LIMIT as u32).into()
+}

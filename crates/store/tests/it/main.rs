@@ -1,0 +1,14 @@
+//! One suite for the store, run on SQLite and, where `BONDED_TEST_POSTGRES` says so, on PostgreSQL.
+
+mod account;
+mod audit;
+mod credential;
+mod image;
+mod keyring;
+mod layer;
+mod open;
+mod principal;
+mod repository;
+mod secrecy;
+mod site;
+mod upload;

@@ -1,0 +1,120 @@
+"""podman and skopeo against the server, over TLS with our CA."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from account import Account, User
+from programs import HOST, Docker, Run, login_password
+from server import Server
+
+
+@pytest.fixture(scope="module")
+def home(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients' home: our CA, and a policy that asks for no signatures."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "certificates").mkdir()
+    (home / "certificates" / "ca.crt").write_bytes(server.ca.read_bytes())
+    settings = home / ".config" / "containers"
+    settings.mkdir(parents=True)
+    (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    return home
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Run:
+    return Run({"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")})
+
+
+@pytest.fixture(scope="module")
+def archive(docker: Docker, image: str, home: Path) -> Path:
+    """The image as a file."""
+    docker.run("docker", "save", "--output", home / "image.tar", image)
+    return home / "image.tar"
+
+
+def test_skopeo_copies_inspects_and_lists(
+    run: Run, home: Path, archive: Path, server: Server, account: Account, pusher: User
+) -> None:
+    name = f"{HOST}:{server.port}/{account.repository('team/skopeo')}"
+    password = login_password(server, pusher.key)
+    trust = ["--cert-dir", home / "certificates", "--creds", f"AWS:{password}"]
+    to = ["--dest-cert-dir", home / "certificates", "--dest-creds", f"AWS:{password}"]
+    # docker's manifest and OCI's
+    run("skopeo", "copy", *to, f"docker-archive:{archive}", f"docker://{name}:docker")
+    run("skopeo", "copy", *to, "--format", "oci", f"docker-archive:{archive}", f"docker://{name}:oci")
+    inspected = json.loads(run("skopeo", "inspect", *trust, f"docker://{name}:oci"))
+    assert len(inspected["Layers"]) == 2
+    assert sorted(json.loads(run("skopeo", "list-tags", *trust, f"docker://{name}"))["Tags"]) == ["docker", "oci"]
+    layout = home / "layout"
+    source = ["--src-cert-dir", home / "certificates", "--src-creds", f"AWS:{password}"]
+    run("skopeo", "copy", *source, f"docker://{name}:oci", f"oci:{layout}:oci")
+    for layer in inspected["Layers"]:
+        assert (layout / "blobs" / layer.replace(":", "/")).exists()
+
+
+def test_skopeo_refuses_our_certificate_without_our_ca(run: Run, server: Server, pusher: User) -> None:
+    said = run(
+        "skopeo",
+        "inspect",
+        "--creds",
+        f"AWS:{login_password(server, pusher.key)}",
+        f"docker://{HOST}:{server.port}/team/any:v1",
+        succeed=False,
+    )
+    assert "certificate signed by unknown authority" in said
+
+
+def test_skopeo_shows_awss_sentence(run: Run, home: Path, server: Server, account: Account, stranger: User) -> None:
+    repository = account.repository("team/hidden")
+    said = run(
+        "skopeo",
+        "inspect",
+        "--cert-dir",
+        home / "certificates",
+        "--creds",
+        f"AWS:{login_password(server, stranger.key)}",
+        f"docker://{HOST}:{server.port}/{repository}:v1",
+        succeed=False,
+    )
+    sentence = (
+        f"User: {stranger.arn} is not authorized to perform: ecr:BatchGetImage on resource: {account.arn(repository)} "
+        "because no identity-based policy allows the ecr:BatchGetImage action (decision "
+    )
+    assert sentence in said
+
+
+def test_podman_pushes_and_pulls(
+    run: Run, home: Path, archive: Path, server: Server, account: Account, pusher: User
+) -> None:
+    name = f"{HOST}:{server.port}/{account.repository('team/podman')}:v1"
+    podman = [
+        "podman",
+        "--root",
+        home / "podman",
+        "--runroot",
+        home / "podman-run",
+        "--storage-driver",
+        "vfs",
+        "--cgroup-manager",
+        "cgroupfs",
+    ]
+    run(*podman, "load", "--input", archive)
+    trust = ["--cert-dir", home / "certificates"]
+    run(
+        *podman,
+        "login",
+        *trust,
+        "--username",
+        "AWS",
+        "--password-stdin",
+        f"{HOST}:{server.port}",
+        input=login_password(server, pusher.key),
+    )
+    run(*podman, "tag", "localhost/local/image:latest", name)
+    run(*podman, "push", *trust, name)
+    run(*podman, "rmi", "--all", "--force")
+    run(*podman, "pull", *trust, name)
+    assert name in run(*podman, "images", "--format", "{{.Repository}}:{{.Tag}}")
+    run(*podman, "rmi", "--all", "--force")

@@ -1,0 +1,253 @@
+"""Who has no right gets nothing, not even knowledge: the same answer whether or not the repository exists."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+
+from account import LOGIN, Account, allow, document, grant, refused
+from oci import V2, digest, error, manifest
+from served import SERVED
+from server import REGION
+
+# What changes from one answer to the next whatever was asked.
+IDS = re.compile(r"\(decision [^;]+; run: bonded why [^)]+\)")
+VARYING_HEADERS = {"date", "x-amzn-requestid"}
+
+LAYER = b"a layer that exists"
+# A request of each route, of a repository, with the action that decides it.
+ROUTES: dict[str, tuple[str, Callable[[V2, str], object]]] = {
+    "get manifest": ("BatchGetImage", lambda v2, name: v2.pull(name, "v1")),
+    "put manifest": ("PutImage", lambda v2, name: v2.put_manifest(name, "v2", manifest(b"{}", LAYER))),
+    "head blob": ("BatchCheckLayerAvailability", lambda v2, name: v2.head(f"/v2/{name}/blobs/{digest(LAYER)}")),
+    "get blob": ("GetDownloadUrlForLayer", lambda v2, name: v2.blob(name, digest(LAYER))),
+    "begin upload": ("InitiateLayerUpload", lambda v2, name: v2.request("POST", f"/v2/{name}/blobs/uploads/")),
+    "list tags": ("ListImages", lambda v2, name: v2.get(f"/v2/{name}/tags/list")),
+}
+
+
+def no_right(arn: str, action: str, resource: str, side: str = "identity-based") -> str:
+    """AWS's sentence with ours after it, as a pattern."""
+    sentence = (
+        f"User: {arn} is not authorized to perform: {action} on resource: {resource} because no {side} policy allows "
+        f"the {action} action"
+    )
+    return re.escape(sentence) + r" \(decision (\S+); run: bonded why \1\)"
+
+
+def ecr_calls(repository: str, arn: str) -> dict[str, dict]:
+    """The smallest valid input of each ECR operation that is served, on one repository."""
+    named = {"repositoryName": repository}
+    return {
+        "CreateRepository": named,
+        "DescribeRepositories": {"repositoryNames": [repository]},
+        "DeleteRepository": named,
+        "SetRepositoryPolicy": named | {"policyText": document(grant("*", "ecr:BatchGetImage"))},
+        "GetRepositoryPolicy": named,
+        "DeleteRepositoryPolicy": named,
+        "TagResource": {"resourceArn": arn, "tags": [{"Key": "k", "Value": "v"}]},
+        "UntagResource": {"resourceArn": arn, "tagKeys": ["k"]},
+        "ListTagsForResource": {"resourceArn": arn},
+        "GetAuthorizationToken": {},
+    }
+
+
+IAM_CALLS: dict[str, tuple[str, dict]] = {
+    "CreateUser": ("user/new", {"UserName": "new"}),
+    "GetUser": ("user/USER", {"UserName": "USER"}),
+    "ListUsers": ("user/", {}),
+    "CreateAccessKey": ("user/USER", {"UserName": "USER"}),
+    "UpdateAccessKey": ("user/USER", {"UserName": "USER", "AccessKeyId": "AKIA" + "0" * 16, "Status": "Inactive"}),
+    "DeleteAccessKey": ("user/USER", {"UserName": "USER", "AccessKeyId": "AKIA" + "0" * 16}),
+    "CreateRole": ("role/new", {"RoleName": "new", "AssumeRolePolicyDocument": document(grant("*", "sts:AssumeRole"))}),
+    "GetRole": ("role/ROLE", {"RoleName": "ROLE"}),
+    "PutUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p", "PolicyDocument": document(allow("*"))}),
+    "GetUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p"}),
+    "DeleteUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p"}),
+    "PutRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p", "PolicyDocument": document(allow("*"))}),
+    "GetRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p"}),
+    "DeleteRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p"}),
+}
+
+
+# ------------------------------------------------------------------------------------------------ AWS's doors
+
+
+@pytest.mark.parametrize("name", sorted(SERVED))
+def test_the_powerless_are_denied_every_ecr_operation(account: Account, name: str) -> None:
+    user = account.user("powerless")
+    existing = account.repository("same-length")
+    absent = "x" * len(existing)
+    answers = []
+    for repository in (existing, absent):
+        with pytest.raises(ClientError) as raised:
+            arn = account.arn(repository)
+            account.server.client("ecr", user.key)._make_api_call(name, ecr_calls(repository, arn)[name])
+        response = raised.value.response
+        assert response["Error"]["Code"] == "AccessDeniedException"
+        resource = "*" if name == "GetAuthorizationToken" else arn
+        assert re.fullmatch(no_right(user.arn, f"ecr:{name}", resource), response["Error"]["Message"])
+        answers.append(masked_aws(response, repository))
+    assert answers[0] == answers[1]
+
+
+def masked_aws(response: dict, repository: str) -> tuple[object, ...]:
+    metadata = response["ResponseMetadata"]
+    headers = {k: v for k, v in metadata["HTTPHeaders"].items() if k not in VARYING_HEADERS}
+    return metadata["HTTPStatusCode"], headers, IDS.sub("", response["Error"]["Message"]).replace(repository, "NAME")
+
+
+@pytest.mark.parametrize("name", sorted(IAM_CALLS))
+def test_the_powerless_are_denied_every_iam_operation(account: Account, name: str) -> None:
+    user = account.user("powerless")
+    real = {"USER": account.user("victim").name, "ROLE": account.role("victim").rsplit("/", 1)[1]}
+    texts = set()
+    for placeholders in (real, {"USER": "absent", "ROLE": "absent"}):
+        resource, parameters = IAM_CALLS[name]
+        for placeholder, value in placeholders.items():
+            resource = resource.replace(placeholder, value)
+            parameters = {k: value if v == placeholder else v for k, v in parameters.items()}
+        with refused("AccessDenied") as denied:
+            account.server.client("iam", user.key)._make_api_call(name, parameters)
+        arn = f"arn:aws:iam::{account.id}:{resource}"
+        assert re.fullmatch(no_right(user.arn, f"iam:{name}", arn), denied.message)
+        texts.add(IDS.sub("", denied.message).replace(arn, "RESOURCE"))
+    assert len(texts) == 1
+
+
+# ------------------------------------------------------------------------------------------------ /v2
+
+
+@pytest.fixture(scope="module")
+def repository(account: Account) -> str:
+    """A repository with an image."""
+    name = account.repository("private/repository")
+    account.server.push_and_pull(account.key).push(name, "v1", LAYER)
+    return name
+
+
+Caller = tuple[V2, str, str]  # its door, its ARN, the side that does not allow
+
+
+@pytest.fixture(scope="module")
+def callers(account: Account, other: Account) -> dict[str, Caller]:
+    """Four callers, none of whom has a right on the repository."""
+
+    def caller(of: Account, side: str, *statements: dict) -> Caller:
+        user = of.user("caller", allow(LOGIN), *statements)
+        door = of.server.push_and_pull(user.key)
+        if not statements:  # the token was asked for before: now there is no policy at all
+            of.iam.delete_user_policy(UserName=user.name, PolicyName="inline")
+        return door, user.arn, side
+
+    elsewhere = account.arn(account.repository("elsewhere"))
+    return {
+        "no policy": caller(account, "identity-based"),
+        "right on another repository": caller(account, "identity-based", allow("ecr:*", elsewhere)),
+        "another account": caller(other, "identity-based"),
+        "another account with all rights of its own": caller(other, "resource-based", allow("*")),
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    "who",
+    ["no policy", "right on another repository", "another account", "another account with all rights of its own"],
+)
+def test_a_repository_is_hidden_from_who_has_no_right_on_it(
+    account: Account, repository: str, callers: dict[str, Caller], who: str, route: str
+) -> None:
+    door, arn, side = callers[who]
+    action, request = ROUTES[route]
+    answers = []
+    for name in (repository, "x" * len(repository)):
+        answer = request(door, name)
+        if route != "head blob":
+            status, code, message = error(answer)
+            assert (status, code) == (403, "DENIED")
+            assert re.fullmatch(no_right(arn, f"ecr:{action}", account.arn(name), side), message), message
+        headers = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in VARYING_HEADERS}
+        answers.append((answer.status_code, headers, IDS.sub("", answer.text).replace(name, "NAME")))
+    assert answers[0][0] == 403
+    assert answers[0] == answers[1]
+
+
+def test_a_blob_is_no_capability_in_another_repository(account: Account, repository: str) -> None:
+    mine = account.repository("mine")
+    user = account.user("reader", allow(LOGIN), allow("ecr:*", account.arn(mine)))
+    door = account.server.push_and_pull(user.key)
+    for of in (digest(LAYER), digest(b"never pushed")):
+        assert door.head(f"/v2/{mine}/blobs/{of}").status_code == 404
+        assert error(door.blob(mine, of))[:2] == (404, "BLOB_UNKNOWN")
+    pushed = door.put_manifest(mine, "stolen", manifest(b"{}", LAYER))
+    assert error(pushed)[1] == "MANIFEST_BLOB_UNKNOWN"
+    assert error(door.blob(repository, digest(LAYER)))[:2] == (403, "DENIED")
+
+
+def test_who_may_read_learns_that_a_repository_is_absent(account: Account) -> None:
+    text = f"The repository with name 'absent/one' does not exist in the registry with id '{account.id}'"
+    door = account.server.push_and_pull(account.key)
+    for _, request in ROUTES.values():
+        answer = request(door, "absent/one")
+        assert answer.status_code == 404
+        if answer.request.method != "HEAD":
+            assert error(answer) == (404, "NAME_UNKNOWN", text)
+
+
+# ------------------------------------------------------------------------------------------------ why
+
+
+def decision_of(message: str) -> str:
+    found = re.search(r"run: bonded why (\S+)\)$", message)
+    assert found, message
+    return found[1]
+
+
+def test_why_explains_a_denial(account: Account, repository: str) -> None:
+    only_tags = allow("ecr:ListImages", account.arn(repository), Sid="OnlyTags")
+    user = account.user("curious", allow(LOGIN), only_tags)
+    denied = error(account.server.push_and_pull(user.key).pull(repository, "v1"))[2]
+    why = account.server.command("why", decision_of(denied), key=account.key)
+    assert why.returncode == 0, why.stderr
+    for told in (user.arn, "ecr:BatchGetImage", account.arn(repository), "inline", "OnlyTags"):
+        assert told in why.stdout, told
+    # The smallest change stands there as a statement to add.
+    assert re.search(r'"Effect":\s*"Allow"', why.stdout), why.stdout
+
+
+def test_why_finds_a_decision_of_aws_doors_too(account: Account, repository: str) -> None:
+    user = account.user("curious")
+    with refused("AccessDeniedException") as denied:
+        account.server.client("ecr", user.key).delete_repository(repositoryName=repository)
+    why = account.server.command("why", decision_of(denied.message), key=account.key)
+    assert why.returncode == 0, why.stderr
+    assert "ecr:DeleteRepository" in why.stdout
+
+
+def test_why_of_an_unknown_decision_ends_with_not_found(account: Account) -> None:
+    why = account.server.command("why", "0123456789abcdef", key=account.key)
+    assert why.returncode == 4, why.stdout + why.stderr
+    assert "0123456789abcdef" in why.stderr
+
+
+def test_why_shows_another_account_only_its_own_side(account: Account, other: Account) -> None:
+    policy = document(
+        {"Sid": "OurSecret", "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"},
+    )
+    name = account.repository(policy=policy)
+    user = other.user("visitor", allow("*", Sid="TheirOwn"))
+    denied = error(other.server.push_and_pull(user.key).pull(name, "v1"))[2]
+    theirs = account.server.command("why", decision_of(denied), key=other.key)
+    assert theirs.returncode == 0, theirs.stderr
+    assert "OurSecret" not in theirs.stdout
+    ours = account.server.command("why", decision_of(denied), key=account.key)
+    assert "OurSecret" in ours.stdout
+    assert "TheirOwn" not in ours.stdout
+
+
+def test_the_region_of_a_denial_is_the_one_addressed(account: Account) -> None:
+    user = account.user("where")
+    with refused("AccessDeniedException") as denied:
+        account.server.client("ecr", user.key).describe_repositories()
+    assert f"arn:aws:ecr:{REGION}:{account.id}:repository/*" in denied.message
