@@ -156,7 +156,7 @@ class Server:
             line
             for file in (self._output, self.log)
             if file.exists()
-            for line in file.read_text(errors="replace").splitlines()[-60:]
+            for line in file.read_text(errors="replace").splitlines()[-20:]
         )
 
     # ------------------------------------------------------------------------------------------ its doors

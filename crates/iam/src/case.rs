@@ -3,14 +3,14 @@
 
 mod schema;
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use crate::decision::Outcome;
 use crate::evaluate::evaluate;
 use schema::{Case, OwnedPolicies};
 
 /// How long a line may be, in bytes.
-const LINE_LIMIT: usize = 4 << 20;
+const LINE_LIMIT: u64 = 4 << 20;
 
 /// What became of one line. `Display` gives the text to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,19 +85,32 @@ impl std::fmt::Display for CaseTotals {
 }
 
 /// Runs every line of `reader`, lazily. Blank lines are skipped; a line that cannot be read is a
-/// failed case.
-pub fn run_cases(reader: impl BufRead) -> impl Iterator<Item = CaseResult> {
-    let lines = reader.split(b'\n').enumerate();
-    lines.filter_map(|(index, bytes)| {
-        let line = index + 1;
-        let unreadable = |reason: String| CaseResult::Unreadable { line, reason };
-        match bytes {
-            Err(error) => Some(unreadable(error.to_string())),
-            Ok(bytes) if bytes.trim_ascii().is_empty() => None,
-            Ok(bytes) if bytes.len() > LINE_LIMIT => {
-                Some(unreadable(format!("longer than {LINE_LIMIT} bytes")))
+/// failed case, and one longer than 4 MiB ends the run.
+pub fn run_cases(mut reader: impl BufRead) -> impl Iterator<Item = CaseResult> {
+    let mut line = 0;
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        loop {
+            if ended {
+                return None;
             }
-            Ok(bytes) => Some(run_case(&bytes).unwrap_or_else(unreadable)),
+            line += 1;
+            let mut bytes = Vec::new();
+            let read = reader
+                .by_ref()
+                .take(LINE_LIMIT)
+                .read_until(b'\n', &mut bytes);
+            let complete = bytes.ends_with(b"\n");
+            ended = !complete;
+            let unreadable = |reason| CaseResult::Unreadable { line, reason };
+            return Some(match read {
+                Err(error) => unreadable(error.to_string()),
+                Ok(read) if !complete && read as u64 == LINE_LIMIT => {
+                    unreadable(format!("longer than {LINE_LIMIT} bytes"))
+                }
+                Ok(_) if bytes.trim_ascii().is_empty() => continue,
+                Ok(_) => run_case(&bytes).unwrap_or_else(unreadable),
+            });
         }
     })
 }
@@ -133,5 +146,51 @@ fn name(outcome: Outcome) -> &'static str {
         Outcome::Allow => "allow",
         Outcome::ExplicitDeny => "explicit_deny",
         Outcome::ImplicitDeny => "implicit_deny",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASE: &str = r#"{"id":"x","tags":[],"request":{"principal":{"type":"anonymous"},
+        "action":"ecr:PutImage","resource":{"arn":"*","account":"111122223333"}},
+        "policies":{},"expected":"EXPECTED","more":1}"#;
+
+    fn run(lines: &[&str]) -> (Vec<String>, String) {
+        let text = lines.join("\n");
+        let mut totals = CaseTotals::default();
+        let results = run_cases(text.as_bytes()).map(|result| {
+            totals.count(&result);
+            result.to_string()
+        });
+        (results.collect(), totals.to_string())
+    }
+
+    #[test]
+    fn results_are_printed_by_id_and_unreadable_lines_by_number() {
+        let case = |expected| CASE.replace('\n', "").replace("EXPECTED", expected);
+        let (results, totals) = run(&[
+            &case("implicit_deny"),
+            "",
+            &case("allow"),
+            &case("deny"),
+            "{",
+            &case("implicit_deny"),
+        ]);
+        assert_eq!(results[0], "ok x");
+        assert_eq!(results[1], "FAIL x: expected allow, got implicit_deny");
+        assert!(results[2].starts_with("FAIL line 4: 'deny' is not an outcome"));
+        assert!(results[3].starts_with("FAIL line 5: "));
+        assert_eq!(results[4], "ok x");
+        assert_eq!(totals, "2 passed, 3 failed");
+    }
+
+    #[test]
+    fn an_endless_line_ends_the_run() {
+        let limit = usize::try_from(LINE_LIMIT).unwrap();
+        let (results, totals) = run(&[&"x".repeat(limit + 1), "{"]);
+        assert_eq!(results, ["FAIL line 1: longer than 4194304 bytes"]);
+        assert_eq!(totals, "0 passed, 1 failed");
     }
 }

@@ -30,6 +30,10 @@ pub struct Explanation {
     /// What the caller may be told; see [`crate::Decision::told`].
     #[serde(skip)]
     told: Option<Blocked>,
+    /// The additions if the resource's side had no policies: for a caller who must not learn
+    /// whether it has.
+    #[serde(skip)]
+    blind_additions: Vec<Addition>,
 }
 
 /// One policy.
@@ -124,7 +128,7 @@ pub enum Got {
     Values(Vec<String>),
 }
 
-/// Takes the decision of [`evaluate`] apart. Allocates much: for a question, not for every request.
+/// Takes the decision of [`crate::evaluate`] apart. Allocates much: for a question, not for every request.
 #[must_use]
 pub fn explain(request: &Request, policies: &Policies<'_>) -> Explanation {
     let evaluation = Evaluation::new(request, policies, Unknowns::Deny);
@@ -144,6 +148,11 @@ pub fn explain(request: &Request, policies: &Policies<'_>) -> Explanation {
                 statements: statements(&policy.policy, request, place),
             })
     });
+    let blind = Policies {
+        resource: Vec::new(),
+        resource_control: Vec::new(),
+        ..policies.clone()
+    };
     Explanation {
         outcome: decision.outcome,
         blocked_by: decision.blocked_by,
@@ -151,6 +160,10 @@ pub fn explain(request: &Request, policies: &Policies<'_>) -> Explanation {
         policies: explained.collect(),
         additions: additions(request, policies),
         told: decision.told,
+        blind_additions: match decision.told {
+            Some(Blocked::NotAllowed(_)) => additions(request, &blind),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -160,15 +173,19 @@ impl Explanation {
     #[must_use]
     pub fn half(mut self, side: Side) -> Self {
         self.policies.retain(|policy| policy.side == side);
-        self.additions
-            .retain(|addition| addition.layer.side() == side);
         if side == Side::Caller {
             self.level = None;
             self.blocked_by = self.told;
+            self.additions = std::mem::take(&mut self.blind_additions);
         }
-        if let Some(Blocked::Denied(layer) | Blocked::NotAllowed(layer)) = self.blocked_by
-            && layer.side() != side
-        {
+        self.additions
+            .retain(|addition| addition.layer.side() == side);
+        let other_side = match self.blocked_by {
+            Some(Blocked::Denied(layer) | Blocked::NotAllowed(layer)) => layer.side() != side,
+            Some(Blocked::HardLimit(_)) => side == Side::Resource,
+            None => false,
+        };
+        if other_side {
             self.blocked_by = Some(Blocked::NotAllowed(match side {
                 Side::Caller => Layer::Resource,
                 Side::Resource => Layer::Identity,

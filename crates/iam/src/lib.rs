@@ -60,4 +60,4 @@ pub use principal::GrantLevel;
 pub use request::{Context, ContextValue, Principal, Request};
 pub use sentence::sentence;
 pub use statement::{Layer, Side};
-pub use validate::{size, validate};
+pub use validate::{document_size, validate};

@@ -25,7 +25,7 @@ use condition::{check_conditions, check_github, refuse_own_variables};
 /// The first defect found, in AWS's words; see [`MalformedPolicy::is_too_long`] for the size.
 pub fn validate(text: &str, kind: PolicyKind) -> Result<Policy, MalformedPolicy> {
     let limit = size_limit(kind);
-    if size(text, kind) > limit {
+    if document_size(text, kind) > limit {
         return Err(MalformedPolicy::too_long(limit));
     }
     if !is_ecr(kind) && !text.chars().all(is_allowed) {
@@ -62,7 +62,7 @@ pub fn validate(text: &str, kind: PolicyKind) -> Result<Policy, MalformedPolicy>
 /// The size of a document as AWS counts it for `kind`: bytes for ECR, all characters for session
 /// and organization policies, characters that are not white space for the rest.
 #[must_use]
-pub fn size(text: &str, kind: PolicyKind) -> usize {
+pub fn document_size(text: &str, kind: PolicyKind) -> usize {
     match kind {
         PolicyKind::Repository | PolicyKind::Registry => text.len(),
         PolicyKind::Session | PolicyKind::ServiceControl | PolicyKind::ResourceControl => {

@@ -57,7 +57,7 @@ impl Judged for DecisionNamed {
         };
         let document = json!({ "Version": "2012-10-17", "Statement": {
             "Effect": "Allow", "Principal": { "AWS": principals },
-            "Action": "sts:DecodeAuthorizationMessage" } });
+            "Action": "sts:DecodeAuthorizationMessage", "Resource": "*" } });
         let policy = Policy::from_value(&document)
             .map_err(|e| StoreError::Corrupt(format!("the policy of a decision: {e}")))?;
         let named = Arc::new(NamedPolicy { label: "who may ask".to_owned(), policy });
@@ -86,7 +86,7 @@ impl Registry {
                 "resource": check.resource,
                 "resourceAccount": check.resource_account,
                 "context": check.context,
-                "allowed": check.allowed,
+                "outcome": if check.allowed { "allowed" } else { "denied" },
                 "explanation": explanation,
             }));
         }

@@ -142,3 +142,21 @@ fn each_side_sees_its_own_half() {
         Some(Blocked::NotAllowed(Layer::Identity))
     );
 }
+
+#[test]
+fn the_callers_half_is_the_same_with_and_without_a_denying_resource_policy() {
+    let shut = on_repository("Deny", &json!("*"));
+    let denied = Policies {
+        resource: vec![&shut],
+        ..Policies::default()
+    };
+    for account in [HOME, AWAY] {
+        let request = pull(user(account));
+        let half = |policies: &Policies<'_>| {
+            let half = explain(&request, policies).half(Side::Caller);
+            serde_json::to_value(half).unwrap()
+        };
+        assert_eq!(half(&denied), half(&Policies::default()));
+        assert_eq!(half(&denied)["additions"][0]["kind"], "identity");
+    }
+}

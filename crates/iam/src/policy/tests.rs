@@ -1,5 +1,7 @@
+use serde_json::json;
+
 use super::*;
-use crate::{evaluate};
+use crate::evaluate;
 use crate::fixtures::{HOME, pull};
 use crate::{GrantLevel, Policies, Principal};
 

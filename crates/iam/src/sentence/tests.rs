@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::fixtures::{AWAY, HOME, ROLE, on_repository, own, policy, pull, request, session, user};
-use crate::{Level, Outcome, Policies, evaluate};
+use crate::{Level, NamedPolicy, Outcome, Policies, evaluate};
 
 fn told(request: &Request, policies: &Policies<'_>) -> String {
     let decision = evaluate(request, policies);
@@ -19,7 +19,77 @@ fn told(request: &Request, policies: &Policies<'_>) -> String {
     }
 }
 
-EACH
+#[test]
+fn a_layer_that_does_not_allow_has_its_sentence() {
+    let (all, none) = (own("Allow", "*"), own("Allow", "s3:*"));
+    let base = Policies {
+        identity: vec![&all],
+        ..Policies::default()
+    };
+    let mut bounded = base.clone();
+    bounded.boundary = Some(&none);
+    let mut in_session = base.clone();
+    in_session.session = Some(vec![&none]);
+    let mut in_organization = base.clone();
+    in_organization.service_control = level(&none);
+    for (caller, policies, expected) in [
+        (HOME, &Policies::default(), "identity-based policy"),
+        (HOME, &bounded, "permissions boundary"),
+        (HOME, &in_session, "session policy"),
+        (HOME, &in_organization, "service control policy"),
+        (AWAY, &base, "resource-based policy"),
+    ] {
+        let expected = format!("because no {expected} allows the ecr:BatchGetImage action");
+        assert_eq!(told(&pull(user(caller)), policies), expected);
+    }
+}
+
+#[test]
+fn a_layer_that_denies_has_its_sentence() {
+    let (all, deny) = (own("Allow", "*"), own("Deny", "*"));
+    let open = on_repository("Allow", &json!("*"));
+    let shut = on_repository("Deny", &json!("*"));
+    let control = resource_control();
+    let base = Policies {
+        identity: vec![&all],
+        ..Policies::default()
+    };
+    let mut by_identity = base.clone();
+    by_identity.identity.push(&deny);
+    let mut by_boundary = base.clone();
+    by_boundary.boundary = Some(&deny);
+    let mut by_session = base.clone();
+    by_session.session = Some(vec![&deny]);
+    let mut by_service_control = base.clone();
+    by_service_control.service_control = level(&deny);
+    let mut by_resource_control = base.clone();
+    by_resource_control.resource_control = level(&control);
+    let mut by_resource = base.clone();
+    by_resource.resource = vec![&open, &shut];
+    for (caller, policies, expected) in [
+        (HOME, &by_identity, "an identity-based policy"),
+        (HOME, &by_boundary, "a permissions boundary"),
+        (HOME, &by_session, "a session policy"),
+        (HOME, &by_service_control, "a service control policy"),
+        (HOME, &by_resource_control, "a resource control policy"),
+        (AWAY, &by_resource, "a resource-based policy"),
+    ] {
+        let expected = format!("with an explicit deny in {expected}");
+        assert_eq!(told(&pull(user(caller)), policies), expected);
+    }
+}
+
+fn level(policy: &NamedPolicy) -> Vec<Level<'_>> {
+    vec![Level {
+        name: "root",
+        policies: vec![policy],
+    }]
+}
+
+/// Denies everyone everything.
+fn resource_control() -> NamedPolicy {
+    policy(&json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}))
+}
 #[test]
 fn limits_of_credentials_have_awss_words() {
     let all = own("Allow", "*");
@@ -69,8 +139,7 @@ fn a_denial_by_the_other_side_does_not_reveal_the_resource() {
     let all = own("Allow", "*");
     let shut = on_repository("Deny", &json!("*"));
     let away = on_repository("Allow", &json!({"AWS": AWAY}));
-    let control =
-        policy(&json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}));
+    let control = resource_control();
     let none = own("Allow", "s3:*");
     let hidden: [(Principal, Policies<'_>); 6] = [
         (user(HOME), Policies::default()),
@@ -113,10 +182,7 @@ fn a_denial_by_the_other_side_does_not_reveal_the_resource() {
             ..policies.clone()
         };
         let controlled = Policies {
-            resource_control: vec![Level {
-                name: "root",
-                policies: vec![&control],
-            }],
+            resource_control: level(&control),
             ..policies
         };
         for policies in [denied, controlled] {

@@ -294,102 +294,6 @@ fn principals_are_checked() {
 }
 
 #[test]
-fn conditions_without_a_defined_meaning_are_refused() {
-    use PolicyKind::Identity;
-    let condition =
-        |operator: &str, key: &str, value: Value| json!({"Condition": {operator: {key: value}}});
-    check(&[
-        (Identity, json!({"Condition": {}}), "valid"),
-        (Identity, json!({"Condition": []}), SYNTAX),
-        (
-            Identity,
-            json!({"Condition": {"StringEquals": {}}}),
-            NO_VENDOR,
-        ),
-        (
-            Identity,
-            condition("StringEquals", "aws:username", json!("a")),
-            "valid",
-        ),
-        (
-            Identity,
-            condition("StringSame", "aws:username", json!("a")),
-            SYNTAX,
-        ),
-        (
-            Identity,
-            condition("StringEquals", "username", json!("a")),
-            NO_VENDOR,
-        ),
-        (
-            Identity,
-            condition("StringEquals", "aws:username", json!([])),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("StringEquals", "aws:username", json!("${aws:x")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("NumericEquals", "s3:max-keys", json!("ten")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("NumericEquals", "s3:max-keys", json!("${aws:x}")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("DateLessThan", "aws:CurrentTime", json!("2026")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("IpAddress", "aws:SourceIp", json!("2001:db8::1")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("ArnLike", "aws:SourceArn", json!("arn:aws:s3:*")),
-            LEGACY,
-        ),
-        (
-            Identity,
-            condition("NullIfExists", "aws:SourceIp", json!("true")),
-            SYNTAX,
-        ),
-        (
-            Identity,
-            condition("Null", "aws:TagKeys", json!("true")),
-            "valid",
-        ),
-        (
-            Identity,
-            condition("ForAnyValue:StringEquals", "AWS:tagkeys", json!("a")),
-            "valid",
-        ),
-        (
-            Identity,
-            condition("StringEquals", "AWS:tagkeys", json!("a")),
-            "The condition key AWS:tagkeys can have several values: use ForAnyValue or ForAllValues with StringEquals",
-        ),
-        (
-            Identity,
-            condition("StringEquals", "Bonded:ScanStatus", json!("COMPLETE")),
-            "The condition key Bonded:ScanStatus is not supported yet",
-        ),
-        (
-            Identity,
-            condition("StringEquals", "aws:username", json!("${bonded:ImageTag}")),
-            "The condition key ${bonded:ImageTag} is not supported yet",
-        ),
-    ]);
-}
-
-#[test]
 fn a_github_trust_policy_must_name_its_subjects() {
     let provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com";
     let key = "token.actions.githubusercontent.com:sub";
@@ -462,7 +366,7 @@ fn size_is_counted_as_aws_counts() {
         (PolicyKind::ResourceControl, 5_120, true),
     ] {
         let text = valid(kind).to_string();
-        let room = limit - size(&text, kind);
+        let room = limit - document_size(&text, kind);
         let padded = |by: usize| text.clone() + &" ".repeat(by);
         assert!(validate(&padded(room), kind).is_ok(), "{kind:?}");
         let over = validate(&padded(room + 1), kind);
@@ -488,5 +392,62 @@ fn characters_outside_latin_1_are_refused_by_iam() {
             is_ecr(kind),
             "{kind:?}"
         );
+    }
+}
+
+#[test]
+fn a_condition_block_has_operators_and_keys() {
+    check(&[
+        (PolicyKind::Identity, json!({"Condition": {}}), "valid"),
+        (PolicyKind::Identity, json!({"Condition": []}), SYNTAX),
+        (
+            PolicyKind::Identity,
+            json!({"Condition": {"StringEquals": []}}),
+            NO_VENDOR,
+        ),
+        (
+            PolicyKind::Identity,
+            json!({"Condition": {"StringEquals": {}}}),
+            NO_VENDOR,
+        ),
+    ]);
+}
+
+#[test]
+fn conditions_without_a_defined_meaning_are_refused() {
+    let several = "The condition key AWS:tagkeys can have several values: use ForAnyValue or ForAllValues with StringEquals";
+    let own_key = "The condition key Bonded:ScanStatus is not supported yet";
+    let own_variable = "The condition key ${bonded:ImageTag} is not supported yet";
+    for (operator, key, value, expected) in [
+        ("StringEquals", "aws:username", json!("a"), "valid"),
+        ("StringSame", "aws:username", json!("a"), SYNTAX),
+        ("NullIfExists", "aws:SourceIp", json!("true"), SYNTAX),
+        ("StringEquals", "username", json!("a"), NO_VENDOR),
+        ("StringEquals", "aws:username", json!([]), LEGACY),
+        ("StringEquals", "aws:username", json!("${aws:x"), LEGACY),
+        ("NumericEquals", "s3:max-keys", json!("ten"), LEGACY),
+        ("NumericEquals", "s3:max-keys", json!("${aws:x}"), LEGACY),
+        ("DateLessThan", "aws:CurrentTime", json!("2026"), LEGACY),
+        ("IpAddress", "aws:SourceIp", json!("2001:db8::1"), LEGACY),
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:s3:*"), LEGACY),
+        ("Null", "aws:TagKeys", json!("true"), "valid"),
+        (
+            "ForAnyValue:StringEquals",
+            "AWS:tagkeys",
+            json!("a"),
+            "valid",
+        ),
+        ("StringEquals", "AWS:tagkeys", json!("a"), several),
+        ("StringEquals", "Bonded:ScanStatus", json!("x"), own_key),
+        (
+            "StringEquals",
+            "aws:username",
+            json!("${bonded:ImageTag}"),
+            own_variable,
+        ),
+    ] {
+        let changes = json!({"Condition": {operator: {key: value}}});
+        let message = message(PolicyKind::Identity, &changes);
+        assert_eq!(message, expected, "{changes}");
     }
 }

@@ -67,21 +67,23 @@ impl Postgres {
 
     /// Names are compared and listed in byte order, as SQLite does it.
     async fn check_order(&self) -> Result<()> {
+        // The locale provider may override `datcollate`, so the order itself is asked for too.
         const SQL: &str = "SELECT CAST(datcollate AS TEXT), \
-             CAST(pg_encoding_to_char(encoding) AS TEXT) \
+             CAST(pg_encoding_to_char(encoding) AS TEXT), \
+             CAST(CASE WHEN 'a-c' < 'a/b' AND 'B' < 'a' AND 'a' < 'b' THEN 1 ELSE 0 END AS BIGINT) \
              FROM pg_database WHERE datname = current_database()";
         let rows = self.all(SQL, &[]).await?;
         let mut row = rows
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::Database("the database does not name itself".to_owned()))?;
-        let (collation, encoding) = (row.text()?, row.text()?);
-        if (collation == "C" || collation == "POSIX") && encoding == "UTF8" {
+        let (collation, encoding, in_order) = (row.text()?, row.text()?, row.boolean()?);
+        if (collation == "C" || collation == "POSIX") && encoding == "UTF8" && in_order {
             return Ok(());
         }
         Err(StoreError::Schema(format!(
-            "the PostgreSQL database has collation '{collation}' and encoding '{encoding}'; \
-             create it with: CREATE DATABASE bonded TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+            "the PostgreSQL database has collation '{collation}' and encoding '{encoding}', or \
+             another locale provider, and does not order texts by their bytes; create it with: CREATE DATABASE bonded TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
         )))
     }
 

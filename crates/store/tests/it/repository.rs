@@ -83,8 +83,8 @@ fn one_failed_body_of_a_group_undoes_nothing_of_the_others() {
 fn repositories_are_listed_in_byte_order_page_by_page() {
     on_each_engine(|site| async move {
         let store = site.open().await;
-        let names = ["a-b", "a/b", "a0", "a_b", "ab", "b"];
-        for name in ["b", "ab", "a_b", "a0", "a/b", "a-b"] {
+        let names = ["a-b", "a/b", "a0", "a_b", "ab", "bb"];
+        for name in ["bb", "ab", "a_b", "a0", "a/b", "a-b"] {
             repository(&store, name).await;
         }
         let (account, region) = (ACCOUNT.parse().unwrap(), "us-east-1".parse().unwrap());
@@ -101,13 +101,13 @@ fn repositories_are_listed_in_byte_order_page_by_page() {
             listed.extend(page.into_iter().map(|r| r.arn.name.to_string()));
         }
         assert_eq!(listed, names);
-        let wanted: Vec<RepositoryName> = ["b", "none", "a0"].map(|n| n.parse().unwrap()).into();
+        let wanted: Vec<RepositoryName> = ["bb", "none", "a0"].map(|n| n.parse().unwrap()).into();
         let found = store
             .find_repositories(&account, &region, &wanted)
             .await
             .unwrap();
         let found: Vec<String> = found.iter().map(|r| r.arn.name.to_string()).collect();
-        assert_eq!(found, ["b", "a0"]);
+        assert_eq!(found, ["bb", "a0"]);
         let elsewhere = "eu-west-1".parse().unwrap();
         assert!(
             store

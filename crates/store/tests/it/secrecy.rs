@@ -75,10 +75,8 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
                 "objects",
                 "layers",
             ] {
-                let rows = client
-                    .simple_query(&format!("SELECT t.*::text FROM {table} t"))
-                    .await;
-                let rows = rows.unwrap_or_default();
+                let select = format!("SELECT t::text FROM {table} t");
+                let rows = client.simple_query(&select).await.unwrap();
                 everything.push((table.to_owned(), format!("{rows:?}").into_bytes()));
             }
         }
@@ -90,12 +88,10 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
             .filter(|(name, _)| name.contains("/objects/"));
         assert_eq!(objects.count(), 3);
         // The search itself works: a name that is not secret is found.
-        let sqlite = site.postgres().await.is_none();
-        assert_eq!(
+        assert!(
             everything
                 .iter()
-                .any(|(_, bytes)| contains(bytes, b"AKIA1")),
-            sqlite
+                .any(|(_, bytes)| contains(bytes, b"AKIA1"))
         );
         for mark in MARKS {
             for form in [mark.to_owned(), hex::encode(mark)] {

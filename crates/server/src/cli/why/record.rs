@@ -28,6 +28,7 @@ struct Check {
     resource: String,
     #[serde(default)]
     context: BTreeMap<String, Value>,
+    /// `allowed` or `denied`.
     outcome: String,
     /// `None` if neither half may be seen.
     explanation: Option<Explanation>,
@@ -105,7 +106,7 @@ impl Record {
 impl Check {
     fn write(&self, lines: &mut Vec<String>) {
         lines.push(format!("what   {} on {}", self.action, self.resource));
-        lines.push(format!("       {}", self.outcome.replace(['_', '-'], " ")));
+        lines.push(format!("       {}", self.outcome));
         for (key, value) in &self.context {
             lines.push(format!("       {key} = {}", words(value)));
         }
@@ -239,7 +240,7 @@ mod tests {
             "checks": [{
                 "action": request.action, "resource": request.resource,
                 "resourceAccount": "111122223333", "context": {"aws:SourceIp": "10.0.0.1"},
-                "outcome": explanation.outcome, "explanation": explanation,
+                "outcome": "denied", "explanation": explanation,
             }],
         });
         serde_json::from_value(value).unwrap()
