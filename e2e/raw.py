@@ -55,12 +55,14 @@ def signed_headers(
     return dict(request.headers.items()) | {"Host": f"127.0.0.1:{server.port}"}
 
 
-def send(server: Server, message: bytes, *, source: str = "127.0.0.1") -> Answer | None:
+def send(server: Server, message: bytes, *, source: str = "127.0.0.1", and_no_more: bool = False) -> Answer | None:
     """Writes `message` to the plain port and reads one answer until the end of the connection or of its body; `None`
-    if the server closed the connection without one."""
+    if the server closed the connection without one. `and_no_more` closes our side after it."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=15, source_address=(source, 0)) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(message)  # it may hang up before it has read everything, and still have answered
+            if and_no_more:
+                connection.shutdown(socket.SHUT_WR)
         return _read(connection)
 
 

@@ -35,7 +35,7 @@ class Key:
 
     @classmethod
     def of_file(cls, text: str) -> Self:
-        """From administrator.json, or what `bonded account create -o json` prints."""
+        """From administrator.json, or what `bonded account create` prints."""
         members = json.loads(text)
         return cls(members["AccessKeyId"], members["SecretAccessKey"], members["Account"])
 
@@ -219,7 +219,7 @@ class Server:
 
     def create_account(self, account: str) -> Key:
         """Makes an account through the operator's socket; its administrator's key."""
-        done = self.command("account", "create", account, "--data", str(self.data), "-o", "json")
+        done = self.command("account", "create", account, "--data", str(self.data))
         assert done.returncode == 0, done.stderr
         return Key.of_file(done.stdout)
 

@@ -110,12 +110,12 @@ def test_all_repositories_come_in_pages_without_loss_or_repetition(other: Accoun
     assert set(found) == names
 
 
-def test_a_forged_page_token_is_refused(account: Account) -> None:
+def test_a_malformed_page_token_is_refused(account: Account) -> None:
     account.repository(), account.repository()
     token = account.ecr.describe_repositories(maxResults=1)["nextToken"]
-    for forged in ("forged", "", token[:-2], token + "A", token.swapcase()):
+    for malformed in ("malformed", "", "!", token + "A", token + "\0", "A" * 10_000):
         with refused("InvalidParameterException"):
-            account.ecr.describe_repositories(maxResults=1, nextToken=forged)
+            account.ecr.describe_repositories(maxResults=1, nextToken=malformed)
 
 
 def test_a_page_token_of_another_account_shows_nothing_of_it(account: Account, other: Account) -> None:
@@ -233,7 +233,6 @@ def test_the_policy_of_an_absent_repository_is_not_found(account: Account) -> No
         document(grant("arn:aws:iam::111111111111:user/nobody", "ecr:*")),
         document(grant("nobody", "ecr:*")),
         '{"Version":"2012-10-17","Statement":[],"Statement":[]}',
-        document(grant("*", "ecr:*", Sid="x" * 10_240)),
     ],
 )
 def test_a_defective_repository_policy_is_refused(account: Account, text: str) -> None:
@@ -242,6 +241,14 @@ def test_a_defective_repository_policy_is_refused(account: Account, text: str) -
         account.ecr.set_repository_policy(repositoryName=name, policyText=text)
     with refused("RepositoryPolicyNotFoundException"):
         account.ecr.get_repository_policy(repositoryName=name)
+
+
+def test_a_repository_policy_has_10240_characters_at_most(account: Account) -> None:
+    name = account.repository()
+    text = document(grant("*", "ecr:BatchGetImage"))
+    account.ecr.set_repository_policy(repositoryName=name, policyText=text + " " * (10_240 - len(text)))
+    with refused("InvalidParameterException"):
+        account.ecr.set_repository_policy(repositoryName=name, policyText=text + " " * (10_241 - len(text)))
 
 
 def test_a_policy_that_would_lock_its_account_out_needs_force(account: Account) -> None:

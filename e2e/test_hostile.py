@@ -87,15 +87,11 @@ def test_a_huge_json_body_is_refused(server: Server) -> None:
     [
         b"",
         b"Action=GetUser",
-        b"Action=GetUser&Version=2010-05-08&Action=CreateUser",
         b"Action=GetUser&Version=1999-01-01",
         b"Action=CreateUser&Version=2010-05-08&UserName=a&UserName=b",
         b"Action=CreateUser&Version=2010-05-08&UserName=%00",
         b"Action=CreateUser&Version=2010-05-08&UserName=%ff%fe",
         b"Action=CreateUser&Version=2010-05-08&UserName=%zz",
-        b"Action=CreateUser&Version=2010-05-08&UserName=x&Tags.member.999999999.Key=a&Tags.member.999999999.Value=b",
-        b"Action=CreateUser&Version=2010-05-08&UserName=x&Tags.member.0.Key=a&Tags.member.0.Value=b",
-        b"Action=CreateUser&Version=2010-05-08&UserName=x&Tags.member.-1.Key=a",
         b"Action=CreateUser&Version=2010-05-08&UserName=x&Tags.member." + b"1." * 5_000 + b"Key=a",
         b"Action=CreateUser&Version=2010-05-08&UserName=x&"
         + b"&".join(b"Tags.member.%d.Key=a" % n for n in range(2_000)),
@@ -116,6 +112,16 @@ def test_a_malformed_form_is_refused_by_name(server: Server, body: bytes) -> Non
         "SignatureDoesNotMatch",
         "LimitExceeded",
     }, answer
+
+
+@pytest.mark.parametrize("number", ["999999999", "18446744073709551615", "99999999999999999999", "0", "-1", "x"])
+def test_an_absurd_number_of_a_member_costs_nothing(server: Server, account: Account, number: str) -> None:
+    name = account.unique("sparse")
+    body = (
+        f"Action=CreateUser&Version=2010-05-08&UserName={name}&Tags.member.{number}.Key=a&Tags.member.{number}.Value=b"
+    )
+    answer = post(server, body.encode(), signed_headers(server, account.key, body.encode(), FORM, service="iam"))
+    assert answer.status in (200, 400), answer
 
 
 def test_a_huge_form_is_refused(server: Server) -> None:
@@ -296,7 +302,7 @@ def test_an_ambiguous_length_is_refused_and_nothing_behind_it_is_served(server: 
     ids=lambda request: repr(request[:40]),
 )
 def test_broken_http_is_refused_or_hung_up_on(server: Server, request_bytes: bytes) -> None:
-    answer = send(server, request_bytes.replace(b"\r\nHost", b"\r\nConnection: close\r\nHost", 1))
+    answer = send(server, request_bytes.replace(b"\r\nHost", b"\r\nConnection: close\r\nHost", 1), and_no_more=True)
     assert answer is None or 400 <= answer.status < 500
 
 

@@ -191,7 +191,7 @@ def test_an_inline_policy_is_put_read_replaced_and_deleted(account: Account, kin
     holder = account.user("holder").name if kind == "user" else account.role("holder").rsplit("/", 1)[1]
     named = {f"{kind.capitalize()}Name": holder, "PolicyName": "p"}
     put, get, delete = (getattr(account.iam, f"{verb}_{kind}_policy") for verb in ("put", "get", "delete"))
-    for text in (POLICY, document(deny("ecr:*", Sid="Größe"))):
+    for text in (POLICY, document(deny("ecr:*", "arn:aws:ecr:*:*:repository/größe"))):
         put(**named, PolicyDocument=text)
         answer = get(**named)
         assert {key: answer[key] for key in named} == named
@@ -209,7 +209,7 @@ def test_an_inline_policy_is_put_read_replaced_and_deleted(account: Account, kin
         ("", None),
         ("no JSON", "Syntax errors in policy."),
         ('{"Version":"2012-10-17","Statement":[],"Statement":[]}', None),
-        (POLICY.replace("2012-10-17", "2031-01-01"), "Policy document must be version 2012-10-17 or greater."),
+        (POLICY.replace("2012-10-17", "2031-01-01"), None),
         (document({"Effect": "Allow", "Resource": "*"}), "Policy statement must contain actions."),
         (document({"Effect": "Allow", "Action": "ecr:*"}), "Policy statement must contain resources."),
         (

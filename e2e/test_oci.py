@@ -272,7 +272,7 @@ def test_a_manifest_without_any_media_type_gets_ecrs_text(v2: V2, name: str) -> 
     )
 
 
-@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/json; charset=<script>", "nonsense"])
+@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "nonsense"])
 def test_a_manifest_that_a_browser_would_run_is_refused(v2: V2, name: str, media_type: str) -> None:
     v2.push_blob(name, CONFIG)
     body = manifest(CONFIG).replace(OCI_MANIFEST.encode(), media_type.encode())
@@ -324,15 +324,12 @@ def test_an_empty_repository_has_no_tags(v2: V2, name: str) -> None:
     assert v2.get(f"/v2/{name}/tags/list").json() == {"name": name, "tags": []}
 
 
-def test_more_than_a_thousand_tags_a_page_is_refused_with_ecrs_text(v2: V2, name: str) -> None:
-    assert error(v2.get(f"/v2/{name}/tags/list?n=1001")) == (
-        405,
-        "UNSUPPORTED",
-        "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value less than or equal to "
-        "1000'",
-    )
-    for n in ("-1", "x", "99999999999999999999"):
-        assert v2.get(f"/v2/{name}/tags/list?n={n}").status_code in (400, 405)
+def test_a_count_of_tags_beyond_the_longest_page_is_answered_with_a_page(v2: V2, name: str) -> None:
+    v2.push(name, "v1")
+    for n in ("1001", "99999999999999999999"):
+        assert v2.get(f"/v2/{name}/tags/list?n={n}").json()["tags"] == ["v1"]
+    for n in ("-1", "x", "", "1.5"):
+        assert v2.get(f"/v2/{name}/tags/list?n={n}").status_code == 400
 
 
 @pytest.mark.parametrize("tag", ["-x", ".x", "x" * 129, "a:b", "a%20b", "%C3%A4"])

@@ -61,13 +61,19 @@ pub struct Checks<T> {
 impl<T: Target> Checks<T> {
     /// `action` on `target`.
     pub fn new(action: Action, target: T) -> Self {
-        Self { target, checks: vec![(action, ContextFacts::new())] }
+        Self {
+            target,
+            checks: vec![(action, ContextFacts::new())],
+        }
     }
 
     /// Each of `actions`, at least one, on `target` with the same context keys.
     pub(crate) fn all(first: Action, more: Vec<Action>, target: T, facts: &ContextFacts) -> Self {
         let with_facts = |action| (action, facts.clone());
-        Self { target, checks: [first].into_iter().chain(more).map(with_facts).collect() }
+        Self {
+            target,
+            checks: [first].into_iter().chain(more).map(with_facts).collect(),
+        }
     }
 
     /// The last named action brings these context keys.
@@ -131,7 +137,11 @@ impl Registry {
     /// # Errors
     /// [`Error::Denied`] with AWS's sentence for the first check that is not allowed, the same
     /// whether or not the target exists if the caller has no right on it.
-    pub async fn authorize<T: Target>(&self, caller: &Caller, checks: Checks<T>) -> Result<Allowed<T>> {
+    pub async fn authorize<T: Target>(
+        &self,
+        caller: &Caller,
+        checks: Checks<T>,
+    ) -> Result<Allowed<T>> {
         let Checks { target, checks } = checks;
         let found = target.find(self).await?;
         let resources = target.resources(&found, self)?;
@@ -142,24 +152,40 @@ impl Registry {
                 let mut facts = context_of(caller, resource);
                 facts.extend(own.clone());
                 let (request, decision) = sides.decide(caller, action, resource, &facts);
-                record.checks.push(CheckRecord::new(&request, facts, &decision, &sides, resource));
+                record.checks.push(CheckRecord::new(
+                    &request, facts, &decision, &sides, resource,
+                ));
                 if decision.outcome != Outcome::Allow {
                     let sentence = bonded_iam::sentence(&request, &decision);
                     record.denied(&sentence);
                     self.record(&record).await?;
-                    return Err(Error::Denied(Denied { id: record.id, sentence }));
+                    return Err(Error::Denied(Denied {
+                        id: record.id,
+                        sentence,
+                    }));
                 }
             }
         }
         self.record(&record).await?;
         let first = resources.first().map(|resource| resource.account.clone());
         let resource_account = first.unwrap_or_else(|| caller.account().clone());
-        Ok(Allowed { target, found, caller: caller.clone(), resource_account, record })
+        Ok(Allowed {
+            target,
+            found,
+            caller: caller.clone(),
+            resource_account,
+            record,
+        })
     }
 
     /// Whether `caller` may do `action` on `target`, as far as a use case needs to know to show
     /// more or less. Proves nothing and is not recorded.
-    pub(crate) async fn permits<T: Target>(&self, caller: &Caller, action: Action, target: &T) -> Result<bool> {
+    pub(crate) async fn permits<T: Target>(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: &T,
+    ) -> Result<bool> {
         let found = target.find(self).await?;
         let resources = target.resources(&found, self)?;
         let sides = self.caller_policies(caller).await?;
@@ -171,13 +197,23 @@ impl Registry {
 
     /// Whether `caller` could set the policy of its repository again if `policy` were there now:
     /// ECR's guard against locking oneself out.
-    pub(crate) async fn locks_out(&self, allowed: &Allowed<RepositoryArn>, policy: Policy) -> Result<bool> {
+    pub(crate) async fn locks_out(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        policy: Policy,
+    ) -> Result<bool> {
         let caller = allowed.caller();
         let mut resources = allowed.target().resources(&allowed.found, self)?;
         let sides = self.caller_policies(caller).await?;
         Ok(resources.iter_mut().any(|resource| {
-            let named = Arc::new(NamedPolicy { label: "new repository policy".to_owned(), policy: policy.clone() });
-            resource.policies = vec![Labelled { version: String::new(), named }];
+            let named = Arc::new(NamedPolicy {
+                label: "new repository policy".to_owned(),
+                policy: policy.clone(),
+            });
+            resource.policies = vec![Labelled {
+                version: String::new(),
+                named,
+            }];
             let facts = context_of(caller, resource);
             let action = Action::new("ecr:SetRepositoryPolicy");
             sides.decide(caller, action, resource, &facts).1.outcome != Outcome::Allow
@@ -187,14 +223,20 @@ impl Registry {
     /// The policies on the caller's side as of the epoch its credential was read with.
     async fn caller_policies(&self, caller: &Caller) -> Result<CallerPolicies> {
         let (_, holder, epoch) = caller.policy_holder();
-        let identity = self.compiled().identity_policies(self.store(), holder, epoch).await?;
+        let identity = self
+            .compiled()
+            .identity_policies(self.store(), holder, epoch)
+            .await?;
         let session = match caller.identity() {
             Identity::Session { session, .. } if !session.policies.is_empty() => {
                 Some(self.compiled().session_policies(session)?)
             }
             Identity::Session { .. } | Identity::User(_) => None,
         };
-        Ok(CallerPolicies { identity: identity.to_vec(), session })
+        Ok(CallerPolicies {
+            identity: identity.to_vec(),
+            session,
+        })
     }
 }
 
@@ -240,7 +282,8 @@ impl CallerPolicies {
 
     /// The engine's view of both sides.
     pub(crate) fn with<'a>(&'a self, resource: &'a [Labelled]) -> Policies<'a> {
-        let named = |policies: &'a [Labelled]| policies.iter().map(|policy| &*policy.named).collect();
+        let named =
+            |policies: &'a [Labelled]| policies.iter().map(|policy| &*policy.named).collect();
         Policies {
             identity: named(&self.identity),
             resource: named(resource),

@@ -29,7 +29,11 @@ impl Registry {
     pub async fn create_account(&self, account: &AccountId) -> Result<FirstAdministrator> {
         let (new, shown) = self.new_administrator(account)?;
         let change = self.operator_change(account)?;
-        if self.store().create_account(account, change.at, Some(&new), Some(&change)).await? {
+        if self
+            .store()
+            .create_account(account, change.at, Some(&new), Some(&change))
+            .await?
+        {
             Ok(shown)
         } else {
             Err(Error::AccountAlreadyExists(account.clone()))
@@ -37,14 +41,23 @@ impl Registry {
     }
 
     /// Makes `account` if no account exists at all.
-    pub(crate) async fn bootstrap(&self, account: &AccountId) -> Result<Option<FirstAdministrator>> {
+    pub(crate) async fn bootstrap(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<FirstAdministrator>> {
         let (new, shown) = self.new_administrator(account)?;
         let change = self.operator_change(account)?;
-        let made = self.store().bootstrap(account, change.at, Some(&new), Some(&change)).await?;
+        let made = self
+            .store()
+            .bootstrap(account, change.at, Some(&new), Some(&change))
+            .await?;
         Ok(made.then_some(shown))
     }
 
-    fn new_administrator(&self, account: &AccountId) -> Result<(NewAdministrator, FirstAdministrator)> {
+    fn new_administrator(
+        &self,
+        account: &AccountId,
+    ) -> Result<(NewAdministrator, FirstAdministrator)> {
         let access_key_id = random::access_key_id("AKIA")?;
         let secret_access_key = random::secret_access_key()?;
         let user = User {
@@ -62,7 +75,14 @@ impl Registry {
             key_id: access_key_id.clone(),
             secret: secret_access_key.clone(),
         };
-        Ok((new, FirstAdministrator { account: account.clone(), access_key_id, secret_access_key }))
+        Ok((
+            new,
+            FirstAdministrator {
+                account: account.clone(),
+                access_key_id,
+                secret_access_key,
+            },
+        ))
     }
 
     /// What a change by the host's operator leaves behind.
@@ -72,6 +92,11 @@ impl Registry {
         let record = serde_json::json!({
             "id": id, "time": at, "operator": true, "action": "create account", "account": account,
         });
-        Ok(Change { id, at, account: account.clone(), record: record.to_string() })
+        Ok(Change {
+            id,
+            at,
+            account: account.clone(),
+            record: record.to_string(),
+        })
     }
 }

@@ -97,15 +97,29 @@ impl PrincipalRecord {
             Identity::User(user) => (user.id.clone(), None),
             Identity::Session { role, .. } => (role.id.clone(), Some(role.arn())),
         };
-        Self { arn: caller.arn(), account: caller.account().to_string(), unique_id, role_arn }
+        Self {
+            arn: caller.arn(),
+            account: caller.account().to_string(),
+            unique_id,
+            role_arn,
+        }
     }
 
     pub(crate) fn to_engine(&self) -> Principal {
         let (arn, account) = (self.arn.clone(), self.account.clone());
         let unique_id = Some(self.unique_id.clone());
         match &self.role_arn {
-            None => Principal::User { arn, account, unique_id },
-            Some(role) => Principal::RoleSession { arn, role_arn: role.clone(), account, unique_id },
+            None => Principal::User {
+                arn,
+                account,
+                unique_id,
+            },
+            Some(role) => Principal::RoleSession {
+                arn,
+                role_arn: role.clone(),
+                account,
+                unique_id,
+            },
         }
     }
 }
@@ -118,7 +132,8 @@ impl CheckRecord {
         sides: &CallerPolicies,
         resource: &Resource,
     ) -> Self {
-        let references = |policies: &[Labelled]| policies.iter().map(PolicyReference::new).collect();
+        let references =
+            |policies: &[Labelled]| policies.iter().map(PolicyReference::new).collect();
         Self {
             action: request.action.clone(),
             resource: request.resource.clone(),
@@ -134,14 +149,21 @@ impl CheckRecord {
 
 impl PolicyReference {
     fn new(policy: &Labelled) -> Self {
-        Self { label: policy.named.label.clone(), version: policy.version.clone() }
+        Self {
+            label: policy.named.label.clone(),
+            version: policy.version.clone(),
+        }
     }
 }
 
 impl Registry {
     /// Puts the record into the queue to this node's file; waits while the queue is full.
     pub(crate) async fn record(&self, record: &DecisionRecord) -> Result<()> {
-        Ok(self.store().audit().record(record.time, record.to_line()).await?)
+        Ok(self
+            .store()
+            .audit()
+            .record(record.time, record.to_line())
+            .await?)
     }
 
     /// The record with this id, committed with a change or written by this node.
@@ -149,14 +171,18 @@ impl Registry {
     /// # Errors
     /// The id is not one of ours or nothing is on record.
     pub(crate) async fn find_record(&self, id: &str) -> Result<Option<DecisionRecord>> {
-        let Some(time) = decision_time(id) else { return Ok(None) };
+        let Some(time) = decision_time(id) else {
+            return Ok(None);
+        };
         let line = match self.store().find_change(id).await? {
             Some(change) => Some(change.record),
             None => self.store().audit().find(id, time).await?,
         };
         line.map(|line| {
             serde_json::from_str(&line).map_err(|e| {
-                Error::Store(bonded_store::StoreError::Corrupt(format!("the record of the decision '{id}': {e}")))
+                Error::Store(bonded_store::StoreError::Corrupt(format!(
+                    "the record of the decision '{id}': {e}"
+                )))
             })
         })
         .transpose()
@@ -165,7 +191,10 @@ impl Registry {
 
 /// The time in an id made by `random::decision_id`; `None` if it is not one.
 fn decision_time(id: &str) -> Option<Timestamp> {
-    let hex = id.len() == 24 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hex = id.len() == 24
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let millis = hex.then(|| i64::from_str_radix(&id[..12], 16).ok())??;
     Some(Timestamp::from_millis(millis))
 }

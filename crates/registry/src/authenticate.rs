@@ -39,11 +39,20 @@ impl Registry {
         facts: Facts,
     ) -> Result<Caller> {
         let now = self.clock().now();
-        let credential = self.store().find_credential(&authorization.access_key_id).await?;
+        let credential = self
+            .store()
+            .find_credential(&authorization.access_key_id)
+            .await?;
         let skew = i64::try_from(scope.skew.as_millis()).unwrap_or(i64::MAX);
         let nobody = Secret::new(String::new());
         let secret = credential.as_ref().map_or(&nobody, |found| &found.secret);
-        let verified = sigv4::verify(authorization, request, secret.expose().as_bytes(), now, skew);
+        let verified = sigv4::verify(
+            authorization,
+            request,
+            secret.expose().as_bytes(),
+            now,
+            skew,
+        );
         let credential = credential.ok_or(Unauthenticated::UnknownCredential)?;
         self.check_scope(authorization, scope)?;
         verified.map_err(|e| Error::Unauthenticated(e.into()))?;
@@ -56,24 +65,17 @@ impl Registry {
     /// # Errors
     /// [`Unauthenticated`]: the token is not ours or has ended, or its credential has.
     pub async fn authenticate_token(&self, token: &Secret, facts: Facts) -> Result<Caller> {
-        let key_id = self.verify_token(token.expose(), self.clock().now()).await?;
+        let key_id = self
+            .verify_token(token.expose(), self.clock().now())
+            .await?;
         let credential = self.store().find_credential(&key_id).await?;
         self.admit(credential.ok_or(Unauthenticated::UnknownCredential)?, facts)
     }
 
     fn check_scope(&self, authorization: &Authorization, scope: &SignatureScope<'_>) -> Result<()> {
-        let signature = |text: String| Err(Unauthenticated::Signature(text).into());
-        if authorization.service != scope.service {
-            return signature(format!("Credential should be scoped to correct service: '{}'.", scope.service));
-        }
-        if !self.serves(&authorization.region) {
-            let regions: Vec<&str> = self.regions().iter().map(Region::as_str).collect();
-            return signature(format!(
-                "Credential should be scoped to a valid region; this registry serves '{}'.",
-                regions.join("', '")
-            ));
-        }
-        Ok(())
+        let regions: Vec<&str> = self.regions().iter().map(Region::as_str).collect();
+        let right = authorization.check_scope(&regions, scope.service);
+        right.map_err(|e| Error::Unauthenticated(e.into()))
     }
 
     fn admit(&self, credential: Credential, facts: Facts) -> Result<Caller> {
@@ -86,7 +88,12 @@ impl Registry {
         {
             return Err(Unauthenticated::SessionExpired.into());
         }
-        let Credential { key_id, epoch, holder, .. } = credential;
+        let Credential {
+            key_id,
+            epoch,
+            holder,
+            ..
+        } = credential;
         Ok(Caller::new(holder, key_id, epoch, now, facts))
     }
 }
@@ -97,11 +104,18 @@ fn check_session_token(credential: &Credential, given: Option<&Secret>) -> Resul
         (Holder::User(_), None) => true,
         (Holder::Session { token_sha256, .. }, Some(token)) => {
             let hash = Sha256::digest(token.expose().as_bytes());
-            bool::from(subtle::ConstantTimeEq::ct_eq(hash.as_slice(), token_sha256.as_slice()))
+            bool::from(subtle::ConstantTimeEq::ct_eq(
+                hash.as_slice(),
+                token_sha256.as_slice(),
+            ))
         }
         (Holder::User(_), Some(_)) | (Holder::Session { .. }, None) => false,
     };
-    if right { Ok(()) } else { Err(Unauthenticated::UnknownCredential.into()) }
+    if right {
+        Ok(())
+    } else {
+        Err(Unauthenticated::UnknownCredential.into())
+    }
 }
 
 impl From<SigV4Error> for Unauthenticated {

@@ -41,19 +41,34 @@ pub(crate) enum Identity {
     /// A session of a role.
     Session {
         /// The session.
-        session: Session,
+        session: Box<Session>,
         /// Its role.
-        role: Role,
+        role: Box<Role>,
     },
 }
 
 impl Caller {
-    pub(crate) fn new(holder: Holder, key_id: String, epoch: i64, time: Timestamp, facts: Facts) -> Self {
+    pub(crate) fn new(
+        holder: Holder,
+        key_id: String,
+        epoch: i64,
+        time: Timestamp,
+        facts: Facts,
+    ) -> Self {
         let identity = match holder {
             Holder::User(user) => Identity::User(user),
-            Holder::Session { session, role, .. } => Identity::Session { session, role },
+            Holder::Session { session, role, .. } => Identity::Session {
+                session: Box::new(session),
+                role: Box::new(role),
+            },
         };
-        Self(Arc::new(Inner { facts, time, key_id, epoch, identity }))
+        Self(Arc::new(Inner {
+            facts,
+            time,
+            key_id,
+            epoch,
+            identity,
+        }))
     }
 
     /// The caller's account: the user's, or that of the session's role.
@@ -71,7 +86,10 @@ impl Caller {
         match &self.0.identity {
             Identity::User(user) => user.arn(),
             Identity::Session { session, role } => {
-                format!("arn:aws:sts::{}:assumed-role/{}/{}", role.account, role.name, session.name)
+                format!(
+                    "arn:aws:sts::{}:assumed-role/{}/{}",
+                    role.account, role.name, session.name
+                )
             }
         }
     }
@@ -132,9 +150,11 @@ impl Caller {
     pub(crate) fn principal(&self) -> Principal {
         let account = self.account().to_string();
         match &self.0.identity {
-            Identity::User(user) => {
-                Principal::User { arn: user.arn(), account, unique_id: Some(user.id.clone()) }
-            }
+            Identity::User(user) => Principal::User {
+                arn: user.arn(),
+                account,
+                unique_id: Some(user.id.clone()),
+            },
             Identity::Session { role, .. } => Principal::RoleSession {
                 arn: self.arn(),
                 role_arn: role.arn(),

@@ -29,7 +29,13 @@ pub(crate) struct Labelled {
 #[derive(Default)]
 pub(crate) struct Compiled {
     policies: Mutex<HashMap<String, Arc<NamedPolicy>>>,
-    holders: Mutex<HashMap<String, (i64, Arc<[Labelled]>)>>,
+    holders: Mutex<HashMap<String, Held>>,
+}
+
+/// The identity policies of a principal as of an epoch of its account.
+struct Held {
+    epoch: i64,
+    policies: Arc<[Labelled]>,
 }
 
 impl Compiled {
@@ -39,7 +45,10 @@ impl Compiled {
     /// The row does not parse, although it did when it was saved: corruption, and no decision.
     pub(crate) fn policy(&self, label: String, version: &PolicyVersion) -> Result<Labelled> {
         let named = self.compile(label, &version.id, &version.text)?;
-        Ok(Labelled { version: version.id.clone(), named })
+        Ok(Labelled {
+            version: version.id.clone(),
+            named,
+        })
     }
 
     /// The policies a session was made with; a session is an immutable row too.
@@ -59,10 +68,10 @@ impl Compiled {
         holder: &str,
         epoch: i64,
     ) -> Result<Arc<[Labelled]>> {
-        if let Some((cached, policies)) = lock(&self.holders).get(holder)
-            && *cached == epoch
+        if let Some(held) = lock(&self.holders).get(holder)
+            && held.epoch == epoch
         {
-            return Ok(Arc::clone(policies));
+            return Ok(Arc::clone(&held.policies));
         }
         let rows = store.principal_policies(holder).await?;
         let label = |row: &AttachedPolicy| format!("inline policy '{}'", row.name);
@@ -72,9 +81,15 @@ impl Compiled {
             .collect::<Result<_>>()?;
         let mut holders = lock(&self.holders);
         // A slow reader must not put an older epoch's policies over a newer one's.
-        if holders.get(holder).is_none_or(|(cached, _)| *cached < epoch) {
+        if holders.get(holder).is_none_or(|held| held.epoch < epoch) {
             make_room(&mut holders);
-            holders.insert(holder.to_owned(), (epoch, Arc::clone(&policies)));
+            holders.insert(
+                holder.to_owned(),
+                Held {
+                    epoch,
+                    policies: Arc::clone(&policies),
+                },
+            );
         }
         Ok(policies)
     }
@@ -83,8 +98,11 @@ impl Compiled {
         if let Some(named) = lock(&self.policies).get(version) {
             return Ok(Arc::clone(named));
         }
-        let policy = Policy::parse(text)
-            .map_err(|e| StoreError::Corrupt(format!("the policy version '{version}' does not parse: {e}")))?;
+        let policy = Policy::parse(text).map_err(|e| {
+            StoreError::Corrupt(format!(
+                "the policy version '{version}' does not parse: {e}"
+            ))
+        })?;
         let named = Arc::new(NamedPolicy { label, policy });
         let mut policies = lock(&self.policies);
         make_room(&mut policies);

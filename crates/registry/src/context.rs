@@ -105,7 +105,12 @@ pub(crate) fn of_principal_resource(tags: &ResourceTags) -> ContextFacts {
 fn resource_tags(service: &str, tags: &ResourceTags) -> ContextFacts {
     tags.iter()
         .flat_map(|(key, value)| {
-            let named = |prefix| (format!("{prefix}:ResourceTag/{key}"), Fact::One(value.clone()));
+            let named = |prefix| {
+                (
+                    format!("{prefix}:ResourceTag/{key}"),
+                    Fact::One(value.clone()),
+                )
+            };
             ["aws", service].map(named)
         })
         .collect()

@@ -99,10 +99,14 @@ pub enum Error {
     #[error("the upload is not known to this repository; begin a new one")]
     UploadNotFound,
     /// Another request writes to the upload now.
-    #[error("another request is writing to this upload; wait for it to end and ask for the upload's offset")]
+    #[error(
+        "another request is writing to this upload; wait for it to end and ask for the upload's offset"
+    )]
     UploadBusy,
     /// The bytes have another digest than the request states.
-    #[error("the digest '{stated}' was stated, but the uploaded bytes have the digest '{calculated}'")]
+    #[error(
+        "the digest '{stated}' was stated, but the uploaded bytes have the digest '{calculated}'"
+    )]
     BlobDigestMismatch {
         /// The digest in the request.
         stated: Digest,

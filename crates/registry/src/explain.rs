@@ -50,9 +50,24 @@ impl Judged for DecisionNamed {
         let (account, principals) = match found {
             None => (self.asker.clone(), vec![root(self.asker.as_str())]),
             Some(record) => {
-                let mut principals = vec![record.principal.arn.clone(), root(&record.principal.account)];
-                principals.extend(record.checks.iter().map(|check| root(&check.resource_account)));
-                (record.principal.account.parse().unwrap_or_else(|_| self.asker.clone()), principals)
+                let mut principals = vec![
+                    record.principal.arn.clone(),
+                    root(&record.principal.account),
+                ];
+                principals.extend(
+                    record
+                        .checks
+                        .iter()
+                        .map(|check| root(&check.resource_account)),
+                );
+                (
+                    record
+                        .principal
+                        .account
+                        .parse()
+                        .unwrap_or_else(|_| self.asker.clone()),
+                    principals,
+                )
             }
         };
         let document = json!({ "Version": "2012-10-17", "Statement": {
@@ -60,9 +75,20 @@ impl Judged for DecisionNamed {
             "Action": "sts:DecodeAuthorizationMessage", "Resource": "*" } });
         let policy = Policy::from_value(&document)
             .map_err(|e| StoreError::Corrupt(format!("the policy of a decision: {e}")))?;
-        let named = Arc::new(NamedPolicy { label: "who may ask".to_owned(), policy });
-        let policies = vec![Labelled { version: String::new(), named }];
-        Ok(vec![Resource { arn: "*".to_owned(), account, policies, context: ContextFacts::new() }])
+        let named = Arc::new(NamedPolicy {
+            label: "who may ask".to_owned(),
+            policy,
+        });
+        let policies = vec![Labelled {
+            version: String::new(),
+            named,
+        }];
+        Ok(vec![Resource {
+            arn: "*".to_owned(),
+            account,
+            policies,
+            context: ContextFacts::new(),
+        }])
     }
 }
 
@@ -136,9 +162,15 @@ impl Registry {
     async fn recorded_policies(&self, references: &[PolicyReference]) -> Result<Vec<Labelled>> {
         let mut policies = Vec::with_capacity(references.len());
         for PolicyReference { label, version } in references {
-            let version = self.store().find_policy_version(version).await?.ok_or_else(|| {
-                StoreError::Corrupt(format!("the policy version '{version}' of a decision is gone"))
-            })?;
+            let version = self
+                .store()
+                .find_policy_version(version)
+                .await?
+                .ok_or_else(|| {
+                    StoreError::Corrupt(format!(
+                        "the policy version '{version}' of a decision is gone"
+                    ))
+                })?;
             policies.push(self.compiled().policy(label.clone(), &version)?);
         }
         Ok(policies)
@@ -152,8 +184,15 @@ impl Registry {
         if check.session_policies.is_none() {
             return Ok(None);
         }
-        match self.store().find_credential(&record.access_key_id).await?.map(|found| found.holder) {
-            Some(Holder::Session { session, .. }) => self.compiled().session_policies(&session).map(Some),
+        match self
+            .store()
+            .find_credential(&record.access_key_id)
+            .await?
+            .map(|found| found.holder)
+        {
+            Some(Holder::Session { session, .. }) => {
+                self.compiled().session_policies(&session).map(Some)
+            }
             // Without its session nothing is known to have been allowed by it.
             Some(Holder::User(_)) | None => Ok(Some(Vec::new())),
         }
@@ -162,7 +201,10 @@ impl Registry {
     /// Whether the asker may read the repository's policy through ECR; not recorded, for nothing
     /// is given away by the answer alone.
     async fn may_read_policy_of(&self, asker: &Caller, resource: &str) -> Result<bool> {
-        let Ok(arn) = resource.parse::<RepositoryArn>() else { return Ok(true) };
-        self.permits(asker, Action::new("ecr:GetRepositoryPolicy"), &arn).await
+        let Ok(arn) = resource.parse::<RepositoryArn>() else {
+            return Ok(true);
+        };
+        self.permits(asker, Action::new("ecr:GetRepositoryPolicy"), &arn)
+            .await
     }
 }

@@ -33,7 +33,11 @@ impl Registry {
     /// else the one it has reached.
     #[must_use]
     pub fn home<'a>(&'a self, caller: &'a Caller) -> &'a AccountId {
-        if self.0.domain.is_some() { caller.account() } else { self.default_account() }
+        if self.0.domain.is_some() {
+            caller.account()
+        } else {
+            self.default_account()
+        }
     }
 
     /// The registry a host name addresses: the account and region in a name of ECR's form, else
@@ -43,9 +47,15 @@ impl Registry {
     pub fn addressed_by(&self, authority: &str) -> Option<(AccountId, Region)> {
         let (host, _) = split_port(authority);
         let Some((account, rest)) = host.split_once(".dkr.ecr.") else {
-            return Some((self.default_account().clone(), self.regions().first()?.clone()));
+            return Some((
+                self.default_account().clone(),
+                self.regions().first()?.clone(),
+            ));
         };
-        let region = rest.split('.').next().filter(|region| self.serves(region))?;
+        let region = rest
+            .split('.')
+            .next()
+            .filter(|region| self.serves(region))?;
         Some((account.parse().ok()?, region.parse().ok()?))
     }
 }

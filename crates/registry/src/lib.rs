@@ -45,7 +45,9 @@ use bonded_store::{Store, StoreSettings};
 pub use access::{Action, Allowed, Checks};
 pub use account::FirstAdministrator;
 pub use authenticate::SignatureScope;
-pub use bonded_store::{AccessKey, Layer, Repository, Role, Session, StoredManifest, UploadId, User};
+pub use bonded_store::{
+    AccessKey, Layer, Repository, Role, Session, StoredManifest, UploadId, User,
+};
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
 pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_tag_keys};
@@ -103,14 +105,35 @@ impl Registry {
     /// # Errors
     /// The store cannot be opened or the key ring is not the one its rows were sealed with.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Opened> {
-        let Settings { store, account, regions, domain } = settings;
+        let Settings {
+            store,
+            account,
+            regions,
+            domain,
+        } = settings;
         let opened = Store::open(&store, clock.now()).await?;
         let compiled = compiled::Compiled::default();
-        let inner = Inner { store: opened.store, compiled, clock, regions, account, domain };
+        let inner = Inner {
+            store: opened.store,
+            compiled,
+            clock,
+            regions,
+            account,
+            domain,
+        };
         let registry = Self(Arc::new(inner));
         let administrator = registry.bootstrap(&registry.0.account).await?;
-        let bonded_store::Opened { keyring_created, migrations, .. } = opened;
-        Ok(Opened { registry, administrator, keyring_created, migrations })
+        let bonded_store::Opened {
+            keyring_created,
+            migrations,
+            ..
+        } = opened;
+        Ok(Opened {
+            registry,
+            administrator,
+            keyring_created,
+            migrations,
+        })
     }
 
     /// Writes out what is queued and closes the store. Call it when no request is in flight.
@@ -146,7 +169,9 @@ impl Registry {
     }
 
     pub(crate) fn serves(&self, region: &str) -> bool {
-        self.regions().iter().any(|served| served.as_str() == region)
+        self.regions()
+            .iter()
+            .any(|served| served.as_str() == region)
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -70,14 +70,30 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::EntityAlreadyExists`] if the name, ignoring case, is taken.
-    pub async fn create_user(&self, allowed: &Allowed<UserNamed>, tags: ResourceTags) -> Result<User> {
-        let UserNamed { account, name, path } = allowed.target().clone();
+    pub async fn create_user(
+        &self,
+        allowed: &Allowed<UserNamed>,
+        tags: ResourceTags,
+    ) -> Result<User> {
+        let UserNamed {
+            account,
+            name,
+            path,
+        } = allowed.target().clone();
         let created_at = allowed.caller().time();
-        let user = User { id: random::unique_id("AIDA")?, account, name, path, created_at, tags };
+        let user = User {
+            id: random::unique_id("AIDA")?,
+            account,
+            name,
+            path,
+            created_at,
+            tags,
+        };
         match self.store().create_user(&user, &allowed.change()).await {
-            Err(StoreError::Conflict) => {
-                Err(Error::EntityAlreadyExists(format!("User with name {} already exists.", user.name)))
-            }
+            Err(StoreError::Conflict) => Err(Error::EntityAlreadyExists(format!(
+                "User with name {} already exists.",
+                user.name
+            ))),
             other => {
                 other?;
                 Ok(user)
@@ -96,7 +112,10 @@ impl Registry {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<User>> {
-        Ok(self.store().list_users(&allowed.target().0, path_prefix, after, limit).await?)
+        Ok(self
+            .store()
+            .list_users(&allowed.target().0, path_prefix, after, limit)
+            .await?)
     }
 
     /// Makes an access key for the user.
@@ -109,21 +128,42 @@ impl Registry {
         let id = random::access_key_id("AKIA")?;
         let made = self
             .store()
-            .create_access_key(&user.account, &user.id, &id, &secret, allowed.caller().time(), ACCESS_KEYS_LIMIT, &allowed.change())
+            .create_access_key(
+                &user.account,
+                &user.id,
+                &id,
+                &secret,
+                allowed.caller().time(),
+                ACCESS_KEYS_LIMIT,
+                &allowed.change(),
+            )
             .await?;
         let limit = |_| {
-            Error::LimitExceeded(format!("Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_LIMIT}"))
+            Error::LimitExceeded(format!(
+                "Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_LIMIT}"
+            ))
         };
-        Ok(NewAccessKey { key: made.map_err(limit)?, secret })
+        Ok(NewAccessKey {
+            key: made.map_err(limit)?,
+            secret,
+        })
     }
 
     /// Switches an access key of the user on or off, from the next request on.
     ///
     /// # Errors
     /// [`Error::NoSuchEntity`].
-    pub async fn update_access_key(&self, allowed: &Allowed<UserNamed>, id: &str, active: bool) -> Result<()> {
+    pub async fn update_access_key(
+        &self,
+        allowed: &Allowed<UserNamed>,
+        id: &str,
+        active: bool,
+    ) -> Result<()> {
         let user = allowed.user()?;
-        let found = self.store().set_access_key_active(&user.id, id, active, &allowed.change()).await?;
+        let found = self
+            .store()
+            .set_access_key_active(&user.id, id, active, &allowed.change())
+            .await?;
         found.then_some(()).ok_or_else(|| no_access_key(id))
     }
 
@@ -133,7 +173,10 @@ impl Registry {
     /// [`Error::NoSuchEntity`].
     pub async fn delete_access_key(&self, allowed: &Allowed<UserNamed>, id: &str) -> Result<()> {
         let user = allowed.user()?;
-        let found = self.store().delete_access_key(&user.id, id, &allowed.change()).await?;
+        let found = self
+            .store()
+            .delete_access_key(&user.id, id, &allowed.change())
+            .await?;
         found.then_some(()).ok_or_else(|| no_access_key(id))
     }
 
@@ -141,14 +184,22 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::MalformedPolicyDocument`] for its trust policy; [`Error::EntityAlreadyExists`].
-    pub async fn create_role(&self, allowed: &Allowed<RoleNamed>, settings: RoleSettings) -> Result<Role> {
+    pub async fn create_role(
+        &self,
+        allowed: &Allowed<RoleNamed>,
+        settings: RoleSettings,
+    ) -> Result<Role> {
         let policy = validated(&settings.trust_policy, PolicyKind::Trust)?;
         if let Some(principal) = self.missing_principal(&policy).await? {
             return Err(Error::MalformedPolicyDocument(format!(
                 "Invalid principal in policy: \"AWS\":\"{principal}\""
             )));
         }
-        let RoleNamed { account, name, path } = allowed.target().clone();
+        let RoleNamed {
+            account,
+            name,
+            path,
+        } = allowed.target().clone();
         let role = Role {
             id: random::unique_id("AROA")?,
             account,
@@ -157,13 +208,17 @@ impl Registry {
             created_at: allowed.caller().time(),
             description: settings.description,
             max_session_seconds: settings.max_session_seconds,
-            trust: PolicyVersion { id: String::new(), text: settings.trust_policy },
+            trust: PolicyVersion {
+                id: String::new(),
+                text: settings.trust_policy,
+            },
             tags: settings.tags,
         };
         match self.store().create_role(&role, &allowed.change()).await {
-            Err(StoreError::Conflict) => {
-                Err(Error::EntityAlreadyExists(format!("Role with name {} already exists.", role.name)))
-            }
+            Err(StoreError::Conflict) => Err(Error::EntityAlreadyExists(format!(
+                "Role with name {} already exists.",
+                role.name
+            ))),
             other => Ok(other?),
         }
     }

@@ -22,7 +22,10 @@ impl Registry {
         let missing = || Error::RepositoryNotFound(allowed.target().repository.clone());
         let (repository, digest) = allowed.found().as_ref().ok_or_else(missing)?;
         let digest = digest.clone().ok_or(Error::ImageNotFound)?;
-        let found = self.store().find_manifest(&repository.id, &Reference::Digest(digest)).await?;
+        let found = self
+            .store()
+            .find_manifest(&repository.id, &Reference::Digest(digest))
+            .await?;
         found.ok_or(Error::ImageNotFound)
     }
 

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use bonded_model::{Digest, Manifest, Reference, RepositoryArn, Tag};
-use bonded_store::{DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId, UploadWriter};
+use bonded_store::{
+    DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId,
+    UploadWriter,
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
@@ -43,7 +46,10 @@ impl Registry {
     pub async fn start_upload(&self, allowed: &Allowed<RepositoryArn>) -> Result<UploadId> {
         let repository = allowed.repository()?;
         let caller = allowed.caller();
-        let started = self.store().start_upload(&repository.id, &caller.user_id(), caller.time()).await;
+        let started = self
+            .store()
+            .start_upload(&repository.id, &caller.user_id(), caller.time())
+            .await;
         started.map_err(|e| gone(e, &repository.arn))
     }
 
@@ -51,7 +57,11 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::UploadNotFound`].
-    pub async fn upload_offset(&self, allowed: &Allowed<RepositoryArn>, id: &UploadId) -> Result<u64> {
+    pub async fn upload_offset(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+    ) -> Result<u64> {
         let repository = allowed.repository()?;
         let upload = self.store().find_upload(&repository.id, id).await?;
         Ok(upload.ok_or(Error::UploadNotFound)?.offset)
@@ -72,7 +82,10 @@ impl Registry {
     ) -> Result<u64> {
         let writer = self.open_upload(allowed, id, first).await?;
         let (writer, received) = write_body(writer, body).await?;
-        let offset = self.store().suspend_upload(writer, self.clock().now()).await?;
+        let offset = self
+            .store()
+            .suspend_upload(writer, self.clock().now())
+            .await?;
         received.map(|()| offset)
     }
 
@@ -91,23 +104,34 @@ impl Registry {
         let writer = self.open_upload(allowed, id, first).await?;
         let (writer, received) = write_body(writer, body).await?;
         if let Err(broken) = received {
-            self.store().suspend_upload(writer, self.clock().now()).await?;
+            self.store()
+                .suspend_upload(writer, self.clock().now())
+                .await?;
             return Err(broken);
         }
         let now = self.clock().now();
         let keep_until = now.after(LAYER_GRACE);
-        let finished = self.store().finish_upload(writer, digest, keep_until, now, &allowed.change()).await;
-        finished.map_err(|e| gone(e, allowed.target()))?.map_err(|DigestMismatch { calculated }| Error::BlobDigestMismatch {
-            stated: digest.clone(),
-            calculated,
-        })
+        let finished = self
+            .store()
+            .finish_upload(writer, digest, keep_until, now, &allowed.change())
+            .await;
+        finished
+            .map_err(|e| gone(e, allowed.target()))?
+            .map_err(|DigestMismatch { calculated }| Error::BlobDigestMismatch {
+                stated: digest.clone(),
+                calculated,
+            })
     }
 
     /// Gives the upload up.
     ///
     /// # Errors
     /// [`Error::UploadNotFound`].
-    pub async fn cancel_upload(&self, allowed: &Allowed<RepositoryArn>, id: &UploadId) -> Result<()> {
+    pub async fn cancel_upload(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+    ) -> Result<()> {
         let repository = allowed.repository()?;
         let found = self.store().cancel_upload(&repository.id, id).await?;
         found.then_some(()).ok_or(Error::UploadNotFound)
@@ -120,13 +144,15 @@ impl Registry {
         first: Option<u64>,
     ) -> Result<UploadWriter> {
         let repository = allowed.repository()?;
-        let writer = match self.store().open_upload(&repository.id, id, self.clock().now()).await {
+        let writer = match self.store().open_upload(&repository.id, id).await {
             Err(StoreError::Conflict) => return Err(Error::UploadBusy),
             other => other?.ok_or(Error::UploadNotFound)?,
         };
         let offset = writer.offset();
         if first.is_some_and(|first| first != offset) {
-            self.store().suspend_upload(writer, self.clock().now()).await?;
+            self.store()
+                .suspend_upload(writer, self.clock().now())
+                .await?;
             return Err(Error::UploadOffset { offset });
         }
         Ok(writer)
@@ -146,21 +172,35 @@ impl Registry {
         bytes: &[u8],
     ) -> Result<PushedImage> {
         let repository = allowed.repository()?;
-        let manifest = Manifest::parse(bytes, media_type).map_err(|e| Error::InvalidManifest(e.to_string()))?;
+        let manifest = Manifest::parse(bytes, media_type)
+            .map_err(|e| Error::InvalidManifest(e.to_string()))?;
         let (digest, tags) = match reference {
             Reference::Tag(tag) => (Digest::sha256(bytes), std::slice::from_ref(tag)),
             Reference::Digest(stated) => {
                 let calculated = Digest::of(stated.algorithm(), bytes);
                 if calculated != *stated {
-                    return Err(Error::ManifestDigestMismatch { stated: stated.clone(), calculated });
+                    return Err(Error::ManifestDigestMismatch {
+                        stated: stated.clone(),
+                        calculated,
+                    });
                 }
                 (calculated, [].as_slice())
             }
         };
-        let image = PutImage { repository, manifest: &manifest, bytes, digest: &digest, tags, now: self.clock().now() };
+        let image = PutImage {
+            repository,
+            manifest: &manifest,
+            bytes,
+            digest: &digest,
+            tags,
+            now: self.clock().now(),
+        };
         let put = self.store().put_image(image, &allowed.change()).await?;
         put.map_err(|refused| refusal(refused, repository))?;
-        Ok(PushedImage { digest, subject: manifest.subject.map(|subject| subject.digest) })
+        Ok(PushedImage {
+            digest,
+            subject: manifest.subject.map(|subject| subject.digest),
+        })
     }
 
     /// A page of at most `limit` tags in byte order, after `after`.
@@ -182,8 +222,13 @@ fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {
     let arn = repository.arn.clone();
     match refused {
         PutImageRefused::LayersNotFound(digests) => Error::LayersNotFound(arn, digests),
-        PutImageRefused::ReferencedImagesNotFound(digests) => Error::ReferencedImagesNotFound(arn, digests),
-        PutImageRefused::TagImmutable { tag, .. } => Error::ImageTagAlreadyExists { tag, repository: arn },
+        PutImageRefused::ReferencedImagesNotFound(digests) => {
+            Error::ReferencedImagesNotFound(arn, digests)
+        }
+        PutImageRefused::TagImmutable { tag, .. } => Error::ImageTagAlreadyExists {
+            tag,
+            repository: arn,
+        },
         PutImageRefused::RepositoryNotFound => Error::RepositoryNotFound(arn),
     }
 }
@@ -206,7 +251,12 @@ async fn write_body(
                 }
             }
             Ok(Some(Err(e))) => break Err(Error::BodyIncomplete(e)),
-            Err(_) => break Err(Error::BodyIncomplete(format!("nothing came for {} s", STALL_LIMIT.as_secs()))),
+            Err(_) => {
+                break Err(Error::BodyIncomplete(format!(
+                    "nothing came for {} s",
+                    STALL_LIMIT.as_secs()
+                )));
+            }
         }
     };
     drop(pieces);

@@ -11,7 +11,10 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 ///
 /// # Errors
 /// The system's random source failed: nothing may be made then.
-#[expect(clippy::disallowed_methods, reason = "this is the source that the ban points to")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the source that the ban points to"
+)]
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Random)?;
@@ -19,7 +22,10 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Error> {
 }
 
 fn base32<const N: usize>() -> Result<String, Error> {
-    Ok(bytes::<N>()?.iter().map(|byte| char::from(BASE32[usize::from(byte & 31)])).collect())
+    Ok(bytes::<N>()?
+        .iter()
+        .map(|byte| char::from(BASE32[usize::from(byte & 31)]))
+        .collect())
 }
 
 /// A unique id such as `AIDAJQABLZS4A3QDU576Q`: the 4-letter `prefix` of IAM's reference

@@ -25,7 +25,9 @@ impl Allowed<RepositoryArn> {
     /// # Errors
     /// [`Error::RepositoryNotFound`]; the caller may know, being allowed.
     pub fn repository(&self) -> Result<&Repository> {
-        self.found().as_ref().ok_or_else(|| Error::RepositoryNotFound(self.target().clone()))
+        self.found()
+            .as_ref()
+            .ok_or_else(|| Error::RepositoryNotFound(self.target().clone()))
     }
 }
 
@@ -40,9 +42,22 @@ impl Registry {
         settings: RepositorySettings,
     ) -> Result<Repository> {
         let arn = allowed.target();
-        let RepositorySettings { tag_mutability, scan_on_push, tags } = settings;
-        let new = NewRepository { arn: arn.clone(), tag_mutability, scan_on_push, tags };
-        match self.store().create_repository(&new, &allowed.change()).await {
+        let RepositorySettings {
+            tag_mutability,
+            scan_on_push,
+            tags,
+        } = settings;
+        let new = NewRepository {
+            arn: arn.clone(),
+            tag_mutability,
+            scan_on_push,
+            tags,
+        };
+        match self
+            .store()
+            .create_repository(&new, &allowed.change())
+            .await
+        {
             Err(StoreError::Conflict) => Err(Error::RepositoryAlreadyExists(arn.clone())),
             other => Ok(other?),
         }
@@ -60,10 +75,14 @@ impl Registry {
         limit: u32,
     ) -> Result<Vec<Repository>> {
         if let Range::All(account, region) = allowed.target().range() {
-            return Ok(self.store().list_repositories(account, region, after, limit).await?);
+            return Ok(self
+                .store()
+                .list_repositories(account, region, after, limit)
+                .await?);
         }
         let existing = |(arn, row): &(RepositoryArn, Option<Repository>)| {
-            row.clone().ok_or_else(|| Error::RepositoryNotFound(arn.clone()))
+            row.clone()
+                .ok_or_else(|| Error::RepositoryNotFound(arn.clone()))
         };
         allowed.found().iter().map(existing).collect()
     }
@@ -72,9 +91,17 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::RepositoryNotEmpty`].
-    pub async fn delete_repository(&self, allowed: &Allowed<RepositoryArn>, force: bool) -> Result<Repository> {
+    pub async fn delete_repository(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        force: bool,
+    ) -> Result<Repository> {
         let repository = allowed.repository()?;
-        match self.store().delete_repository(&repository.id, force, &allowed.change()).await? {
+        match self
+            .store()
+            .delete_repository(&repository.id, force, &allowed.change())
+            .await?
+        {
             DeleteRepository::Deleted => Ok(repository.clone()),
             DeleteRepository::NotEmpty => Err(Error::RepositoryNotEmpty(repository.arn.clone())),
             DeleteRepository::NotFound => Err(Error::RepositoryNotFound(repository.arn.clone())),
@@ -88,7 +115,9 @@ impl Registry {
     pub fn repository_policy(&self, allowed: &Allowed<RepositoryArn>) -> Result<String> {
         let policy = allowed.repository()?.policy.as_ref();
         let missing = || Error::RepositoryPolicyNotFound(allowed.target().clone());
-        policy.map(|version| version.text.clone()).ok_or_else(missing)
+        policy
+            .map(|version| version.text.clone())
+            .ok_or_else(missing)
     }
 
     /// Attaches `text` as the repository's policy. Unless `force`, a policy that would deny the
@@ -107,7 +136,10 @@ impl Registry {
         let invalid = |_| Error::parameter("PolicyText", "Invalid repository policy provided");
         let policy = bonded_iam::validate(text, PolicyKind::Repository).map_err(invalid)?;
         if self.missing_principal(&policy).await?.is_some() {
-            return Err(Error::parameter("PolicyText", "Invalid repository policy provided"));
+            return Err(Error::parameter(
+                "PolicyText",
+                "Invalid repository policy provided",
+            ));
         }
         if !force && self.locks_out(allowed, policy).await? {
             return Err(Error::parameter(
@@ -115,7 +147,10 @@ impl Registry {
                 "The new repository policy will prevent you from setting the repository policy in the future; use the force option to set it",
             ));
         }
-        let set = self.store().set_repository_policy(&repository.id, Some(text), &allowed.change()).await;
+        let set = self
+            .store()
+            .set_repository_policy(&repository.id, Some(text), &allowed.change())
+            .await;
         set.map_err(|e| gone(e, &repository.arn))
     }
 
@@ -123,10 +158,16 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::repository_policy`].
-    pub async fn delete_repository_policy(&self, allowed: &Allowed<RepositoryArn>) -> Result<String> {
+    pub async fn delete_repository_policy(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+    ) -> Result<String> {
         let text = self.repository_policy(allowed)?;
         let repository = allowed.repository()?;
-        let set = self.store().set_repository_policy(&repository.id, None, &allowed.change()).await;
+        let set = self
+            .store()
+            .set_repository_policy(&repository.id, None, &allowed.change())
+            .await;
         set.map_err(|e| gone(e, &repository.arn))?;
         Ok(text)
     }
@@ -135,7 +176,11 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::TooManyTags`].
-    pub async fn tag_repository(&self, allowed: &Allowed<RepositoryArn>, tags: ResourceTags) -> Result<()> {
+    pub async fn tag_repository(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        tags: ResourceTags,
+    ) -> Result<()> {
         self.update_tags(allowed, TagUpdate::Merge(tags)).await
     }
 
@@ -143,17 +188,24 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`].
-    pub async fn untag_repository(&self, allowed: &Allowed<RepositoryArn>, keys: Vec<String>) -> Result<()> {
+    pub async fn untag_repository(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        keys: Vec<String>,
+    ) -> Result<()> {
         self.update_tags(allowed, TagUpdate::Remove(keys)).await
     }
 
     async fn update_tags(&self, allowed: &Allowed<RepositoryArn>, update: TagUpdate) -> Result<()> {
         let repository = allowed.repository()?;
-        let done = self.store().set_repository_tags(&repository.id, update, &allowed.change()).await;
-        done.map_err(|e| gone(e, &repository.arn))?.map_err(|_| Error::TooManyTags)
+        let done = self
+            .store()
+            .set_repository_tags(&repository.id, update, &allowed.change())
+            .await;
+        done.map_err(|e| gone(e, &repository.arn))?
+            .map_err(|_| Error::TooManyTags)
     }
 }
-
 
 /// A change met a repository that was deleted since it was judged.
 pub(crate) fn gone(error: StoreError, arn: &RepositoryArn) -> Error {

@@ -59,13 +59,19 @@ impl SessionRequest {
         let (tags, transitive) = self.tags_of_session(caller);
         let source_identity = self.source_identity_of_session(caller);
         let mut facts = context::of_request_tags(&tags);
-        facts.insert("sts:RoleSessionName".to_owned(), Fact::One(self.name.clone()));
+        facts.insert(
+            "sts:RoleSessionName".to_owned(),
+            Fact::One(self.name.clone()),
+        );
         facts.insert("sts:TransitiveTagKeys".to_owned(), Fact::Many(transitive));
         if let Some(external_id) = &self.external_id {
             facts.insert("sts:ExternalId".to_owned(), Fact::One(external_id.clone()));
         }
         if let Some(source_identity) = &source_identity {
-            facts.insert("sts:SourceIdentity".to_owned(), Fact::One(source_identity.clone()));
+            facts.insert(
+                "sts:SourceIdentity".to_owned(),
+                Fact::One(source_identity.clone()),
+            );
         }
         let mut more = Vec::new();
         if !tags.is_empty() {
@@ -74,7 +80,12 @@ impl SessionRequest {
         if source_identity.is_some() {
             more.push(Action::new("sts:SetSourceIdentity"));
         }
-        Checks::all(Action::new("sts:AssumeRole"), more, self.role.clone(), &facts)
+        Checks::all(
+            Action::new("sts:AssumeRole"),
+            more,
+            self.role.clone(),
+            &facts,
+        )
     }
 
     /// The tags of the session and which of them are transitive: those passed and those that come
@@ -106,7 +117,8 @@ impl SessionRequest {
         let chained = matches!(caller.identity(), Identity::Session { .. });
         if self.duration > Duration::from_secs(role.max_session_seconds.into()) {
             return Err(Error::Validation(
-                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+                    .to_owned(),
             ));
         }
         if chained && self.duration > CHAINED_LIMIT {
@@ -114,8 +126,15 @@ impl SessionRequest {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.".to_owned(),
             ));
         }
-        let Identity::Session { session, .. } = caller.identity() else { return Ok(()) };
-        let inherited = |key: &String| session.transitive_keys.iter().any(|own| own.eq_ignore_ascii_case(key));
+        let Identity::Session { session, .. } = caller.identity() else {
+            return Ok(());
+        };
+        let inherited = |key: &String| {
+            session
+                .transitive_keys
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(key))
+        };
         if self.tags.keys().any(inherited) {
             return Err(Error::InvalidParameterValue(
                 "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.".to_owned(),
@@ -146,7 +165,10 @@ impl Registry {
         let caller = allowed.caller();
         // A role that does not exist has no trust policy, so nobody is allowed to assume it.
         let role = allowed.found().clone().ok_or_else(|| {
-            Error::NoSuchEntity(format!("The role with ARN {} cannot be found.", allowed.target().arn))
+            Error::NoSuchEntity(format!(
+                "The role with ARN {} cannot be found.",
+                allowed.target().arn
+            ))
         })?;
         request.check(caller, &role)?;
         if let Some(text) = &request.policy {
@@ -170,7 +192,14 @@ impl Registry {
         let secret = random::secret_access_key()?;
         let token = random::session_token()?;
         let token_sha256 = Sha256::digest(token.expose().as_bytes()).into();
-        self.store().create_session(&session, &secret, &token_sha256, &allowed.change()).await?;
-        Ok(NewSession { session, role, secret, token })
+        self.store()
+            .create_session(&session, &secret, &token_sha256, &allowed.change())
+            .await?;
+        Ok(NewSession {
+            session,
+            role,
+            secret,
+            token,
+        })
     }
 }

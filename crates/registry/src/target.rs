@@ -41,7 +41,10 @@ pub(crate) mod sealed {
         fn find(&self, registry: &Registry) -> impl Future<Output = Result<Self::Found>> + Send;
 
         /// The resources whose policies decide, at least one.
-        #[expect(private_interfaces, reason = "the module is crate-private: nobody outside can call it")]
+        #[expect(
+            private_interfaces,
+            reason = "the module is crate-private: nobody outside can call it"
+        )]
         fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>>;
     }
 }
@@ -58,10 +61,19 @@ fn repository_resource(
     if let Some(repository) = found {
         facts = context::of_repository_tags(&repository.tags);
         if let Some(version) = &repository.policy {
-            policies.push(registry.compiled().policy("repository policy".to_owned(), version)?);
+            policies.push(
+                registry
+                    .compiled()
+                    .policy("repository policy".to_owned(), version)?,
+            );
         }
     }
-    Ok(Resource { arn: arn.to_string(), account: arn.account.clone(), policies, context: facts })
+    Ok(Resource {
+        arn: arn.to_string(),
+        account: arn.account.clone(),
+        policies,
+        context: facts,
+    })
 }
 
 impl Target for RepositoryArn {}
@@ -123,7 +135,9 @@ impl Judged for Repositories {
     type Found = Vec<(RepositoryArn, Option<Repository>)>;
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        let Range::Named(arns) = &self.0 else { return Ok(Vec::new()) };
+        let Range::Named(arns) = &self.0 else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::with_capacity(arns.len());
         for arn in arns {
             found.push((arn.clone(), registry.store().find_repository(arn).await?));
@@ -141,7 +155,10 @@ impl Judged for Repositories {
                 context: ContextFacts::new(),
             }]);
         }
-        found.iter().map(|(arn, row)| repository_resource(arn, row.as_ref(), registry)).collect()
+        found
+            .iter()
+            .map(|(arn, row)| repository_resource(arn, row.as_ref(), registry))
+            .collect()
     }
 }
 
@@ -199,7 +216,11 @@ impl Judged for ImageIn {
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
         let repository = found.as_ref().map(|(repository, _)| repository);
-        Ok(vec![repository_resource(&self.repository, repository, registry)?])
+        Ok(vec![repository_resource(
+            &self.repository,
+            repository,
+            registry,
+        )?])
     }
 }
 
@@ -220,17 +241,27 @@ impl Judged for UserNamed {
     type Found = Option<User>;
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        Ok(registry.store().find_user(&self.account, &self.name).await?)
+        Ok(registry
+            .store()
+            .find_user(&self.account, &self.name)
+            .await?)
     }
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let new = || format!("arn:aws:iam::{}:user{}{}", self.account, self.path, self.name);
+        let new = || {
+            format!(
+                "arn:aws:iam::{}:user{}{}",
+                self.account, self.path, self.name
+            )
+        };
         Ok(vec![Resource {
             arn: found.as_ref().map_or_else(new, User::arn),
             account: self.account.clone(),
             policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |user| context::of_principal_resource(&user.tags)),
+            context: found.as_ref().map_or_else(ContextFacts::new, |user| {
+                context::of_principal_resource(&user.tags)
+            }),
         }])
     }
 }
@@ -252,17 +283,27 @@ impl Judged for RoleNamed {
     type Found = Option<Role>;
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        Ok(registry.store().find_role(&self.account, &self.name).await?)
+        Ok(registry
+            .store()
+            .find_role(&self.account, &self.name)
+            .await?)
     }
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let new = || format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name);
+        let new = || {
+            format!(
+                "arn:aws:iam::{}:role{}{}",
+                self.account, self.path, self.name
+            )
+        };
         Ok(vec![Resource {
             arn: found.as_ref().map_or_else(new, Role::arn),
             account: self.account.clone(),
             policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |role| context::of_principal_resource(&role.tags)),
+            context: found.as_ref().map_or_else(ContextFacts::new, |role| {
+                context::of_principal_resource(&role.tags)
+            }),
         }])
     }
 }
@@ -284,7 +325,10 @@ impl Judged for RoleToAssume {
     type Found = Option<Role>;
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        let role = registry.store().find_role(&self.account, &self.name).await?;
+        let role = registry
+            .store()
+            .find_role(&self.account, &self.name)
+            .await?;
         Ok(role.filter(|role| role.arn() == self.arn))
     }
 
@@ -293,9 +337,18 @@ impl Judged for RoleToAssume {
         let mut policies = Vec::new();
         let mut facts = ContextFacts::new();
         if let Some(role) = found {
-            policies.push(registry.compiled().policy("trust policy".to_owned(), &role.trust)?);
+            policies.push(
+                registry
+                    .compiled()
+                    .policy("trust policy".to_owned(), &role.trust)?,
+            );
             facts = context::of_principal_resource(&role.tags);
         }
-        Ok(vec![Resource { arn: self.arn.clone(), account: self.account.clone(), policies, context: facts }])
+        Ok(vec![Resource {
+            arn: self.arn.clone(),
+            account: self.account.clone(),
+            policies,
+            context: facts,
+        }])
     }
 }

@@ -39,7 +39,10 @@ impl Registry {
     ///
     /// # Errors
     /// The token keys cannot be read.
-    pub async fn authorization_token(&self, allowed: &Allowed<Everything>) -> Result<AuthorizationToken> {
+    pub async fn authorization_token(
+        &self,
+        allowed: &Allowed<Everything>,
+    ) -> Result<AuthorizationToken> {
         let caller = allowed.caller();
         let full = caller.time().after(LIFETIME);
         let expires_at = match caller.identity() {
@@ -48,9 +51,17 @@ impl Registry {
         };
         let keys = self.store().token_keys().await?;
         let key = keys.first().ok_or(Error::Random)?;
-        let signed = format!("1.{}.{}.{}", key.id, caller.key_id(), expires_at.as_seconds());
+        let signed = format!(
+            "1.{}.{}.{}",
+            key.id,
+            caller.key_id(),
+            expires_at.as_seconds()
+        );
         let password = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac(key, &signed)));
-        Ok(AuthorizationToken { password: Secret::new(password), expires_at })
+        Ok(AuthorizationToken {
+            password: Secret::new(password),
+            expires_at,
+        })
     }
 
     /// The access key id that `token` names, if we made it and `now` is before its end.
@@ -62,14 +73,24 @@ impl Registry {
         let (signed, given) = token.rsplit_once('.').ok_or_else(unknown)?;
         let given = URL_SAFE_NO_PAD.decode(given).map_err(|_| unknown())?;
         let mut parts = signed.split('.');
-        let (Some("1"), Some(key_id), Some(credential), Some(expiry), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some("1"), Some(key_id), Some(credential), Some(expiry), None) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
             return Err(unknown());
         };
         let keys = self.store().token_keys().await?;
-        let key = keys.iter().find(|key| key.id == key_id).ok_or_else(unknown)?;
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac(key, signed).as_ref(), &given[..])) {
+        let key = keys
+            .iter()
+            .find(|key| key.id == key_id)
+            .ok_or_else(unknown)?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(
+            mac(key, signed).as_ref(),
+            &given[..],
+        )) {
             return Err(unknown());
         }
         let expiry: i64 = expiry.parse().map_err(|_| unknown())?;
@@ -81,5 +102,8 @@ impl Registry {
 }
 
 fn mac(key: &TokenKey, signed: &str) -> impl AsRef<[u8]> + use<> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), signed.as_bytes())
+    hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
+        signed.as_bytes(),
+    )
 }

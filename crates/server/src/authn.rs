@@ -23,10 +23,25 @@ const fn skew(service: &str) -> Duration {
 ///
 /// # Errors
 /// [`Unauthenticated`].
-pub(crate) async fn signed(registry: &Registry, head: &Head, body: &[u8], service: &str) -> Result<Caller> {
+pub(crate) async fn signed(
+    registry: &Registry,
+    head: &Head,
+    body: &[u8],
+    service: &str,
+) -> Result<Caller> {
     let unauthenticated = |error: sigv4::SigV4Error| Error::Unauthenticated(error.into());
-    if head.parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-        return Err(Unauthenticated::Incomplete("The request has more than one Authorization header.".to_owned()).into());
+    if head
+        .parts
+        .headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .count()
+        > 1
+    {
+        return Err(Unauthenticated::Incomplete(
+            "The request has more than one Authorization header.".to_owned(),
+        )
+        .into());
     }
     let authorization = head.header(header::AUTHORIZATION).unwrap_or_default();
     let authorization = sigv4::parse_authorization(authorization).map_err(unauthenticated)?;
@@ -49,13 +64,24 @@ pub(crate) async fn signed(registry: &Registry, head: &Head, body: &[u8], servic
         headers: &headers,
         body_sha256_hex: digest.as_str().trim_start_matches("sha256:"),
     };
-    let token = head.header("x-amz-security-token").map(|token| Secret::new(token.to_owned()));
+    let token = head
+        .header("x-amz-security-token")
+        .map(|token| Secret::new(token.to_owned()));
     let region: Region = authorization.region.parse().map_err(|_| {
         Unauthenticated::Signature("Credential should be scoped to a valid region.".to_owned())
     })?;
-    let scope = SignatureScope { service, skew: skew(service) };
+    let scope = SignatureScope {
+        service,
+        skew: skew(service),
+    };
     registry
-        .authenticate_signature(&authorization, &request, token.as_ref(), &scope, head.facts(region))
+        .authenticate_signature(
+            &authorization,
+            &request,
+            token.as_ref(),
+            &scope,
+            head.facts(region),
+        )
         .await
 }
 
@@ -65,8 +91,12 @@ pub(crate) async fn signed(registry: &Registry, head: &Head, body: &[u8], servic
 /// # Errors
 /// [`Unauthenticated`].
 pub(crate) async fn token(registry: &Registry, head: &Head, region: Region) -> Result<Caller> {
-    let value = head.header(header::AUTHORIZATION).ok_or(Unauthenticated::Missing)?;
-    let (scheme, credential) = value.split_once(' ').ok_or(Unauthenticated::UnknownCredential)?;
+    let value = head
+        .header(header::AUTHORIZATION)
+        .ok_or(Unauthenticated::Missing)?;
+    let (scheme, credential) = value
+        .split_once(' ')
+        .ok_or(Unauthenticated::UnknownCredential)?;
     let credential = credential.trim();
     let password = if scheme.eq_ignore_ascii_case("basic") {
         password(credential).ok_or(Unauthenticated::UnknownCredential)?
@@ -75,12 +105,15 @@ pub(crate) async fn token(registry: &Registry, head: &Head, region: Region) -> R
     } else {
         return Err(Unauthenticated::Missing.into());
     };
-    registry.authenticate_token(&password, head.facts(region)).await
+    registry
+        .authenticate_token(&password, head.facts(region))
+        .await
 }
 
 /// The password in base 64 of `AWS:PASSWORD`.
 fn password(credential: &str) -> Option<Secret> {
     let text = zeroize::Zeroizing::new(STANDARD.decode(credential).ok()?);
     let text = std::str::from_utf8(&text).ok()?;
-    text.strip_prefix("AWS:").map(|password| Secret::new(password.to_owned()))
+    text.strip_prefix("AWS:")
+        .map(|password| Secret::new(password.to_owned()))
 }

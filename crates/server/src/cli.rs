@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{RawConfig, data_directory};
 use print::clean;
 
 /// A container registry with AWS's API and AWS's policies.
@@ -96,11 +97,19 @@ struct DataDirectory {
     /// The data directory of the server on this machine [default: bonded-data]
     #[arg(long, value_name = "DIRECTORY", env = "BONDED_DATA")]
     data: Option<PathBuf>,
+
+    /// The TOML file with the settings of that server
+    #[arg(long, value_name = "FILE", env = "BONDED_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 impl DataDirectory {
     fn path(self) -> Result<PathBuf, Failure> {
-        crate::config::data_directory(self.data).map_err(Failure::usage)
+        let data = match (self.data, self.config) {
+            (None, Some(file)) => RawConfig::from_file(&file).map_err(Failure::usage)?.data,
+            (data, _) => data,
+        };
+        data_directory(data).map_err(Failure::usage)
     }
 }
 

@@ -4,8 +4,10 @@
 mod credentials;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,14 +80,15 @@ pub(crate) struct Client {
     authority: Authority,
     region: String,
     credentials: Credentials,
-    roots: Option<Arc<rustls::ClientConfig>>,
+    /// Whom to trust; `None` for plain HTTP.
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Client {
     /// A client of the server at `endpoint` (by default the one on this machine) that reads what
     /// AWS tools read: the key from `AWS_ACCESS_KEY_ID` and its companions, or the profile
     /// `AWS_PROFILE`, else from `administrator.json` in the data directory `data`; whom to trust
-    /// from `AWS_CA_BUNDLE`, else from `data`; the region from `AWS_REGION`. `variable` gives the
+    /// from `AWS_CA_BUNDLE`, and for a server on this machine from `data`; the region from `AWS_REGION`. `variable` gives the
     /// environment.
     ///
     /// # Errors
@@ -98,11 +101,15 @@ impl Client {
         let (scheme, authority) = parse_endpoint(endpoint.unwrap_or(DEFAULT_ENDPOINT))?;
         let text = |name| variable(name).and_then(|value| value.into_string().ok());
         let region = text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION"));
-        let roots = match scheme == Scheme::HTTPS {
-            true => Some(roots(
-                variable("AWS_CA_BUNDLE").as_deref().map(Path::new),
-                data,
-            )?),
+        let tls = match scheme == Scheme::HTTPS {
+            true => {
+                let bundle = variable("AWS_CA_BUNDLE").map(PathBuf::from);
+                let own = data.join("tls").join("ca.crt");
+                let own = (is_local(authority.host()) && own.exists()).then_some(own);
+                Some(trust(
+                    &[bundle, own].into_iter().flatten().collect::<Vec<_>>(),
+                )?)
+            }
             false => None,
         };
         Ok(Self {
@@ -110,7 +117,7 @@ impl Client {
             authority,
             region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             credentials: Credentials::find(data, variable)?,
-            roots,
+            tls,
         })
     }
 
@@ -183,18 +190,18 @@ impl Client {
         let host = self.authority.host().trim_matches(['[', ']']);
         let port = match self.authority.port_u16() {
             Some(port) => port,
-            None if self.roots.is_some() => 443,
+            None if self.tls.is_some() => 443,
             None => 80,
         };
         let stream = TcpStream::connect((host, port))
             .await
             .map_err(unreachable)?;
-        let Some(roots) = &self.roots else {
+        let Some(tls) = &self.tls else {
             return self.exchange(stream, request).await;
         };
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| self.unexpected("its name cannot be in a certificate"))?;
-        let connector = TlsConnector::from(Arc::clone(roots));
+        let connector = TlsConnector::from(Arc::clone(tls));
         let stream = connector.connect(name, stream).await.map_err(|error| {
             self.unexpected(&format!(
                 "{error}; set AWS_CA_BUNDLE to the 'ca.crt' of the server"
@@ -264,36 +271,34 @@ fn parse_endpoint(text: &str) -> Result<(Scheme, Authority), ClientError> {
     }
 }
 
-/// Trusts the certificates in `bundle`, or without one the authority of the server on `data`.
-fn roots(bundle: Option<&Path>, data: &Path) -> Result<Arc<rustls::ClientConfig>, ClientError> {
-    let own = data.join("tls").join("ca.crt");
-    let path = match bundle {
-        Some(bundle) => bundle,
-        None if own.exists() => &own,
-        None => {
-            return Err(ClientError::Settings(
-                "no authority to trust: set AWS_CA_BUNDLE to the 'ca.crt' of the server".to_owned(),
-            ));
+/// Whether `host` can only be this machine.
+fn is_local(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Trusts the certificates in the PEM files `paths`.
+fn trust(paths: &[PathBuf]) -> Result<Arc<rustls::ClientConfig>, ClientError> {
+    if paths.is_empty() {
+        let problem = "no authority to trust: set AWS_CA_BUNDLE to the 'ca.crt' of the server";
+        return Err(ClientError::Settings(problem.to_owned()));
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    for path in paths {
+        let unusable = |problem: &dyn Display| {
+            let path = path.display();
+            ClientError::Settings(format!("cannot trust the file '{path}': {problem}"))
+        };
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unusable(&e))? {
+            let certificate = certificate.map_err(|e| unusable(&e))?;
+            roots.add(certificate).map_err(|e| unusable(&e))?;
         }
-    };
-    let unusable = |problem: String| {
-        ClientError::Settings(format!(
-            "cannot trust the file '{}': {problem}",
-            path.display()
-        ))
-    };
-    let mut store = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unusable(e.to_string()))? {
-        let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
-        store
-            .add(certificate)
-            .map_err(|e| unusable(e.to_string()))?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unusable(e.to_string()))?
-        .with_root_certificates(store)
+        .map_err(|error| ClientError::Settings(error.to_string()))?
+        .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
 }

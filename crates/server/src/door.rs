@@ -55,7 +55,10 @@ pub(crate) struct Reply(pub(crate) Response<ResponseBody>);
 
 impl FrontDoor {
     pub(crate) fn new(registry: Registry, settings: DoorSettings) -> Self {
-        Self { registry, settings: Arc::new(settings) }
+        Self {
+            registry,
+            settings: Arc::new(settings),
+        }
     }
 
     /// Answers one request.
@@ -64,7 +67,11 @@ impl FrontDoor {
             Ok(id) => id,
             Err(error) => {
                 log_failure("-", &error);
-                return Reply::text(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), "internal error\n".to_owned());
+                return Reply::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    HeaderMap::new(),
+                    "internal error\n".to_owned(),
+                );
             }
         };
         let (parts, body) = request.into_parts();
@@ -96,30 +103,56 @@ impl FrontDoor {
 
     /// Client address and scheme are the connection's, unless a trusted proxy states others.
     fn head(&self, parts: request::Parts, peer: Peer) -> Head {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let authority = parts
+            .uri
+            .authority()
+            .map(http::uri::Authority::as_str)
+            .or(host);
         let authority = authority.unwrap_or_default().to_ascii_lowercase();
         let peer_ip = peer.address.ip();
-        let proxied = self.settings.trusted_proxies.iter().any(|net| net.contains(&peer_ip));
+        let proxied = self
+            .settings
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(&peer_ip));
         let stated = |name: &str| {
             let value = parts.headers.get(name).filter(|_| proxied)?.to_str().ok()?;
             // The last entry is the one the trusted proxy itself has added.
             Some(value.rsplit(',').next()?.trim().to_owned())
         };
-        let source_ip = stated("x-forwarded-for").and_then(|ip| ip.parse().ok()).unwrap_or(peer_ip);
+        let source_ip = stated("x-forwarded-for")
+            .and_then(|ip| ip.parse().ok())
+            .unwrap_or(peer_ip);
         let secure = stated("x-forwarded-proto").map_or(peer.tls, |scheme| scheme == "https");
-        Head { authority, source_ip, secure, parts }
+        Head {
+            authority,
+            source_ip,
+            secure,
+            parts,
+        }
     }
 
     fn is_ours(&self, authority: &str) -> bool {
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
         let hosts = &self.settings.hosts;
-        hosts.is_empty() || host.contains(".dkr.ecr.") || hosts.iter().any(|ours| ours == host || ours == authority)
+        hosts.is_empty()
+            || host.contains(".dkr.ecr.")
+            || hosts.iter().any(|ours| ours == host || ours == authority)
     }
 }
 
 impl Door for FrontDoor {
-    async fn answer(&self, request: Request<hyper::body::Incoming>, peer: Peer) -> Response<ResponseBody> {
+    async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        peer: Peer,
+    ) -> Response<ResponseBody> {
         let request = request.map(|body| body.map_err(|e| e.to_string()).boxed());
         self.reply(request, peer).await.0
     }
@@ -157,7 +190,9 @@ impl Incoming {
     /// [`Error::BodyIncomplete`].
     pub(crate) async fn read(self, limit: usize) -> Result<(Head, Bytes)> {
         let Self { head, body, .. } = self;
-        let stated = head.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+        let stated = head
+            .header(header::CONTENT_LENGTH)
+            .and_then(|length| length.parse::<usize>().ok());
         if stated.is_some_and(|length| length > limit) {
             return Err(Error::BodyTooLarge(limit));
         }
@@ -175,7 +210,9 @@ impl Incoming {
 }
 
 /// The data of a body, without trailers.
-pub(crate) fn data(body: RequestBody) -> impl Stream<Item = std::result::Result<Bytes, String>> + Send {
+pub(crate) fn data(
+    body: RequestBody,
+) -> impl Stream<Item = std::result::Result<Bytes, String>> + Send {
     BodyStream::new(body).filter_map(|frame| async {
         match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),
@@ -189,13 +226,17 @@ impl Reply {
     pub(crate) fn text(status: StatusCode, mut headers: HeaderMap, body: String) -> Self {
         headers
             .entry(header::CONTENT_TYPE)
-            .or_insert(header::HeaderValue::from_static("text/plain; charset=utf-8"));
+            .or_insert(header::HeaderValue::from_static(
+                "text/plain; charset=utf-8",
+            ));
         Self::whole(status, headers, Bytes::from(body))
     }
 
     /// An answer whose body is at hand.
     pub(crate) fn whole(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        let body = Full::new(body)
+            .map_err(|never| match never {})
+            .boxed_unsync();
         Self::with(status, headers, body)
     }
 

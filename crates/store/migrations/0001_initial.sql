@@ -147,7 +147,6 @@ CREATE TABLE uploads (
     header BYTEA NOT NULL,
     received BIGINT NOT NULL,
     sealed_state BYTEA,
-    lease TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );

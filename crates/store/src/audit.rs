@@ -109,12 +109,18 @@ impl AuditLog {
 
     /// Writes and syncs what is queued, and ends. Later records are refused.
     pub(crate) async fn close(&self) {
+        // With all permits in hand no record is queued or about to be, and none comes any more.
+        let all = u32::try_from(QUEUE).unwrap_or(u32::MAX);
+        let Ok(permits) = self.free.acquire_many(all).await else {
+            return;
+        };
+        self.free.close();
+        drop(permits);
         let (done, closed) = oneshot::channel();
         if self.queue.send(Message::Close(done)).is_ok() {
-            // An error means that it was closed already.
+            // An error means that the thread has ended.
             let _ = closed.await;
         }
-        self.free.close();
     }
 }
 

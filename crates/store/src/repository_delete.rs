@@ -6,7 +6,6 @@
 //! repository may share them.
 
 use crate::Store;
-use crate::blobs::ObjectId;
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
 use crate::meta::{Tx, Value};
@@ -17,11 +16,11 @@ const STEPS: [&str; 5] = [
     "DELETE FROM tags WHERE repository = $1 AND tag IN \
      (SELECT tag FROM tags WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_blobs WHERE repository = $1 AND image IN \
-     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 10)",
+     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 50)",
     "DELETE FROM image_children WHERE repository = $1 AND image IN \
-     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 10)",
+     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 50)",
     "DELETE FROM images WHERE repository = $1 AND digest IN \
-     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 10)",
+     (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 50)",
     "DELETE FROM layers WHERE repository = $1 AND digest IN \
      (SELECT digest FROM layers WHERE repository = $1 LIMIT 1000)",
 ];
@@ -84,22 +83,21 @@ impl Store {
 
     /// Drops the unfinished uploads of a repository with their bytes.
     async fn delete_uploads(&self, repository: &str) -> Result<()> {
-        const SELECT: &str = "SELECT id, object FROM uploads WHERE repository = $1 LIMIT 1000";
-        const DELETE: &str = "DELETE FROM uploads WHERE id = $1";
+        const SQL: &str = "DELETE FROM uploads WHERE id IN \
+             (SELECT id FROM uploads WHERE repository = $1 LIMIT 100) RETURNING object";
         loop {
-            let rows = self.meta().all(SELECT, &[repository.into()]).await?;
-            if rows.is_empty() {
+            let values: [Value; 1] = [repository.into()];
+            let objects = self
+                .meta()
+                .transact(values, |tx, values| {
+                    Box::pin(async move { tx.all(SQL, &values[..]).await })
+                })
+                .await?;
+            if objects.is_empty() {
                 return Ok(());
             }
-            for mut row in rows {
-                let (upload, object): (String, ObjectId) = (row.text()?, row.parse()?);
-                let values: [Value; 1] = [upload.into()];
-                self.meta()
-                    .transact(values, |tx, values| {
-                        Box::pin(async move { tx.execute(DELETE, &values[..]).await })
-                    })
-                    .await?;
-                self.blobs().delete(object)?;
+            for mut row in objects {
+                self.blobs().delete(row.parse()?)?;
             }
         }
     }

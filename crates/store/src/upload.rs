@@ -2,8 +2,7 @@
 //!
 //! The row has the object's id and header, how much was received, and the sealed state of the
 //! writer (hash, unsealed tail) at the end of the last request that ended well. The writer's lease
-//! is a lock on the object's file, which ends with its holder; a token in the row fences a writer
-//! that lost it. A state recorded by another run of the process is not trusted: the file may have
+//! is a lock on the object's file, which ends with its holder. A state recorded by another run of the process is not trusted: the file may have
 //! lost what was not synced, so it is read back and hashed anew.
 
 use std::fmt;
@@ -63,7 +62,7 @@ pub struct Upload {
     pub principal: String,
     /// When it was begun.
     pub created_at: Timestamp,
-    /// When it was last opened, suspended or begun.
+    /// When it was last begun, opened or suspended: an upload long untouched is abandoned.
     pub updated_at: Timestamp,
 }
 
@@ -72,7 +71,6 @@ pub struct Upload {
 pub struct UploadWriter {
     pub(crate) id: UploadId,
     pub(crate) repository: RepositoryId,
-    pub(crate) lease: String,
     pub(crate) writer: ObjectWriter,
 }
 
@@ -135,7 +133,7 @@ impl Store {
             now.into(),
         ];
         self.meta()
-            .transact(values, |tx, values| {
+            .transact_soon(values, |tx, values| {
                 Box::pin(async move {
                     // The repository may be deleted by now, and its uploads with it.
                     let repository = tx.optional(REGISTRY, &values[1..2]).await?;
@@ -182,6 +180,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<UploadWriter>> {
         const FIND: &str = "SELECT object, header FROM uploads WHERE id = $1 AND repository = $2";
+        const STATE: &str = "UPDATE uploads SET updated_at = $1 \
+             WHERE id = $2 AND repository = $3 RETURNING received, sealed_state";
         let values = [id.as_str().into(), (&repository.0).into()];
         let Some(mut row) = self.meta().optional(FIND, &values).await? else {
             return Ok(None);
@@ -193,11 +193,20 @@ impl Store {
             .version(self.meta(), header.key_version())
             .await?;
         let key = header.open(&key_version)?;
-        let file = self.blobs().stage(object)?;
-        let lease = random::uuid()?;
+        let (file, created) = self.blobs().stage(object)?;
         // Only now, with the file locked, does the row say where its last writer stopped.
-        let Some(mut row) = self.take_lease(repository, id, &lease, now).await? else {
-            self.blobs().delete(object)?;
+        let [id_value, repository_value] = values;
+        let state = self
+            .meta()
+            .transact_soon([now.into(), id_value, repository_value], |tx, values| {
+                Box::pin(async move { tx.optional(STATE, &values[..]).await })
+            })
+            .await?;
+        let Some(mut row) = state else {
+            // A file that was there may be an object by now.
+            if created {
+                self.blobs().delete(object)?;
+            }
             return Ok(None);
         };
         let fresh = row.size()? == 0;
@@ -213,31 +222,8 @@ impl Store {
         Ok(Some(UploadWriter {
             id: id.clone(),
             repository: repository.clone(),
-            lease,
             writer: blocking(open).await?,
         }))
-    }
-
-    async fn take_lease(
-        &self,
-        repository: &RepositoryId,
-        id: &UploadId,
-        lease: &str,
-        now: Timestamp,
-    ) -> Result<Option<Row>> {
-        const SQL: &str = "UPDATE uploads SET lease = $1, updated_at = $2 \
-             WHERE id = $3 AND repository = $4 RETURNING received, sealed_state";
-        let values: [Value; 4] = [
-            lease.into(),
-            now.into(),
-            id.as_str().into(),
-            (&repository.0).into(),
-        ];
-        self.meta()
-            .transact(values, |tx, values| {
-                Box::pin(async move { tx.optional(SQL, &values[..]).await })
-            })
-            .await
     }
 
     /// The state in `sealed`; `None` if another run of the process recorded it.
@@ -256,21 +242,19 @@ impl Store {
     /// [`StoreError::Conflict`] if the upload was cancelled meanwhile.
     pub async fn suspend_upload(&self, mut writer: UploadWriter, now: Timestamp) -> Result<u64> {
         const SQL: &str = "UPDATE uploads \
-             SET received = $1, sealed_state = $2, lease = NULL, updated_at = $3 \
-             WHERE id = $4 AND lease = $5";
+             SET received = $1, sealed_state = $2, updated_at = $3 WHERE id = $4";
         let state = writer.writer.suspend()?;
         let encoded = state.encode();
         let plain = zeroize::Zeroizing::new([self.run().as_bytes(), &encoded[..]].concat());
         let sealed = self.keys().seal_row(&state_place(&writer.id), &plain)?;
-        let values: [Value; 5] = [
+        let values: [Value; 4] = [
             row_size(state.size)?.into(),
             sealed.into(),
             now.into(),
             writer.id.as_str().into(),
-            (&writer.lease).into(),
         ];
         self.meta()
-            .transact(values, |tx, values| {
+            .transact_soon(values, |tx, values| {
                 Box::pin(async move { found(tx.execute(SQL, &values[..]).await?) })
             })
             .await?;

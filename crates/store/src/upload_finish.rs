@@ -38,7 +38,6 @@ impl Store {
         let UploadWriter {
             id,
             repository,
-            lease,
             mut writer,
         } = writer;
         let (object, size, sha256) = (writer.object(), writer.size(), writer.digest());
@@ -58,7 +57,6 @@ impl Store {
         }
         let finished = Finished {
             id,
-            lease,
             repository,
             object: object.to_string(),
             size: row_size(size)?,
@@ -107,7 +105,6 @@ impl Store {
 /// An upload whose bytes are on the disk and have the right digest.
 struct Finished {
     id: UploadId,
-    lease: String,
     repository: RepositoryId,
     object: String,
     size: i64,
@@ -121,7 +118,7 @@ struct Finished {
 /// Turns an upload into a layer; gives the object that holds the bytes, which is another one if
 /// the registry has them already.
 async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
-    const END: &str = "DELETE FROM uploads WHERE id = $1 AND lease = $2";
+    const END: &str = "DELETE FROM uploads WHERE id = $1";
     const REGISTRY: &str = "SELECT account, region FROM repositories WHERE id = $1";
     const INSERT: &str = "INSERT INTO objects \
          (id, account, region, encryption, sha256, size, created_at) \
@@ -129,8 +126,7 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
          ON CONFLICT (account, region, encryption, sha256) DO NOTHING";
     const KEPT: &str = "SELECT id FROM objects \
          WHERE account = $1 AND region = $2 AND encryption = 'AES256' AND sha256 = $3";
-    let values = [upload.id.as_str().into(), (&upload.lease).into()];
-    found(tx.execute(END, &values).await?)?;
+    found(tx.execute(END, &[upload.id.as_str().into()]).await?)?;
     let row = tx
         .optional(REGISTRY, &[(&upload.repository.0).into()])
         .await?;

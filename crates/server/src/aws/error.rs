@@ -20,11 +20,19 @@ pub(super) struct Wire {
 impl Wire {
     /// The body.
     pub(super) fn body(&self, protocol: Protocol, namespace: &str, request_id: &str) -> String {
-        let Self { status, code, message } = self;
+        let Self {
+            status,
+            code,
+            message,
+        } = self;
         match protocol {
             Protocol::Json => json!({ "__type": code, "message": message }).to_string(),
             Protocol::Query => {
-                let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+                let kind = if status.is_server_error() {
+                    "Receiver"
+                } else {
+                    "Sender"
+                };
                 let message = escape(message);
                 format!(
                     "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
@@ -41,7 +49,11 @@ pub(super) fn wire(error: &Error, protocol: Protocol) -> Wire {
         Protocol::Query => query_code(error),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Wire { status, code, message: error.to_string() }
+    Wire {
+        status,
+        code,
+        message: error.to_string(),
+    }
 }
 
 fn json_status(error: &Error) -> u16 {
@@ -59,7 +71,9 @@ fn json_code(error: &Error) -> &'static str {
             Unauthenticated::Incomplete(_) => "IncompleteSignatureException",
             Unauthenticated::Signature(_) => "InvalidSignatureException",
             Unauthenticated::UnknownCredential => "UnrecognizedClientException",
-            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => "ExpiredTokenException",
+            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => {
+                "ExpiredTokenException"
+            }
         },
         Error::Denied(_) => "AccessDeniedException",
         Error::InvalidParameter(_)
@@ -106,12 +120,16 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             Unauthenticated::Incomplete(_) => (400, "IncompleteSignature"),
             Unauthenticated::Signature(_) => (403, "SignatureDoesNotMatch"),
             Unauthenticated::UnknownCredential => (403, "InvalidClientTokenId"),
-            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => (403, "ExpiredToken"),
+            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => {
+                (403, "ExpiredToken")
+            }
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "AccessDenied"),
         Error::NoSuchEntity(_) => (404, "NoSuchEntity"),
         Error::DecisionNotFound(_) => (400, "InvalidAuthorizationMessageException"),
-        Error::EntityAlreadyExists(_) | Error::AccountAlreadyExists(_) => (409, "EntityAlreadyExists"),
+        Error::EntityAlreadyExists(_) | Error::AccountAlreadyExists(_) => {
+            (409, "EntityAlreadyExists")
+        }
         Error::LimitExceeded(_) => (409, "LimitExceeded"),
         Error::MalformedPolicyDocument(_) => (400, "MalformedPolicyDocument"),
         Error::InvalidParameterValue(_) => (400, "InvalidParameterValue"),

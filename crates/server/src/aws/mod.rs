@@ -33,7 +33,10 @@ const QUERY_LIMIT: usize = 1024 * 1024;
 
 /// Every operation that is served.
 pub fn operations() -> impl Iterator<Item = &'static Endpoint> {
-    ecr::OPERATIONS.iter().chain(sts::OPERATIONS).chain(iam::OPERATIONS)
+    ecr::OPERATIONS
+        .iter()
+        .chain(sts::OPERATIONS)
+        .chain(iam::OPERATIONS)
 }
 
 /// Which service a request is for, before anything is known of its caller.
@@ -45,7 +48,11 @@ struct Service {
     namespace: &'static str,
 }
 
-const ECR: Service = Service { name: "ecr", protocol: Protocol::Json, namespace: "" };
+const ECR: Service = Service {
+    name: "ecr",
+    protocol: Protocol::Json,
+    namespace: "",
+};
 const STS: Service = Service {
     name: "sts",
     protocol: Protocol::Query,
@@ -60,7 +67,10 @@ const IAM: Service = Service {
 /// Answers one `POST /`.
 pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     let id = request.id.clone();
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok());
     match target.map(str::to_owned) {
         Some(target) => {
             let done = json_call(registry, request, &target).await;
@@ -76,11 +86,21 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
 async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Result<String> {
     let (head, body) = request.read(JSON_LIMIT).await?;
     let caller = authn::signed(registry, &head, &body, ECR.name).await?;
-    let name = target.strip_prefix(ecr::TARGET).and_then(|rest| rest.strip_prefix('.'));
-    let name = name.ok_or_else(|| Error::UnknownOperation(format!("the operation '{}' is not one of Amazon ECR's", target.escape_debug())))?;
+    let name = target
+        .strip_prefix(ecr::TARGET)
+        .and_then(|rest| rest.strip_prefix('.'));
+    let name = name.ok_or_else(|| {
+        Error::UnknownOperation(format!(
+            "the operation '{}' is not one of Amazon ECR's",
+            target.escape_debug()
+        ))
+    })?;
     let endpoint = find(ecr::OPERATIONS, name).ok_or_else(|| unknown(name))?;
-    let input = if body.is_empty() { Value::Object(serde_json::Map::new()) } else {
-        json::parse(&body).map_err(|e| Error::InvalidParameter(format!("the request's body is not JSON: {e}")))?
+    let input = if body.is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        json::parse(&body)
+            .map_err(|e| Error::InvalidParameter(format!("the request's body is not JSON: {e}")))?
     };
     endpoint.serve(registry, &caller, input).await
 }
@@ -107,17 +127,28 @@ async fn query_answer(
 ) -> Result<String> {
     let caller = authn::signed(registry, head, body, service.name).await?;
     let name = form.action.as_deref().ok_or_else(|| {
-        Error::UnknownOperation("the request names no action; 'Action=NAME&Version=DATE' is expected in its body".to_owned())
+        Error::UnknownOperation(
+            "the request names no action; 'Action=NAME&Version=DATE' is expected in its body"
+                .to_owned(),
+        )
     })?;
-    let operations = if service.name == IAM.name { iam::OPERATIONS } else { sts::OPERATIONS };
+    let operations = if service.name == IAM.name {
+        iam::OPERATIONS
+    } else {
+        sts::OPERATIONS
+    };
     let endpoint = find(operations, name).ok_or_else(|| {
         let served: Vec<&str> = operations.iter().map(|endpoint| endpoint.name).collect();
         Error::UnknownOperation(format!(
             "the action '{}' is not served; {} serves {}",
-            name.escape_debug(), service.name.to_uppercase(), served.join(", ")
+            name.escape_debug(),
+            service.name.to_uppercase(),
+            served.join(", ")
         ))
     })?;
-    endpoint.serve(registry, &caller, form.parameters.clone()).await
+    endpoint
+        .serve(registry, &caller, form.parameters.clone())
+        .await
 }
 
 fn find(operations: &'static [Endpoint], name: &str) -> Option<&'static Endpoint> {
@@ -128,7 +159,10 @@ fn unknown(name: &str) -> Error {
     let text = if ecr::not_served().any(|operation| operation == name) {
         format!("the operation '{name}' of Amazon ECR is not served by this registry yet")
     } else {
-        format!("the operation '{}' is not one of Amazon ECR's", name.escape_debug())
+        format!(
+            "the operation '{}' is not one of Amazon ECR's",
+            name.escape_debug()
+        )
     };
     Error::UnknownOperation(text)
 }
@@ -136,7 +170,10 @@ fn unknown(name: &str) -> Error {
 fn reply(service: &Service, id: &str, action: &str, done: Result<String>) -> Reply {
     let (status, body) = match (done, service.protocol) {
         (Ok(body), Protocol::Json) => (StatusCode::OK, body),
-        (Ok(result), Protocol::Query) => (StatusCode::OK, query::envelope(action, service.namespace, &result, id)),
+        (Ok(result), Protocol::Query) => (
+            StatusCode::OK,
+            query::envelope(action, service.namespace, &result, id),
+        ),
         (Err(error), protocol) => {
             door::log_failure(id, &error);
             let wire = error::wire(&error, protocol);

@@ -93,7 +93,12 @@ impl Endpoint {
     /// The table's entry for `O`.
     #[must_use]
     pub const fn of<O: Operation>() -> Self {
-        Self { name: O::NAME, action: O::ACTION, example: O::EXAMPLE, serve: serve::<O> }
+        Self {
+            name: O::NAME,
+            action: O::ACTION,
+            example: O::EXAMPLE,
+            serve: serve::<O>,
+        }
     }
 
     /// The service whose operation this is: `ecr`, `sts` or `iam`.
@@ -108,7 +113,12 @@ impl Endpoint {
     /// # Errors
     /// Whatever the operation can answer; [`Error::InvalidParameter`] if the input has not its
     /// shape.
-    pub async fn serve(&self, registry: &Registry, caller: &Caller, input: Value) -> Result<String> {
+    pub async fn serve(
+        &self,
+        registry: &Registry,
+        caller: &Caller,
+        input: Value,
+    ) -> Result<String> {
         (self.serve)(registry, caller, input).await
     }
 }
@@ -137,13 +147,20 @@ fn serve<'a, O: Operation>(registry: &'a Registry, caller: &'a Caller, input: Va
 /// The protocol of a service.
 #[must_use]
 pub(crate) fn protocol(service: &str) -> Protocol {
-    if service == "ecr" { Protocol::Json } else { Protocol::Query }
+    if service == "ecr" {
+        Protocol::Json
+    } else {
+        Protocol::Query
+    }
 }
 
 /// The input has not the operation's shape. Our own types say it in AWS's words already.
 fn misshapen<O: Operation>(error: &serde_json::Error) -> Error {
     let text = error.to_string();
-    let text = match text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+    let text = match text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
         Some(field) => format!(
             "1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"
         ),

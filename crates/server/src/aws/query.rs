@@ -33,18 +33,29 @@ pub(super) fn parse(body: &[u8]) -> Result<Form> {
     let (mut action, mut version) = (None, None);
     for (i, (name, value)) in form_urlencoded::parse(body).enumerate() {
         if i == PARAMETERS_LIMIT {
-            return Err(Error::Validation(format!("a request can have at most {PARAMETERS_LIMIT} parameters")));
+            return Err(Error::Validation(format!(
+                "a request can have at most {PARAMETERS_LIMIT} parameters"
+            )));
         }
         match name.as_ref() {
             "Action" if action.is_none() => action = Some(value.into_owned()),
             "Version" if version.is_none() => version = Some(value.into_owned()),
             name => {
-                let clash = || Error::Validation(format!("the parameter '{}' contradicts another one", name.escape_debug()));
+                let clash = || {
+                    Error::Validation(format!(
+                        "the parameter '{}' contradicts another one",
+                        name.escape_debug()
+                    ))
+                };
                 root.insert(name, value.into_owned()).ok_or_else(clash)?;
             }
         }
     }
-    Ok(Form { action, version, parameters: root.into_value() })
+    Ok(Form {
+        action,
+        version,
+        parameters: root.into_value(),
+    })
 }
 
 /// A parameter, or a structure of parameters.
@@ -79,13 +90,19 @@ impl Node {
         {
             return list.into_list();
         }
-        let members = self.members.into_iter().map(|(name, node)| (name, node.into_value()));
+        let members = self
+            .members
+            .into_iter()
+            .map(|(name, node)| (name, node.into_value()));
         Value::Object(members.collect::<Map<_, _>>())
     }
 
     /// The members of a list in the order of their numbers.
     fn into_list(self) -> Value {
-        let numbered = self.members.into_iter().filter_map(|(number, node)| Some((number.parse::<u64>().ok()?, node)));
+        let numbered = self
+            .members
+            .into_iter()
+            .filter_map(|(number, node)| Some((number.parse::<u64>().ok()?, node)));
         let ordered: BTreeMap<u64, Node> = numbered.collect();
         Value::Array(ordered.into_values().map(Node::into_value).collect())
     }
@@ -116,10 +133,14 @@ impl<T> From<Vec<T>> for List<T> {
 }
 
 /// Reads a whole number, which forms write as text.
-pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
+pub(super) fn number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<u32>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     let parse = |text: String| {
-        text.parse().map_err(|_| serde::de::Error::custom(format!("'{}' is not a whole number", text.escape_debug())))
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format!("'{}' is not a whole number", text.escape_debug()))
+        })
     };
     text.map(parse).transpose()
 }
@@ -130,9 +151,15 @@ mod tests {
 
     #[test]
     fn names_with_dots_become_a_tree() {
-        let form = parse(b"Action=A&Version=1&Tags.member.2.Key=b&Tags.member.1.Key=a&P.Q=1&X=%C3%A9+y").unwrap();
-        assert_eq!((form.action.as_deref(), form.version.as_deref()), (Some("A"), Some("1")));
-        let expected = serde_json::json!({"Tags":[{"Key":"a"},{"Key":"b"}],"P":{"Q":"1"},"X":"é y"});
+        let form =
+            parse(b"Action=A&Version=1&Tags.member.2.Key=b&Tags.member.1.Key=a&P.Q=1&X=%C3%A9+y")
+                .unwrap();
+        assert_eq!(
+            (form.action.as_deref(), form.version.as_deref()),
+            (Some("A"), Some("1"))
+        );
+        let expected =
+            serde_json::json!({"Tags":[{"Key":"a"},{"Key":"b"}],"P":{"Q":"1"},"X":"é y"});
         assert_eq!(form.parameters, expected);
     }
 
@@ -145,7 +172,13 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         let many = "a=1&".repeat(PARAMETERS_LIMIT + 1);
-        for body in ["A=1&A=2", "A=1&A.B=2", "A.B=2&A=1", "a.b.c.d.e.f.g.h.i=1", &many] {
+        for body in [
+            "A=1&A=2",
+            "A=1&A.B=2",
+            "A.B=2&A=1",
+            "a.b.c.d.e.f.g.h.i=1",
+            &many,
+        ] {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
     }

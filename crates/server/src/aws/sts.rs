@@ -39,7 +39,10 @@ impl Operation for GetCallerIdentity {
     type Output = CallerIdentity;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        Ok(Checks::new(Self::ACTION, Everything(caller.account().clone())))
+        Ok(Checks::new(
+            Self::ACTION,
+            Everything(caller.account().clone()),
+        ))
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<Everything>) -> Result<CallerIdentity> {
@@ -92,7 +95,11 @@ impl AssumeRole {
         if let Some(external_id) = &self.external_id {
             word("externalId", external_id, 2, 1224, ":/")?;
         }
-        if self.policy.as_ref().is_some_and(|policy| policy.chars().count() > 2048) {
+        if self
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.chars().count() > 2048)
+        {
             return Err(Error::Validation(
                 "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048".to_owned(),
             ));
@@ -107,7 +114,8 @@ impl AssumeRole {
         let unknown = |key: &&String| !tags.contains_key(*key);
         if self.transitive_tag_keys.iter().any(|key| unknown(&key)) {
             return Err(Error::InvalidParameterValue(
-                "The specified transitive tag key must be included in the requested tags.".to_owned(),
+                "The specified transitive tag key must be included in the requested tags."
+                    .to_owned(),
             ));
         }
         Ok(SessionRequest {
@@ -123,9 +131,16 @@ impl AssumeRole {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        let unsupported = |name: &str, why: &str| Err(Error::Validation(format!("the parameter '{name}' is not supported yet: {why}")));
+        let unsupported = |name: &str, why: &str| {
+            Err(Error::Validation(format!(
+                "the parameter '{name}' is not supported yet: {why}"
+            )))
+        };
         if self.policy_arns.is_some() {
-            return unsupported("PolicyArns", "there are no managed policies; pass the policy inline");
+            return unsupported(
+                "PolicyArns",
+                "there are no managed policies; pass the policy inline",
+            );
         }
         if self.serial_number.is_some() || self.token_code.is_some() {
             return unsupported("SerialNumber", "there are no MFA devices");
@@ -136,17 +151,24 @@ impl AssumeRole {
     fn session_tags(&self) -> Result<ResourceTags> {
         let mut tags = ResourceTags::new();
         for SessionTag { key, value } in &self.tags {
-            let tag = ResourceTag::new(key.clone(), value.clone()).map_err(|e| Error::Validation(e.to_string()))?;
-            let twice = tags.keys().any(|other| other.to_lowercase() == key.to_lowercase());
+            let tag = ResourceTag::new(key.clone(), value.clone())
+                .map_err(|e| Error::Validation(e.to_string()))?;
+            let twice = tags
+                .keys()
+                .any(|other| other.to_lowercase() == key.to_lowercase());
             if twice {
                 return Err(Error::InvalidParameterValue(
-                    "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+                    "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+                        .to_owned(),
                 ));
             }
             tags.insert(tag.key().to_owned(), tag.value().to_owned());
         }
         if tags.len() > bonded_model::TAGS_LIMIT {
-            return Err(Error::Validation(format!("a session can have at most {} tags", bonded_model::TAGS_LIMIT)));
+            return Err(Error::Validation(format!(
+                "a session can have at most {} tags",
+                bonded_model::TAGS_LIMIT
+            )));
         }
         Ok(tags)
     }
@@ -162,16 +184,22 @@ fn word(at: &str, text: &str, min: usize, max: usize, more: &str) -> Result<()> 
         )))
     };
     if count < min {
-        return fails(format!("Member must have length greater than or equal to {min}"));
+        return fails(format!(
+            "Member must have length greater than or equal to {min}"
+        ));
     }
     if count > max {
-        return fails(format!("Member must have length less than or equal to {max}"));
+        return fails(format!(
+            "Member must have length less than or equal to {max}"
+        ));
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) || more.contains(c);
     if text.chars().all(allowed) {
         Ok(())
     } else {
-        fails(format!("Member must satisfy regular expression pattern: [\\w+=,.@{more}-]*"))
+        fails(format!(
+            "Member must satisfy regular expression pattern: [\\w+=,.@{more}-]*"
+        ))
     }
 }
 
@@ -181,8 +209,16 @@ fn parse_role(arn: &str) -> Result<RoleToAssume> {
     let rest = arn.strip_prefix("arn:aws:iam::").ok_or_else(invalid)?;
     let (account, path) = rest.split_once(":role/").ok_or_else(invalid)?;
     let account: AccountId = account.parse().map_err(|_| invalid())?;
-    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).ok_or_else(invalid)?;
-    Ok(RoleToAssume { arn: arn.to_owned(), account, name: name.to_owned() })
+    let name = path
+        .rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty())
+        .ok_or_else(invalid)?;
+    Ok(RoleToAssume {
+        arn: arn.to_owned(),
+        account,
+        name: name.to_owned(),
+    })
 }
 
 #[derive(Serialize)]
@@ -228,7 +264,10 @@ impl Operation for AssumeRole {
         Ok(AssumedRole {
             assumed_role_user: AssumedRoleUser {
                 assumed_role_id: format!("{}:{}", role.id, session.name),
-                arn: format!("arn:aws:sts::{}:assumed-role/{}/{}", role.account, role.name, session.name),
+                arn: format!(
+                    "arn:aws:sts::{}:assumed-role/{}/{}",
+                    role.account, role.name, session.name
+                ),
             },
             credentials: Credentials {
                 access_key_id: session.id,
@@ -263,11 +302,20 @@ impl Operation for DecodeAuthorizationMessage {
     type Output = DecodedMessage;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<DecisionNamed>> {
-        let target = DecisionNamed { id: self.encoded_message.clone(), asker: caller.account().clone() };
+        let target = DecisionNamed {
+            id: self.encoded_message.clone(),
+            asker: caller.account().clone(),
+        };
         Ok(Checks::new(Self::ACTION, target))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<DecisionNamed>) -> Result<DecodedMessage> {
-        Ok(DecodedMessage { decoded_message: registry.explain(&allowed).await?.to_string() })
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<DecisionNamed>,
+    ) -> Result<DecodedMessage> {
+        Ok(DecodedMessage {
+            decoded_message: registry.explain(&allowed).await?.to_string(),
+        })
     }
 }

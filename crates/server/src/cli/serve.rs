@@ -1,8 +1,10 @@
 //! `bonded serve`: the server from start to end.
 
+mod announce;
+mod log;
+
 use std::fs;
-use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +15,11 @@ use clap::Args;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tracing_subscriber::EnvFilter;
 
 use super::config::ConfigArgs;
-use super::{Failure, block_on, print};
+use super::{Failure, block_on};
 use crate::administrator::AdministratorKey;
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::door::{DoorSettings, FrontDoor};
 use crate::listen::{self, ListenSettings};
 use crate::operator::{self, Claim};
@@ -47,22 +48,9 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.config.resolve()?;
-        start_log(&config)?;
+        log::start(&config)?;
         block_on(serve(config, self.ready_file))
     }
-}
-
-fn start_log(config: &Config) -> Result<(), Failure> {
-    let filter: EnvFilter = config.log_level.parse().map_err(Failure::usage)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match config.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
 }
 
 async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failure> {
@@ -78,7 +66,7 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failur
         registry,
         operator,
     } = started;
-    ready(&listener, ready_file.as_deref())?;
+    announce::ready(&listener, ready_file.as_deref())?;
     let settings = ListenSettings {
         plain_http_from: config.plain_http_from.clone(),
         connections: CONNECTIONS,
@@ -125,7 +113,7 @@ impl Started {
         let socket = claim.listen().map_err(Failure::failed)?;
         let opened = open(config, clock).await?;
         let registry = opened.registry.clone();
-        announce(config, opened)?;
+        announce::opened(config, opened)?;
         let operator = tokio::spawn(operate(socket, registry.clone(), config.region.clone()));
         Ok(Self {
             claim,
@@ -206,57 +194,6 @@ fn door_settings(config: Config) -> DoorSettings {
     }
 }
 
-/// Says what was made and where things are. The administrator's key goes to a terminal, or to a
-/// file if there is none: what is printed elsewhere ends up in a journal.
-fn announce(config: &Config, opened: Opened) -> Result<(), Failure> {
-    for migration in &opened.migrations {
-        tracing::info!(%migration, "migrated");
-    }
-    if config.tls.is_none() {
-        let path = authority(config).join("ca.crt");
-        print::line(format!("authority for clients: {}", path.display()));
-    }
-    let keyring = config.keyring.display();
-    if opened.keyring_created {
-        print::line(format!(
-            "key ring, made just now: {keyring}\n\
-             keep a copy of it apart from the data: without it the data is lost for ever"
-        ));
-    } else {
-        print::line(format!("key ring: {keyring}"));
-    }
-    let Some(administrator) = opened.administrator else {
-        return Ok(());
-    };
-    let key = AdministratorKey::new(administrator, config.region.clone());
-    let account = &key.account;
-    if io::stdout().is_terminal() {
-        print::line(format!(
-            "administrator of the account {account}, shown only now:\n\
-             export AWS_ACCESS_KEY_ID={}\n\
-             export AWS_SECRET_ACCESS_KEY={}\n\
-             export AWS_REGION={}",
-            key.access_key_id,
-            key.secret_access_key.expose(),
-            key.region
-        ));
-        return Ok(());
-    }
-    let path = AdministratorKey::path(&config.data);
-    key.write(&path).map_err(|error| {
-        let path = path.display();
-        Failure::failed(format!(
-            "cannot write the administrator's key to '{path}': {error}"
-        ))
-    })?;
-    print::line(format!(
-        "administrator of the account {account}: the key is in {}\n\
-         keep it and remove the file, the server never reads it",
-        path.display()
-    ));
-    Ok(())
-}
-
 /// Answers the operator of the host.
 async fn operate(socket: UnixListener, registry: Registry, region: Region) {
     let create = |account: AccountId| {
@@ -268,19 +205,6 @@ async fn operate(socket: UnixListener, registry: Registry, region: Region) {
         }
     };
     operator::serve(socket, create).await;
-}
-
-/// Tells whoever started the server that it serves.
-fn ready(listener: &TcpListener, file: Option<&Path>) -> Result<(), Failure> {
-    let address = listener.local_addr().map_err(Failure::failed)?;
-    if let Some(path) = file {
-        let text = format!("{}\n", address.port());
-        files::write(path, text.as_bytes(), files::PUBLIC).map_err(|error| {
-            Failure::failed(format!("cannot write '{}': {error}", path.display()))
-        })?;
-    }
-    print::line(format!("listening on https://{address}"));
-    Ok(())
 }
 
 /// The signals that end the server.

@@ -147,11 +147,16 @@ fn settings_that_cannot_be_are_refused() {
             .to_string();
         assert!(error.contains("is not an endpoint"), "{error}");
     }
+    std::fs::create_dir(data.path().join("tls")).unwrap();
+    std::fs::write(data.path().join("tls/ca.crt"), "").unwrap();
+    assert!(client("https://127.0.0.1", data.path(), &key).is_ok());
     let error = client("https://a", data.path(), &key)
         .err()
         .unwrap()
         .to_string();
     assert!(error.contains("no authority to trust"), "{error}");
+    let error = client("https://127.0.0.1.example.org", data.path(), &key);
+    assert!(error.is_err(), "the own authority is for this machine only");
     assert!(client("http://a", data.path(), &key).is_ok());
     assert!(client("http://a", data.path(), &[]).is_err());
 }

@@ -315,11 +315,15 @@ async fn a_shutdown_lets_requests_in_flight_finish_and_accepts_no_others() {
     let mut server = Server::start(&["127.0.0.0/8"]).await;
     let (came, go) = (Arc::clone(&server.door.came), Arc::clone(&server.door.go));
     let idle = server.plain().await;
+    let idle_tls = server.tls(b"http/1.1").await;
+    let idle_h2 = server.tls(b"h2").await;
     let stream = server.plain().await;
     let slow = tokio::spawn(converse(stream, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"));
     came.notified().await;
     server.stop.take().unwrap().send(()).unwrap();
     assert_eq!(converse(idle, "").await, "");
+    assert_eq!(converse(idle_tls, "").await, "");
+    assert_eq!(converse(idle_h2, "").await, "");
     while TcpStream::connect(server.address).await.is_ok() {
         tokio::task::yield_now().await;
     }

@@ -13,7 +13,9 @@ use super::{Call, range, value};
 use crate::door::Reply;
 
 pub(super) fn parse(digest: &str) -> Result<Digest> {
-    digest.parse().map_err(|e: bonded_model::InvalidDigest| Error::InvalidDigest(e.to_string()))
+    digest
+        .parse()
+        .map_err(|e: bonded_model::InvalidDigest| Error::InvalidDigest(e.to_string()))
 }
 
 /// `HEAD`: whether the repository has the blob, and its length.
@@ -32,7 +34,9 @@ pub(super) async fn get(call: Call<'_>, digest: &str) -> Result<Reply> {
     let allowed = call.authorize().await?;
     let layer = call.registry.layer(&allowed, &digest).await?;
     let asked = call.head.header(header::RANGE);
-    let partial = asked.and_then(|text| range::parse(text, layer.size)).transpose()?;
+    let partial = asked
+        .and_then(|text| range::parse(text, layer.size))
+        .transpose()?;
     let range = partial.clone().unwrap_or(0..layer.size);
     let mut headers = headers(&layer)?;
     headers.insert(header::CONTENT_LENGTH, (range.end - range.start).into());
@@ -51,8 +55,14 @@ pub(super) async fn get(call: Call<'_>, digest: &str) -> Result<Reply> {
 /// Whatever a blob holds, it is bytes to be saved, never something to show.
 fn headers(layer: &Layer) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment"),
+    );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_DIGEST, value(layer.digest.as_str())?);
     Ok(headers)

@@ -15,11 +15,16 @@ pub(super) fn reply(error: &Error, authority: &str) -> Reply {
     let (status, code) = wire(error);
     let mut reply = body(status, code, &error.to_string());
     if status == 401 {
-        let challenge = format!("Basic realm=\"https://{authority}/\",service=\"ecr.amazonaws.com\"");
+        let challenge =
+            format!("Basic realm=\"https://{authority}/\",service=\"ecr.amazonaws.com\"");
         // A host name that cannot stand in a header cannot be the realm either.
-        let challenge = HeaderValue::from_str(&challenge)
-            .unwrap_or(HeaderValue::from_static("Basic realm=\"registry\",service=\"ecr.amazonaws.com\""));
-        reply.0.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static(
+            "Basic realm=\"registry\",service=\"ecr.amazonaws.com\"",
+        ));
+        reply
+            .0
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Error::UploadOffset { offset } = error
         && let Ok(range) = HeaderValue::from_str(&format!("0-{}", offset.saturating_sub(1)))
@@ -32,7 +37,11 @@ pub(super) fn reply(error: &Error, authority: &str) -> Reply {
 /// The answer for a request without a route.
 pub(super) fn no_route(why: NoRoute) -> Reply {
     match why {
-        NoRoute::Path => body(404, "NAME_UNKNOWN", "nothing is served at this path under /v2/"),
+        NoRoute::Path => body(
+            404,
+            "NAME_UNKNOWN",
+            "nothing is served at this path under /v2/",
+        ),
         NoRoute::Method => body(405, "UNSUPPORTED", "this method is not served at this path"),
     }
 }
@@ -47,7 +56,10 @@ fn body(status: u16, code: &str, message: &str) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = json!({ "errors": [{ "code": code, "message": message }] }).to_string();
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     Reply::text(status, headers, text)
 }
 
@@ -70,11 +82,13 @@ fn wire(error: &Error) -> (u16, &'static str) {
         Error::UploadBusy => (409, "BLOB_UPLOAD_INVALID"),
         Error::UploadOffset { .. } | Error::RangeNotSatisfiable(_) => (416, "BLOB_UPLOAD_INVALID"),
         Error::BodyIncomplete(_) => (400, "BLOB_UPLOAD_INVALID"),
-        Error::BlobDigestMismatch { .. } | Error::ManifestDigestMismatch { .. } | Error::InvalidDigest(_) => {
-            (400, "DIGEST_INVALID")
-        }
+        Error::BlobDigestMismatch { .. }
+        | Error::ManifestDigestMismatch { .. }
+        | Error::InvalidDigest(_) => (400, "DIGEST_INVALID"),
         Error::InvalidManifest(_) => (400, "MANIFEST_INVALID"),
-        Error::LayersNotFound(..) | Error::ReferencedImagesNotFound(..) => (400, "MANIFEST_BLOB_UNKNOWN"),
+        Error::LayersNotFound(..) | Error::ReferencedImagesNotFound(..) => {
+            (400, "MANIFEST_BLOB_UNKNOWN")
+        }
         Error::ImageTagAlreadyExists { .. } | Error::InvalidTag(_) => (400, "TAG_INVALID"),
         Error::BodyTooLarge(_) => (413, "SIZE_INVALID"),
         Error::UnknownOperation(_) => (405, "UNSUPPORTED"),

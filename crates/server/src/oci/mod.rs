@@ -32,7 +32,10 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
         HeaderName::from_static("docker-distribution-api-version"),
         HeaderValue::from_static("registry/2.0"),
     ),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; sandbox"),
@@ -74,7 +77,10 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
     let Incoming { head, body, .. } = request;
     let addressed = registry.addressed_by(&head.authority);
     let default = || registry.regions().first().cloned();
-    let region = addressed.as_ref().map(|(_, region)| region.clone()).or_else(default);
+    let region = addressed
+        .as_ref()
+        .map(|(_, region)| region.clone())
+        .or_else(default);
     let region = region.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
     let caller = authn::token(registry, &head, region).await?;
     let (account, region) =
@@ -83,10 +89,23 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
         Ok(route) => route,
         Err(why) => return Ok(error::no_route(why)),
     };
-    let Some(action) = route.action() else { return Ok(ping()) };
+    let Some(action) = route.action() else {
+        return Ok(ping());
+    };
     let name: RepositoryName = name_of(&route).parse().map_err(error::invalid_name)?;
-    let repository = RepositoryArn { region, account, name };
-    let call = Call { registry, caller, head, body, action, repository };
+    let repository = RepositoryArn {
+        region,
+        account,
+        name,
+    };
+    let call = Call {
+        registry,
+        caller,
+        head,
+        body,
+        action,
+        repository,
+    };
     match route {
         Route::Ping => Ok(ping()),
         Route::GetManifest { reference, .. } => manifests::get(call, &reference).await,
@@ -105,7 +124,8 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
 impl Call<'_> {
     /// Has the route's action on the repository authorized.
     async fn authorize(&self) -> Result<Allowed<RepositoryArn>> {
-        self.authorize_all(Checks::new(self.action, self.repository.clone())).await
+        self.authorize_all(Checks::new(self.action, self.repository.clone()))
+            .await
     }
 
     async fn authorize_all<T: Target>(&self, checks: Checks<T>) -> Result<Allowed<T>> {
@@ -116,7 +136,9 @@ impl Call<'_> {
     fn parameter(&self, name: &str) -> Option<String> {
         let query = self.head.parts.uri.query().unwrap_or_default();
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     }
 }
 
@@ -138,7 +160,10 @@ fn name_of(route: &Route) -> &str {
 
 fn ping() -> Reply {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     Reply::text(StatusCode::OK, headers, "{}".to_owned())
 }
 

@@ -22,8 +22,13 @@ pub(super) fn parse(header: &str, size: u64) -> Option<Result<Range<u64>>> {
     } else {
         number(first)..number(last).saturating_add(1).min(size)
     };
-    let satisfiable = range.start < range.end && (last.is_empty() || first.is_empty() || number(first) <= number(last));
-    Some(if satisfiable { Ok(range) } else { Err(Error::RangeNotSatisfiable(size)) })
+    let satisfiable = range.start < range.end
+        && (last.is_empty() || first.is_empty() || number(first) <= number(last));
+    Some(if satisfiable {
+        Ok(range)
+    } else {
+        Err(Error::RangeNotSatisfiable(size))
+    })
 }
 
 #[cfg(test)]
@@ -45,7 +50,15 @@ mod tests {
         for header in ["bytes=500-0", "bytes=5000-10000", "bytes=2048-", "bytes=-0"] {
             assert!(parse(header, 2048).unwrap().is_err(), "{header}");
         }
-        for header in ["", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "items=0-1", "bytes=+1-2"] {
+        for header in [
+            "",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=0-1,3-4",
+            "items=0-1",
+            "bytes=+1-2",
+        ] {
             assert!(parse(header, 2048).is_none(), "{header}");
         }
         assert!(parse("bytes=0-", 0).unwrap().is_err());

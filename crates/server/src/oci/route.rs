@@ -105,15 +105,31 @@ impl Route {
     /// [`NoRoute`].
     pub fn parse(method: &Method, path: &str) -> Result<Self, NoRoute> {
         if path == "/v2" || path == "/v2/" {
-            return if matches!(*method, Method::GET | Method::HEAD) { Ok(Self::Ping) } else { Err(NoRoute::Method) };
+            return if matches!(*method, Method::GET | Method::HEAD) {
+                Ok(Self::Ping)
+            } else {
+                Err(NoRoute::Method)
+            };
         }
         let rest = path.strip_prefix("/v2/").ok_or(NoRoute::Path)?;
         if let Some(name) = rest.strip_suffix("/tags/list") {
-            return only(method, &Method::GET, Self::ListTags { name: name.to_owned() });
+            return only(
+                method,
+                &Method::GET,
+                Self::ListTags {
+                    name: name.to_owned(),
+                },
+            );
         }
         let starts = rest.strip_suffix('/').unwrap_or(rest);
         if let Some(name) = starts.strip_suffix("/blobs/uploads") {
-            return only(method, &Method::POST, Self::StartUpload { name: name.to_owned() });
+            return only(
+                method,
+                &Method::POST,
+                Self::StartUpload {
+                    name: name.to_owned(),
+                },
+            );
         }
         let (front, last) = rest.rsplit_once('/').ok_or(NoRoute::Path)?;
         let last = last.to_owned();
@@ -131,8 +147,14 @@ impl Route {
         if let Some(name) = front.strip_suffix("/manifests") {
             let name = name.to_owned();
             return match *method {
-                Method::GET | Method::HEAD => Ok(Self::GetManifest { name, reference: last }),
-                Method::PUT => Ok(Self::PutManifest { name, reference: last }),
+                Method::GET | Method::HEAD => Ok(Self::GetManifest {
+                    name,
+                    reference: last,
+                }),
+                Method::PUT => Ok(Self::PutManifest {
+                    name,
+                    reference: last,
+                }),
                 _ => Err(NoRoute::Method),
             };
         }
@@ -169,7 +191,11 @@ impl Route {
 }
 
 fn only(method: &Method, expected: &Method, route: Route) -> Result<Route, NoRoute> {
-    if method == expected { Ok(route) } else { Err(NoRoute::Method) }
+    if method == expected {
+        Ok(route)
+    } else {
+        Err(NoRoute::Method)
+    }
 }
 
 #[cfg(test)]
@@ -182,22 +208,64 @@ mod tests {
         for (method, path, route) in [
             (Method::GET, "/v2", Route::Ping),
             (Method::GET, "/v2/", Route::Ping),
-            (Method::GET, "/v2/a/b/c/tags/list", Route::ListTags { name: name("a/b/c") }),
-            (Method::POST, "/v2/blobs/blobs/uploads/", Route::StartUpload { name: name("blobs") }),
-            (Method::POST, "/v2/a/blobs/uploads", Route::StartUpload { name: name("a") }),
-            (Method::GET, "/v2/tags/list/tags/list", Route::ListTags { name: name("tags/list") }),
+            (
+                Method::GET,
+                "/v2/a/b/c/tags/list",
+                Route::ListTags {
+                    name: name("a/b/c"),
+                },
+            ),
+            (
+                Method::POST,
+                "/v2/blobs/blobs/uploads/",
+                Route::StartUpload {
+                    name: name("blobs"),
+                },
+            ),
+            (
+                Method::POST,
+                "/v2/a/blobs/uploads",
+                Route::StartUpload { name: name("a") },
+            ),
+            (
+                Method::GET,
+                "/v2/tags/list/tags/list",
+                Route::ListTags {
+                    name: name("tags/list"),
+                },
+            ),
             (
                 Method::HEAD,
                 "/v2/a/manifests/v1",
-                Route::GetManifest { name: name("a"), reference: name("v1") },
+                Route::GetManifest {
+                    name: name("a"),
+                    reference: name("v1"),
+                },
             ),
             (
                 Method::GET,
                 "/v2/manifests/manifests/manifests",
-                Route::GetManifest { name: name("manifests"), reference: name("manifests") },
+                Route::GetManifest {
+                    name: name("manifests"),
+                    reference: name("manifests"),
+                },
             ),
-            (Method::PUT, "/v2/a/blobs/uploads/x", Route::FinishUpload { name: name("a"), id: name("x") }),
-            (Method::HEAD, "/v2/a/blobs/d", Route::HeadBlob { name: name("a"), digest: name("d") }),
+            (
+                Method::PUT,
+                "/v2/a/blobs/uploads/x",
+                Route::FinishUpload {
+                    name: name("a"),
+                    id: name("x"),
+                },
+            ),
+            (
+                Method::HEAD,
+                "/v2/a/blobs/d",
+                Route::HeadBlob {
+                    name: name("a"),
+                    digest: name("d"),
+                },
+            ),
         ] {
             assert_eq!(Route::parse(&method, path), Ok(route), "{path}");
         }

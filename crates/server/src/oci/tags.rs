@@ -14,20 +14,34 @@ const PAGE: u32 = 1000;
 pub(super) async fn list(call: Call<'_>) -> Result<Reply> {
     let asked = call.parameter("n").map(|n| parse_count(&n)).transpose()?;
     let limit = asked.unwrap_or(PAGE).min(PAGE);
-    let last = call.parameter("last").map(|last| last.parse()).transpose().map_err(|e: bonded_model::InvalidTag| Error::InvalidTag(e.to_string()))?;
+    let last = call
+        .parameter("last")
+        .map(|last| last.parse())
+        .transpose()
+        .map_err(|e: bonded_model::InvalidTag| Error::InvalidTag(e.to_string()))?;
     let allowed = call.authorize().await?;
     // One more than the page tells whether there is another.
-    let mut tags = call.registry.list_tags(&allowed, last.as_ref(), limit + 1).await?;
+    let mut tags = call
+        .registry
+        .list_tags(&allowed, last.as_ref(), limit + 1)
+        .await?;
     let more = tags.len() > limit as usize;
     tags.truncate(limit as usize);
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     let name = &call.repository.name;
     if let Some(last) = tags.last().filter(|_| more) {
         let next = format!("</v2/{name}/tags/list?n={limit}&last={last}>; rel=\"next\"");
         headers.insert(header::LINK, value(next)?);
     }
-    Ok(Reply::text(StatusCode::OK, headers, json!({ "name": name, "tags": tags }).to_string()))
+    Ok(Reply::text(
+        StatusCode::OK,
+        headers,
+        json!({ "name": name, "tags": tags }).to_string(),
+    ))
 }
 
 fn parse_count(n: &str) -> Result<u32> {

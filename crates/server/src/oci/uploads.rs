@@ -25,20 +25,27 @@ fn parse(id: &str) -> Result<UploadId> {
 
 /// `POST`: begins an upload; with `?digest=` the body is the whole blob.
 pub(super) async fn start(call: Call<'_>) -> Result<Reply> {
-    let digest = call.parameter("digest").map(|digest| blobs::parse(&digest)).transpose()?;
+    let digest = call
+        .parameter("digest")
+        .map(|digest| blobs::parse(&digest))
+        .transpose()?;
     let Some(digest) = digest else {
         let allowed = call.authorize().await?;
         let id = call.registry.start_upload(&allowed).await?;
         return progress(StatusCode::ACCEPTED, &call.repository, &id, 0);
     };
-    let checks = Checks::new(call.action, call.repository.clone()).and(UPLOAD_PART).and(COMPLETE);
+    let checks = Checks::new(call.action, call.repository.clone())
+        .and(UPLOAD_PART)
+        .and(COMPLETE);
     let allowed = call.authorize_all(checks).await?;
     let id = call.registry.start_upload(&allowed).await?;
     let repository = call.repository.clone();
     let registry = call.registry.clone();
     let body = call.body;
     let layer = task(async move {
-        registry.finish_upload(&allowed, &id, None, &digest, data(body)).await
+        registry
+            .finish_upload(&allowed, &id, None, &digest, data(body))
+            .await
     })
     .await?;
     finished(&repository, &layer)
@@ -61,7 +68,9 @@ pub(super) async fn part(call: Call<'_>, id: &str) -> Result<Reply> {
     let Call { registry, body, .. } = call;
     let registry = registry.clone();
     let (id, offset) = task(async move {
-        let offset = registry.append_upload(&allowed, &id, first, data(body)).await?;
+        let offset = registry
+            .append_upload(&allowed, &id, first, data(body))
+            .await?;
         Ok((id, offset))
     })
     .await?;
@@ -72,7 +81,10 @@ pub(super) async fn part(call: Call<'_>, id: &str) -> Result<Reply> {
 pub(super) async fn finish(call: Call<'_>, id: &str) -> Result<Reply> {
     let id = parse(id)?;
     let digest = call.parameter("digest").ok_or_else(|| {
-        Error::InvalidDigest("the parameter 'digest' is missing; the request must end with ?digest=ALGORITHM:HEX".to_owned())
+        Error::InvalidDigest(
+            "the parameter 'digest' is missing; the request must end with ?digest=ALGORITHM:HEX"
+                .to_owned(),
+        )
     })?;
     let digest = blobs::parse(&digest)?;
     let first = first_byte(&call.head)?;
@@ -95,7 +107,12 @@ async fn finish_task(
     digest: bonded_model::Digest,
     body: RequestBody,
 ) -> Result<Layer> {
-    task(async move { registry.finish_upload(&allowed, &id, first, &digest, data(body)).await }).await
+    task(async move {
+        registry
+            .finish_upload(&allowed, &id, first, &digest, data(body))
+            .await
+    })
+    .await
 }
 
 /// `DELETE`: gives the upload up.
@@ -103,39 +120,74 @@ pub(super) async fn cancel(call: Call<'_>, id: &str) -> Result<Reply> {
     let id = parse(id)?;
     let allowed = call.authorize().await?;
     call.registry.cancel_upload(&allowed, &id).await?;
-    Ok(Reply::whole(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()))
+    Ok(Reply::whole(
+        StatusCode::NO_CONTENT,
+        HeaderMap::new(),
+        Bytes::new(),
+    ))
 }
 
 /// Runs to its end even if the connection does not.
-async fn task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.map_err(|e| Error::Unwritable(e.to_string()))?
+async fn task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work)
+        .await
+        .map_err(|e| Error::Unwritable(e.to_string()))?
 }
 
 /// Where the body begins by `Content-Range: FIRST-LAST`; `None` without one.
 fn first_byte(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header(header::CONTENT_RANGE) else { return Ok(None) };
-    let invalid = || Error::InvalidParameter(format!(
-        "the header 'Content-Range: {}' is malformed; FIRST-LAST is expected", text.escape_debug()
-    ));
+    let Some(text) = head.header(header::CONTENT_RANGE) else {
+        return Ok(None);
+    };
+    let invalid = || {
+        Error::InvalidParameter(format!(
+            "the header 'Content-Range: {}' is malformed; FIRST-LAST is expected",
+            text.escape_debug()
+        ))
+    };
     let range = text.strip_prefix("bytes ").unwrap_or(text);
     let range = range.split('/').next().unwrap_or_default();
     let (first, last) = range.split_once('-').ok_or_else(invalid)?;
     let first: u64 = first.trim().parse().map_err(|_| invalid())?;
     let last: u64 = last.trim().parse().map_err(|_| invalid())?;
-    if last < first { Err(invalid()) } else { Ok(Some(first)) }
+    if last < first {
+        Err(invalid())
+    } else {
+        Ok(Some(first))
+    }
 }
 
-fn progress(status: StatusCode, repository: &RepositoryArn, id: &UploadId, offset: u64) -> Result<Reply> {
+fn progress(
+    status: StatusCode,
+    repository: &RepositoryArn,
+    id: &UploadId,
+    offset: u64,
+) -> Result<Reply> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::LOCATION, value(format!("/v2/{}/blobs/uploads/{}", repository.name, id.as_str()))?);
-    headers.insert(header::RANGE, value(format!("0-{}", offset.saturating_sub(1)))?);
+    headers.insert(
+        header::LOCATION,
+        value(format!(
+            "/v2/{}/blobs/uploads/{}",
+            repository.name,
+            id.as_str()
+        ))?,
+    );
+    headers.insert(
+        header::RANGE,
+        value(format!("0-{}", offset.saturating_sub(1)))?,
+    );
     headers.insert(UPLOAD_ID, value(id.as_str())?);
     Ok(Reply::whole(status, headers, Bytes::new()))
 }
 
 fn finished(repository: &RepositoryArn, layer: &Layer) -> Result<Reply> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::LOCATION, value(format!("/v2/{}/blobs/{}", repository.name, layer.digest))?);
+    headers.insert(
+        header::LOCATION,
+        value(format!("/v2/{}/blobs/{}", repository.name, layer.digest))?,
+    );
     headers.insert(CONTENT_DIGEST, value(layer.digest.as_str())?);
     Ok(Reply::whole(StatusCode::CREATED, headers, Bytes::new()))
 }

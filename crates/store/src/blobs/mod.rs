@@ -113,24 +113,25 @@ impl Blobs {
         self.data.join(Key::Object(id).path())
     }
 
-    /// The file of an object that is being written, for this writer alone until it is dropped; it
-    /// is created if need be.
+    /// The file of an object that is being written, for this writer alone until it is dropped. It
+    /// is created if need be; the flag says so.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another writer, of this or another process, has it.
-    pub(crate) fn stage(&self, id: ObjectId) -> Result<File> {
+    pub(crate) fn stage(&self, id: ObjectId) -> Result<(File, bool)> {
         let path = self.path(id);
         let io = |e| StoreError::io(format!("cannot write '{}'", path.display()))(e);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600);
+        let (file, created) = match options.open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                (options.create_new(true).open(&path), true)
+            }
+            opened => (opened, false),
+        };
+        let file = file.map_err(io)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok((file, created)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Conflict),
             Err(TryLockError::Error(e)) => Err(io(e)),
         }

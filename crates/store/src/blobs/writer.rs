@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::ObjectId;
 use super::frame::{FRAME, FRAMES_AT_ONCE, Header, SEALED_FRAME, offset, seal, unseal};
 use crate::error::{Result, StoreError};
+use crate::keys::OVERHEAD;
 
 /// An object that is being written. Whether a frame is the last one is known only when the object
 /// ends, so up to one frame is held back.
@@ -228,8 +229,9 @@ impl ObjectWriter {
     fn seal(&mut self, plain: &[u8], last: bool) -> Result<()> {
         let full = FRAMES_AT_ONCE * SEALED_FRAME;
         if self.out.capacity() == 0 {
+            // A small object is one frame; any other will need it all.
             self.out
-                .reserve_exact(full.min(plain.len() * 2 + SEALED_FRAME - FRAME));
+                .reserve_exact(if last { plain.len() + OVERHEAD } else { full });
         }
         let (key, object, index) = (&self.key, self.object, self.frames);
         seal(&mut self.out, key, object, index, last, plain)?;

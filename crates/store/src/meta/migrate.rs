@@ -3,7 +3,7 @@
 use bonded_model::Timestamp;
 use sha2::Digest as _;
 
-use super::{Body, Meta, Tx, Value};
+use super::{Body, Durability, Meta, Tx, Value};
 use crate::error::{Result, StoreError};
 
 /// A step of the schema. Steps are never changed once released; a change is a new step.
@@ -30,7 +30,7 @@ pub(super) async fn run(meta: &Meta, now: Timestamp) -> Result<Vec<String>> {
     for migration in MIGRATIONS {
         let body: Body<bool> = Box::new(move |tx| Box::pin(apply(tx, migration, now)));
         let fresh = match meta {
-            Meta::Sqlite(sqlite) => sqlite.write(body).await?,
+            Meta::Sqlite(sqlite) => sqlite.write(Durability::Now, body).await?,
             Meta::Postgres(postgres) => postgres.write_once(body).await?,
         };
         if fresh {

@@ -31,6 +31,24 @@ pub(crate) type Body<T> =
 /// A body that captures nothing but its input.
 pub(crate) type Step<I, T> = for<'t, 'c> fn(&'t mut Tx<'c>, Arc<I>) -> BoxFuture<'t, Result<T>>;
 
+/// When a transaction must survive a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Before it is answered.
+    Now,
+    /// With the next transaction that must.
+    Soon,
+}
+
+fn body<I, T>(input: I, step: Step<I, T>) -> Body<T>
+where
+    I: Send + Sync + 'static,
+    T: 'static,
+{
+    let input = Arc::new(input);
+    Box::new(move |tx| step(tx, Arc::clone(&input)))
+}
+
 /// The database.
 pub(crate) enum Meta {
     Sqlite(sqlite::Sqlite),
@@ -54,12 +72,16 @@ impl Meta {
         migrate::run(self, now).await
     }
 
-    /// Runs `body` in a transaction: all of it is durable when this gives `Ok`, none of it is
-    /// visible when it gives `Err` (but see [`StoreError::Database`]: an answer may be lost).
-    pub(crate) async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
+    /// Runs `body` in a transaction: all of it is visible, and durable as `durability` says, when
+    /// this gives `Ok`; none of it is when it gives `Err`, unless that is a lost connection.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        body: Body<T>,
+    ) -> Result<T> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.write(body).await,
-            Self::Postgres(postgres) => postgres.write(body).await,
+            Self::Sqlite(sqlite) => sqlite.write(durability, body).await,
+            Self::Postgres(postgres) => postgres.write(durability, body).await,
         }
     }
 
@@ -69,9 +91,17 @@ impl Meta {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let input = Arc::new(input);
-        self.write(Box::new(move |tx| step(tx, Arc::clone(&input))))
-            .await
+        self.write(Durability::Now, body(input, step)).await
+    }
+
+    /// [`Meta::transact`] for what may be lost when the machine goes down, as long as nothing
+    /// later survives it: visible when this gives `Ok`, durable with the next write that is.
+    pub(crate) async fn transact_soon<I, T>(&self, input: I, step: Step<I, T>) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.write(Durability::Soon, body(input, step)).await
     }
 
     /// Runs `body` on one snapshot that it cannot change.

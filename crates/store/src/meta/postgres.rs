@@ -12,7 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, IsolationLevel, NoTls};
 
-use super::{Body, Row, Tx, Value};
+use super::{Body, Durability, Row, Tx, Value};
 use crate::error::{Result, StoreError};
 use crate::random;
 
@@ -21,6 +21,9 @@ const CONNECTIONS: usize = 16;
 
 /// How long a request waits for a connection.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// How long sent data may stay unacknowledged before the connection counts as lost.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How often a transaction that met another is run before the caller hears of it.
 const ATTEMPTS: u32 = 12;
@@ -46,6 +49,8 @@ impl Postgres {
         }
         config.ssl_mode(SslMode::Disable);
         config.connect_timeout(WAIT);
+        config.tcp_user_timeout(SILENCE);
+        config.application_name("bonded");
         let manager = Manager::from_config(
             config,
             NoTls,
@@ -95,10 +100,10 @@ impl Postgres {
         })
     }
 
-    pub(super) async fn write<T>(&self, body: Body<T>) -> Result<T> {
+    pub(super) async fn write<T>(&self, durability: Durability, body: Body<T>) -> Result<T> {
         let mut attempt = 1;
         loop {
-            let result = self.try_write(&IsolationLevel::Serializable, &body);
+            let result = self.try_write(IsolationLevel::Serializable, durability, &body);
             match result.await {
                 Err(StoreError::Busy) if attempt < ATTEMPTS => {
                     pause(attempt).await?;
@@ -112,17 +117,27 @@ impl Postgres {
     /// Runs a step of a migration once: READ COMMITTED, so that what others did while it waited
     /// for the lock is seen.
     pub(super) async fn write_once<T>(&self, body: Body<T>) -> Result<T> {
-        self.try_write(&IsolationLevel::ReadCommitted, &body).await
+        self.try_write(IsolationLevel::ReadCommitted, Durability::Now, &body)
+            .await
     }
 
-    async fn try_write<T>(&self, isolation: &IsolationLevel, body: &Body<T>) -> Result<T> {
+    async fn try_write<T>(
+        &self,
+        isolation: IsolationLevel,
+        durability: Durability,
+        body: &Body<T>,
+    ) -> Result<T> {
         let mut connection = self.connection().await?;
         let transaction = connection
             .build_transaction()
-            .isolation_level(*isolation)
+            .isolation_level(isolation)
             .start()
             .await
             .map_err(error)?;
+        if durability == Durability::Soon {
+            let sql = "SET LOCAL synchronous_commit = off";
+            transaction.batch_execute(sql).await.map_err(error)?;
+        }
         let value = body(&mut Tx::Postgres(&transaction)).await?;
         transaction.commit().await.map_err(error)?;
         Ok(value)

@@ -1,7 +1,7 @@
 //! SQLite: one writer thread with group commit, readers inline on the caller's thread.
 //!
 //! Each body runs in a `SAVEPOINT`; up to 256 of them share one `COMMIT`, and so one fsync
-//! (`synchronous=FULL`). A body that fails takes back its own work only. Answers are given after
+//! (`synchronous=FULL`, unless none of them needs it). A body that fails takes back its own work only. Answers are given after
 //! the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use rusqlite::{Connection, OpenFlags, ffi};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Body, Row, Tx, Value};
+use super::{Body, Durability, Row, Tx, Value};
 use crate::error::{Result, StoreError};
 
 /// The most bodies in one commit.
@@ -49,7 +49,7 @@ impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut writer = connect(path, OpenFlags::default())?;
         writer
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+            .execute_batch("PRAGMA journal_mode = WAL")
             .map_err(error)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
@@ -68,9 +68,14 @@ impl Sqlite {
         })
     }
 
-    pub(super) async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        body: Body<T>,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = Pending {
+            durability,
             body,
             result: None,
             reply,
@@ -129,6 +134,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 
 /// A body with the place for its answer, whatever its type.
 trait Job: Send {
+    /// When it must be durable.
+    fn durability(&self) -> Durability;
     /// Runs the body in a savepoint and keeps what it gives.
     fn run(&mut self, connection: &mut Connection);
     /// Sends what was kept, or `failure` instead if the commit failed.
@@ -136,12 +143,17 @@ trait Job: Send {
 }
 
 struct Pending<T> {
+    durability: Durability,
     body: Body<T>,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<T: Send> Job for Pending<T> {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn run(&mut self, connection: &mut Connection) {
         self.result = Some(in_savepoint(&self.body, connection));
     }
@@ -220,6 +232,14 @@ fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<()> 
     if jobs.is_empty() {
         return Ok(());
     }
+    // In WAL mode NORMAL means: no fsync at this commit. The next FULL one covers it.
+    let now = jobs.iter().any(|job| job.durability() == Durability::Now);
+    connection
+        .execute_batch(match now {
+            true => "PRAGMA synchronous = FULL",
+            false => "PRAGMA synchronous = NORMAL",
+        })
+        .map_err(error)?;
     execute(connection, "BEGIN IMMEDIATE", &[])?;
     for job in jobs {
         job.run(connection);
@@ -278,5 +298,122 @@ pub(super) fn error(error: rusqlite::Error) -> StoreError {
             StoreError::Corrupt(error.to_string())
         }
         _ => StoreError::Database(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Meta, Step};
+    use super::*;
+
+    fn open(directory: &Path) -> Meta {
+        Meta::open_sqlite(&directory.join("test.db")).unwrap()
+    }
+
+    /// Adds a number, then fails or panics or not.
+    const ADD: Step<(i64, &'static str), ()> = |tx, input| {
+        Box::pin(async move {
+            let (number, end) = &*input;
+            tx.execute("INSERT INTO t (n) VALUES ($1)", &[(*number).into()])
+                .await?;
+            match *end {
+                "error" => Err(StoreError::Conflict),
+                "panic" => panic!("a body that panics"),
+                _ => Ok(()),
+            }
+        })
+    };
+
+    async fn numbers(meta: &Meta) -> Vec<i64> {
+        let rows = meta.all("SELECT n FROM t ORDER BY n", &[]).await.unwrap();
+        rows.into_iter().map(|mut row| row.int().unwrap()).collect()
+    }
+
+    async fn create(meta: &Meta) {
+        let create: Step<(), ()> = |tx, _| {
+            Box::pin(async move { tx.batch("CREATE TABLE t (n BIGINT PRIMARY KEY)").await })
+        };
+        meta.transact((), create).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn bodies_that_fail_or_panic_take_only_themselves_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let meta = open(directory.path());
+        create(&meta).await;
+        let ends = ["", "error", "", "panic", ""];
+        let writes = (0..50_usize).map(|n| meta.transact((n as i64, ends[n % 5]), ADD));
+        let results = futures_util::future::join_all(writes).await;
+        let expected: Vec<i64> = (0..50)
+            .filter(|n| ends[n % 5].is_empty())
+            .map(|n| n as i64)
+            .collect();
+        assert_eq!(numbers(&meta).await, expected);
+        for (n, result) in results.iter().enumerate() {
+            assert_eq!(result.is_ok(), ends[n % 5].is_empty());
+        }
+        let again = meta.transact((0, ""), ADD).await;
+        assert!(matches!(again, Err(StoreError::Conflict)));
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_is_an_error_for_every_body_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let meta = open(directory.path());
+        create(&meta).await;
+        let deferred: Step<(), ()> = |tx, _| {
+            Box::pin(async move {
+                tx.batch(
+                    "CREATE TABLE child (n BIGINT REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)",
+                )
+                .await
+            })
+        };
+        meta.transact((), deferred).await.unwrap();
+        let orphan: Step<(), ()> =
+            |tx, _| Box::pin(async move { tx.batch("INSERT INTO child VALUES (99)").await });
+        // Both are queued before the writer's thread runs, or the first alone: either way what is
+        // answered with `Ok` is there and the rest is not.
+        let (first, second) = tokio::join!(meta.transact((1, ""), ADD), meta.transact((), orphan));
+        assert!(second.is_err());
+        assert_eq!(numbers(&meta).await.len(), usize::from(first.is_ok()));
+        meta.transact((2, ""), ADD).await.unwrap();
+        assert!(numbers(&meta).await.contains(&2));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_waits_for_something_else_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let meta = open(directory.path());
+        let wait: Step<(), ()> = |_, _| {
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                Ok(())
+            })
+        };
+        let waited = meta.transact((), wait).await;
+        assert!(matches!(waited, Err(StoreError::Database(_))));
+    }
+
+    #[tokio::test]
+    async fn a_read_sees_what_was_answered_and_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let meta = open(directory.path());
+        create(&meta).await;
+        for n in 0..20 {
+            meta.transact_soon((n, ""), ADD).await.unwrap();
+            assert_eq!(numbers(&meta).await.len() as i64, n + 1);
+        }
+        let insert: Body<u64> = Box::new(|tx| {
+            Box::pin(async move { tx.execute("INSERT INTO t (n) VALUES (99)", &[]).await })
+        });
+        assert!(meta.read(insert).await.is_err());
+        let mode = meta
+            .all("PRAGMA journal_mode", &[])
+            .await
+            .unwrap()
+            .remove(0)
+            .text();
+        assert_eq!(mode.unwrap(), "wal");
     }
 }

@@ -88,7 +88,10 @@ fn an_account_is_created_once() {
         );
         assert!(store.account_exists(&account).await.unwrap());
         assert!(!store.bootstrap(&account, NOW, None, None).await.unwrap());
-        assert_eq!(store.list_accounts().await.unwrap(), [account.clone()]);
+        assert_eq!(
+            store.list_accounts().await.unwrap(),
+            std::slice::from_ref(&account)
+        );
         assert_eq!(store.epoch(&account).await.unwrap(), 1);
         let other: AccountId = "000000000000".parse().unwrap();
         assert_eq!(store.epoch(&other).await.unwrap(), 0);

@@ -1,5 +1,12 @@
 //! One suite for the store, run on SQLite and, where `BONDED_TEST_POSTGRES` says so, on PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, in their helping functions too"
+)]
+
 mod account;
 mod audit;
 mod credential;
@@ -11,4 +18,5 @@ mod principal;
 mod repository;
 mod secrecy;
 mod site;
+mod sql;
 mod upload;

@@ -191,7 +191,7 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
             .unwrap();
         writer.write(b"half").unwrap();
         store.suspend_upload(writer, NOW).await.unwrap();
-        let text = manifest_text(&[layer.digest.clone()], "");
+        let text = manifest_text(std::slice::from_ref(&layer.digest), "");
         let image = bonded_store::PutImage {
             repository: &made,
             manifest: &parse(&text),

@@ -21,7 +21,11 @@ pub(super) struct PolicyAnswer {
 
 impl PolicyAnswer {
     fn new(arn: &RepositoryArn, policy_text: String) -> Self {
-        Self { registry_id: arn.account.to_string(), repository_name: arn.name.to_string(), policy_text }
+        Self {
+            registry_id: arn.account.to_string(),
+            repository_name: arn.name.to_string(),
+            policy_text,
+        }
     }
 }
 
@@ -45,14 +49,23 @@ impl Operation for SetRepositoryPolicy {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
         if self.policy_text.chars().count() > POLICY_LIMIT {
-            return Err(Error::parameter("PolicyText", "Member must have length less than or equal to 10240"));
+            return Err(Error::parameter(
+                "PolicyText",
+                "Member must have length less than or equal to 10240",
+            ));
         }
         let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
         Ok(Checks::new(Self::ACTION, arn))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<PolicyAnswer> {
-        registry.set_repository_policy(&allowed, &self.policy_text, self.force).await?;
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<PolicyAnswer> {
+        registry
+            .set_repository_policy(&allowed, &self.policy_text, self.force)
+            .await?;
         Ok(PolicyAnswer::new(allowed.target(), self.policy_text))
     }
 }
@@ -77,8 +90,15 @@ impl Operation for GetRepositoryPolicy {
         Ok(Checks::new(Self::ACTION, arn))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<PolicyAnswer> {
-        Ok(PolicyAnswer::new(allowed.target(), registry.repository_policy(&allowed)?))
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<PolicyAnswer> {
+        Ok(PolicyAnswer::new(
+            allowed.target(),
+            registry.repository_policy(&allowed)?,
+        ))
     }
 }
 
@@ -102,7 +122,11 @@ impl Operation for DeleteRepositoryPolicy {
         Ok(Checks::new(Self::ACTION, arn))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<PolicyAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<PolicyAnswer> {
         let text = registry.delete_repository_policy(&allowed).await?;
         Ok(PolicyAnswer::new(allowed.target(), text))
     }

@@ -2,12 +2,15 @@
 
 use bonded_model::{AccountId, RepositoryArn, RepositoryName, TagMutability};
 use bonded_registry::target::Repositories;
-use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, RepositorySettings, Result, of_repository_tags, of_request_tags};
+use bonded_registry::{
+    Action, Allowed, Caller, Checks, Error, Registry, RepositorySettings, Result,
+    of_repository_tags, of_request_tags,
+};
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
-    EncryptionConfiguration, ExclusionFilter, RepositoryAnswer, RepositoryShape, ScanningConfiguration,
-    Tag, repository, tags,
+    EncryptionConfiguration, ExclusionFilter, RepositoryAnswer, RepositoryShape,
+    ScanningConfiguration, Tag, repository, tags,
 };
 use crate::aws::Operation;
 
@@ -34,8 +37,16 @@ impl CreateRepository {
         let filters = filters.map(|list| list.into_iter().map(|filter| filter.filter).collect());
         let tag_mutability = TagMutability::parse(self.image_tag_mutability.as_deref(), filters)
             .map_err(|e| Error::InvalidParameter(e.to_string()))?;
-        let scan_on_push = self.image_scanning_configuration.clone().unwrap_or_default().scan_on_push;
-        Ok(RepositorySettings { tag_mutability, scan_on_push, tags: tags(&self.tags)? })
+        let scan_on_push = self
+            .image_scanning_configuration
+            .clone()
+            .unwrap_or_default()
+            .scan_on_push;
+        Ok(RepositorySettings {
+            tag_mutability,
+            scan_on_push,
+            tags: tags(&self.tags)?,
+        })
     }
 }
 
@@ -53,12 +64,20 @@ impl Operation for CreateRepository {
         if tags.is_empty() {
             return Ok(create);
         }
-        let tag = create.and(Action::new("ecr:TagResource")).with(of_request_tags(&tags));
+        let tag = create
+            .and(Action::new("ecr:TagResource"))
+            .with(of_request_tags(&tags));
         Ok(tag.with(of_repository_tags(&tags)))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<RepositoryAnswer> {
-        let made = registry.create_repository(&allowed, self.settings()?).await?;
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<RepositoryAnswer> {
+        let made = registry
+            .create_repository(&allowed, self.settings()?)
+            .await?;
         Ok(RepositoryAnswer::new(&made, registry, allowed.caller()))
     }
 }
@@ -88,12 +107,22 @@ impl DescribeRepositories {
         }
         let limit = self.max_results.unwrap_or(PAGE);
         if limit == 0 {
-            return Err(Error::parameter("maxResults", "Member must have value greater than or equal to 1"));
+            return Err(Error::parameter(
+                "maxResults",
+                "Member must have value greater than or equal to 1",
+            ));
         }
         if limit > 1000 {
-            return Err(Error::parameter("maxResults", "Member must have value less than or equal to 1000"));
+            return Err(Error::parameter(
+                "maxResults",
+                "Member must have value less than or equal to 1000",
+            ));
         }
-        let after = self.next_token.as_deref().map(page_token::read).transpose()?;
+        let after = self
+            .next_token
+            .as_deref()
+            .map(page_token::read)
+            .transpose()?;
         Ok((after, limit))
     }
 }
@@ -123,11 +152,17 @@ impl Operation for DescribeRepositories {
                 Repositories::all(account.clone(), caller.region().clone())
             }
             Some(names) if names.len() > 100 => {
-                return Err(Error::parameter("repositoryNames", "Member must have length less than or equal to 100"));
+                return Err(Error::parameter(
+                    "repositoryNames",
+                    "Member must have length less than or equal to 100",
+                ));
             }
-            Some(names) => {
-                Repositories::named(names.iter().map(|name| repository(caller, registry_id, name)).collect())?
-            }
+            Some(names) => Repositories::named(
+                names
+                    .iter()
+                    .map(|name| repository(caller, registry_id, name))
+                    .collect(),
+            )?,
         };
         Ok(Checks::new(Self::ACTION, target))
     }
@@ -139,7 +174,9 @@ impl Operation for DescribeRepositories {
     ) -> Result<DescribeRepositoriesAnswer> {
         let (after, limit) = self.page()?;
         // One more than the page tells whether there is another.
-        let mut found = registry.describe_repositories(&allowed, after.as_ref(), limit + 1).await?;
+        let mut found = registry
+            .describe_repositories(&allowed, after.as_ref(), limit + 1)
+            .await?;
         let more = self.repository_names.is_none() && found.len() > limit as usize;
         if more {
             found.truncate(limit as usize);
@@ -147,7 +184,10 @@ impl Operation for DescribeRepositories {
         let last = found.last().filter(|_| more);
         let next_token = last.map(|repository| page_token::write(&repository.arn.name));
         let shape = |repository| RepositoryShape::new(repository, registry, allowed.caller());
-        Ok(DescribeRepositoriesAnswer { repositories: found.iter().map(shape).collect(), next_token })
+        Ok(DescribeRepositoriesAnswer {
+            repositories: found.iter().map(shape).collect(),
+            next_token,
+        })
     }
 }
 
@@ -173,7 +213,11 @@ impl Operation for DeleteRepository {
         Ok(Checks::new(Self::ACTION, arn))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<RepositoryAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<RepositoryAnswer> {
         let deleted = registry.delete_repository(&allowed, self.force).await?;
         Ok(RepositoryAnswer::new(&deleted, registry, allowed.caller()))
     }
@@ -196,7 +240,10 @@ mod page_token {
     pub(super) fn read(token: &str) -> Result<RepositoryName> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let name = text.as_deref().and_then(|text| text.strip_prefix(PREFIX)).map(str::parse);
+        let name = text
+            .as_deref()
+            .and_then(|text| text.strip_prefix(PREFIX))
+            .map(str::parse);
         name.and_then(std::result::Result::ok)
             .ok_or_else(|| Error::parameter("nextToken", "Invalid token"))
     }

@@ -32,16 +32,30 @@ pub(super) fn tags(list: &[Tag]) -> Result<ResourceTags> {
     for Tag { key, value } in list {
         let tag = ResourceTag::new(key.clone(), value.clone())
             .map_err(|e| Error::InvalidTagParameter(e.to_string()))?;
-        if tags.insert(tag.key().to_owned(), tag.value().to_owned()).is_some() {
-            return Err(Error::InvalidTagParameter(format!("the tag key '{key}' stands twice")));
+        if tags
+            .insert(tag.key().to_owned(), tag.value().to_owned())
+            .is_some()
+        {
+            return Err(Error::InvalidTagParameter(format!(
+                "the tag key '{key}' stands twice"
+            )));
         }
     }
-    if tags.len() > bonded_model::TAGS_LIMIT { Err(Error::TooManyTags) } else { Ok(tags) }
+    if tags.len() > bonded_model::TAGS_LIMIT {
+        Err(Error::TooManyTags)
+    } else {
+        Ok(tags)
+    }
 }
 
 /// The tags of a resource as a list.
 pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
+    tags.iter()
+        .map(|(key, value)| Tag {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
 }
 
 /// `ImageTagMutabilityExclusionFilter`.
@@ -81,12 +95,18 @@ impl EncryptionConfiguration {
     pub(super) fn check(&self) -> Result<()> {
         match self.encryption_type.as_str() {
             "AES256" if self.kms_key.is_none() => Ok(()),
-            "AES256" => Err(Error::parameter("kmsKey", "a KMS key cannot be specified with encryption type AES256")),
+            "AES256" => Err(Error::parameter(
+                "kmsKey",
+                "a KMS key cannot be specified with encryption type AES256",
+            )),
             "KMS" | "KMS_DSSE" => Err(Error::parameter(
                 "encryptionType",
                 "encryption with KMS keys is not supported yet; use AES256",
             )),
-            _ => Err(Error::parameter("encryptionType", "Member must satisfy enum value set: [AES256, KMS, KMS_DSSE]")),
+            _ => Err(Error::parameter(
+                "encryptionType",
+                "Member must satisfy enum value set: [AES256, KMS, KMS_DSSE]",
+            )),
         }
     }
 }
@@ -109,7 +129,11 @@ pub(super) struct RepositoryShape {
 
 impl RepositoryShape {
     pub(super) fn new(repository: &Repository, registry: &Registry, caller: &Caller) -> Self {
-        let RepositoryArn { region, account, name } = &repository.arn;
+        let RepositoryArn {
+            region,
+            account,
+            name,
+        } = &repository.arn;
         let filter = |filter: &String| ExclusionFilter {
             filter_type: FilterType::Wildcard,
             filter: filter.clone(),
@@ -121,8 +145,15 @@ impl RepositoryShape {
             repository_uri: format!("{}/{name}", registry.authority(account, region, caller)),
             created_at: repository.created_at.as_seconds_f64(),
             image_tag_mutability: repository.tag_mutability.as_str(),
-            image_tag_mutability_exclusion_filters: repository.tag_mutability.filters().iter().map(filter).collect(),
-            image_scanning_configuration: ScanningConfiguration { scan_on_push: repository.scan_on_push },
+            image_tag_mutability_exclusion_filters: repository
+                .tag_mutability
+                .filters()
+                .iter()
+                .map(filter)
+                .collect(),
+            image_scanning_configuration: ScanningConfiguration {
+                scan_on_push: repository.scan_on_push,
+            },
             encryption_configuration: EncryptionConfiguration {
                 encryption_type: "AES256".to_owned(),
                 kms_key: None,
@@ -139,6 +170,8 @@ pub(super) struct RepositoryAnswer {
 
 impl RepositoryAnswer {
     pub(super) fn new(repository: &Repository, registry: &Registry, caller: &Caller) -> Self {
-        Self { repository: RepositoryShape::new(repository, registry, caller) }
+        Self {
+            repository: RepositoryShape::new(repository, registry, caller),
+        }
     }
 }

@@ -10,7 +10,8 @@ use super::shapes::{Tag, tag_list, tags};
 use crate::aws::Operation;
 
 fn parse(arn: &str) -> Result<RepositoryArn> {
-    arn.parse().map_err(|e: bonded_model::InvalidArn| Error::InvalidParameter(e.to_string()))
+    arn.parse()
+        .map_err(|e: bonded_model::InvalidArn| Error::InvalidParameter(e.to_string()))
 }
 
 /// The empty answer.
@@ -85,7 +86,8 @@ pub(super) struct ListTagsAnswer {
 impl Operation for ListTagsForResource {
     const NAME: &'static str = "ListTagsForResource";
     const ACTION: Action = Action::new("ecr:ListTagsForResource");
-    const EXAMPLE: &'static str = r#"{"resourceArn":"arn:aws:ecr:us-east-1:111122223333:repository/team/app"}"#;
+    const EXAMPLE: &'static str =
+        r#"{"resourceArn":"arn:aws:ecr:us-east-1:111122223333:repository/team/app"}"#;
     type Target = RepositoryArn;
     type Output = ListTagsAnswer;
 
@@ -94,6 +96,8 @@ impl Operation for ListTagsForResource {
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<RepositoryArn>) -> Result<ListTagsAnswer> {
-        Ok(ListTagsAnswer { tags: tag_list(&allowed.repository()?.tags) })
+        Ok(ListTagsAnswer {
+            tags: tag_list(&allowed.repository()?.tags),
+        })
     }
 }

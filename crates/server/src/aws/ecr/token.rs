@@ -40,13 +40,27 @@ impl Operation for GetAuthorizationToken {
     type Output = AuthorizationAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        if self.registry_ids.as_ref().is_some_and(|ids| !(1..=10).contains(&ids.len())) {
-            return Err(Error::parameter("registryIds", "Member must have length between 1 and 10"));
+        if self
+            .registry_ids
+            .as_ref()
+            .is_some_and(|ids| !(1..=10).contains(&ids.len()))
+        {
+            return Err(Error::parameter(
+                "registryIds",
+                "Member must have length between 1 and 10",
+            ));
         }
-        Ok(Checks::new(Self::ACTION, Everything(caller.account().clone())))
+        Ok(Checks::new(
+            Self::ACTION,
+            Everything(caller.account().clone()),
+        ))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<AuthorizationAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<Everything>,
+    ) -> Result<AuthorizationAnswer> {
         let caller = allowed.caller();
         let token = registry.authorization_token(&allowed).await?;
         let encoded = STANDARD.encode(format!("AWS:{}", token.password.expose()));
@@ -54,9 +68,14 @@ impl Operation for GetAuthorizationToken {
         let data = |account: &AccountId| AuthorizationData {
             authorization_token: encoded.clone(),
             expires_at: token.expires_at.as_seconds_f64(),
-            proxy_endpoint: format!("https://{}", registry.authority(account, caller.region(), caller)),
+            proxy_endpoint: format!(
+                "https://{}",
+                registry.authority(account, caller.region(), caller)
+            ),
         };
         let accounts = self.registry_ids.unwrap_or(own);
-        Ok(AuthorizationAnswer { authorization_data: accounts.iter().map(data).collect() })
+        Ok(AuthorizationAnswer {
+            authorization_data: accounts.iter().map(data).collect(),
+        })
     }
 }

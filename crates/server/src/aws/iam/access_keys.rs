@@ -46,10 +46,17 @@ impl Operation for CreateAccessKey {
     type Output = CreateAccessKeyAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        Ok(Checks::new(Self::ACTION, user(caller, self.user_name.as_deref())?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, self.user_name.as_deref())?,
+        ))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<CreateAccessKeyAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<UserNamed>,
+    ) -> Result<CreateAccessKeyAnswer> {
         let made = registry.create_access_key(&allowed).await?;
         Ok(CreateAccessKeyAnswer {
             access_key: AccessKeyShape {
@@ -82,12 +89,17 @@ impl Operation for UpdateAccessKey {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         access_key_id(&self.access_key_id)?;
-        Ok(Checks::new(Self::ACTION, user(caller, self.user_name.as_deref())?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, self.user_name.as_deref())?,
+        ))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
         let active = matches!(self.status, Status::Active);
-        registry.update_access_key(&allowed, &self.access_key_id, active).await?;
+        registry
+            .update_access_key(&allowed, &self.access_key_id, active)
+            .await?;
         Ok(NoAnswer {})
     }
 }
@@ -109,11 +121,16 @@ impl Operation for DeleteAccessKey {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         access_key_id(&self.access_key_id)?;
-        Ok(Checks::new(Self::ACTION, user(caller, self.user_name.as_deref())?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, self.user_name.as_deref())?,
+        ))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        registry.delete_access_key(&allowed, &self.access_key_id).await?;
+        registry
+            .delete_access_key(&allowed, &self.access_key_id)
+            .await?;
         Ok(NoAnswer {})
     }
 }

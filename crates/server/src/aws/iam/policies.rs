@@ -9,7 +9,11 @@ use crate::aws::Operation;
 
 fn role(caller: &Caller, role_name: &str) -> Result<RoleNamed> {
     let name = name("roleName", role_name, 64)?;
-    Ok(RoleNamed { account: caller.account().clone(), name, path: "/".to_owned() })
+    Ok(RoleNamed {
+        account: caller.account().clone(),
+        name,
+        path: "/".to_owned(),
+    })
 }
 
 /// `PutUserPolicy`.
@@ -31,11 +35,16 @@ impl Operation for PutUserPolicy {
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         name("policyName", &self.policy_name, 128)?;
         document("policyDocument", &self.policy_document)?;
-        Ok(Checks::new(Self::ACTION, user(caller, Some(&self.user_name))?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, Some(&self.user_name))?,
+        ))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        registry.put_inline_policy(&allowed, &self.policy_name, &self.policy_document).await?;
+        registry
+            .put_inline_policy(&allowed, &self.policy_name, &self.policy_document)
+            .await?;
         Ok(NoAnswer {})
     }
 }
@@ -66,10 +75,17 @@ impl Operation for GetUserPolicy {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         name("policyName", &self.policy_name, 128)?;
-        Ok(Checks::new(Self::ACTION, user(caller, Some(&self.user_name))?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, Some(&self.user_name))?,
+        ))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<UserPolicyAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<UserNamed>,
+    ) -> Result<UserPolicyAnswer> {
         let text = registry.inline_policy(&allowed, &self.policy_name).await?;
         Ok(UserPolicyAnswer {
             user_name: allowed.user()?.name.clone(),
@@ -96,11 +112,16 @@ impl Operation for DeleteUserPolicy {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         name("policyName", &self.policy_name, 128)?;
-        Ok(Checks::new(Self::ACTION, user(caller, Some(&self.user_name))?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, Some(&self.user_name))?,
+        ))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        registry.delete_inline_policy(&allowed, &self.policy_name).await?;
+        registry
+            .delete_inline_policy(&allowed, &self.policy_name)
+            .await?;
         Ok(NoAnswer {})
     }
 }
@@ -128,7 +149,9 @@ impl Operation for PutRolePolicy {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<NoAnswer> {
-        registry.put_inline_policy(&allowed, &self.policy_name, &self.policy_document).await?;
+        registry
+            .put_inline_policy(&allowed, &self.policy_name, &self.policy_document)
+            .await?;
         Ok(NoAnswer {})
     }
 }
@@ -162,7 +185,11 @@ impl Operation for GetRolePolicy {
         Ok(Checks::new(Self::ACTION, role(caller, &self.role_name)?))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RolePolicyAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RoleNamed>,
+    ) -> Result<RolePolicyAnswer> {
         let text = registry.inline_policy(&allowed, &self.policy_name).await?;
         Ok(RolePolicyAnswer {
             role_name: allowed.role()?.name.clone(),
@@ -193,7 +220,9 @@ impl Operation for DeleteRolePolicy {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<NoAnswer> {
-        registry.delete_inline_policy(&allowed, &self.policy_name).await?;
+        registry
+            .delete_inline_policy(&allowed, &self.policy_name)
+            .await?;
         Ok(NoAnswer {})
     }
 }

@@ -46,7 +46,10 @@ impl RoleShape {
 
     /// As `GetRole` shows it.
     fn whole(role: &Role) -> Self {
-        Self { max_session_duration: Some(role.max_session_seconds), ..Self::created(role) }
+        Self {
+            max_session_duration: Some(role.max_session_seconds),
+            ..Self::created(role)
+        }
     }
 }
 
@@ -78,7 +81,9 @@ const SESSION_DURATION: u32 = 3600;
 impl CreateRole {
     fn settings(&self) -> Result<RoleSettings> {
         if self.permissions_boundary.is_some() {
-            return Err(Error::Validation("permissions boundaries are not supported yet".to_owned()));
+            return Err(Error::Validation(
+                "permissions boundaries are not supported yet".to_owned(),
+            ));
         }
         let max_session_seconds = self.max_session_duration.unwrap_or(SESSION_DURATION);
         if !(3600..=43_200).contains(&max_session_seconds) {
@@ -86,13 +91,21 @@ impl CreateRole {
                 "1 validation error detected: Value '{max_session_seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
             )));
         }
-        if self.description.as_ref().is_some_and(|text| text.chars().count() > 1000) {
+        if self
+            .description
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > 1000)
+        {
             return Err(Error::Validation(
                 "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000".to_owned(),
             ));
         }
         Ok(RoleSettings {
-            trust_policy: document("assumeRolePolicyDocument", &self.assume_role_policy_document)?.to_owned(),
+            trust_policy: document(
+                "assumeRolePolicyDocument",
+                &self.assume_role_policy_document,
+            )?
+            .to_owned(),
             description: self.description.clone(),
             max_session_seconds,
             tags: tags(&self.tags)?,
@@ -118,13 +131,17 @@ impl Operation for CreateRole {
         Ok(if tags.is_empty() {
             create
         } else {
-            create.and(Action::new("iam:TagRole")).with(of_request_tags(&tags))
+            create
+                .and(Action::new("iam:TagRole"))
+                .with(of_request_tags(&tags))
         })
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
         let made = registry.create_role(&allowed, self.settings()?).await?;
-        Ok(RoleAnswer { role: RoleShape::created(&made) })
+        Ok(RoleAnswer {
+            role: RoleShape::created(&made),
+        })
     }
 }
 
@@ -152,6 +169,8 @@ impl Operation for GetRole {
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
-        Ok(RoleAnswer { role: RoleShape::whole(allowed.role()?) })
+        Ok(RoleAnswer {
+            role: RoleShape::whole(allowed.role()?),
+        })
     }
 }

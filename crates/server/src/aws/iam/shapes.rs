@@ -7,8 +7,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// RFC 3986 unreserved characters stay as they are.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The longest policy document a request may carry, in characters.
 const DOCUMENT_LIMIT: usize = 131_072;
@@ -23,10 +26,16 @@ fn constraint(at: &str, what: &str) -> Error {
 pub(super) fn name(at: &str, text: &str, max: usize) -> Result<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     if text.is_empty() {
-        return Err(constraint(at, "Member must have length greater than or equal to 1"));
+        return Err(constraint(
+            at,
+            "Member must have length greater than or equal to 1",
+        ));
     }
     if text.chars().count() > max {
-        return Err(constraint(at, &format!("Member must have length less than or equal to {max}")));
+        return Err(constraint(
+            at,
+            &format!("Member must have length less than or equal to {max}"),
+        ));
     }
     if text.chars().all(allowed) {
         Ok(text.to_owned())
@@ -58,17 +67,26 @@ pub(super) fn access_key_id(text: &str) -> Result<&str> {
     if (16..=128).contains(&text.len()) && word {
         Ok(text)
     } else {
-        Err(constraint("accessKeyId", "Member must satisfy regular expression pattern: [\\w]{16,128}"))
+        Err(constraint(
+            "accessKeyId",
+            "Member must satisfy regular expression pattern: [\\w]{16,128}",
+        ))
     }
 }
 
 /// Checks the length of a policy document; what it says is judged when it is saved.
 pub(super) fn document<'a>(at: &str, text: &'a str) -> Result<&'a str> {
     if text.is_empty() {
-        return Err(constraint(at, "Member must have length greater than or equal to 1"));
+        return Err(constraint(
+            at,
+            "Member must have length greater than or equal to 1",
+        ));
     }
     if text.chars().count() > DOCUMENT_LIMIT {
-        return Err(constraint(at, "Member must have length less than or equal to 131072"));
+        return Err(constraint(
+            at,
+            "Member must have length less than or equal to 131072",
+        ));
     }
     Ok(text)
 }
@@ -83,10 +101,16 @@ pub(super) fn user(caller: &Caller, user_name: Option<&str>) -> Result<UserNamed
     let named = match user_name {
         Some(text) => name("userName", text, 128)?,
         None => caller.user_name().map(str::to_owned).ok_or_else(|| {
-            Error::Validation("Must specify userName when calling with non-User credentials".to_owned())
+            Error::Validation(
+                "Must specify userName when calling with non-User credentials".to_owned(),
+            )
         })?,
     };
-    Ok(UserNamed { account: caller.account().clone(), name: named, path: "/".to_owned() })
+    Ok(UserNamed {
+        account: caller.account().clone(),
+        name: named,
+        path: "/".to_owned(),
+    })
 }
 
 /// `Tag`.
@@ -101,23 +125,35 @@ pub(super) struct Tag {
 pub(super) fn tags(list: &[Tag]) -> Result<ResourceTags> {
     let mut tags = ResourceTags::new();
     for Tag { key, value } in list {
-        let tag = ResourceTag::new(key.clone(), value.clone()).map_err(|e| Error::Validation(e.to_string()))?;
-        if tags.keys().any(|other| other.to_lowercase() == key.to_lowercase()) {
+        let tag = ResourceTag::new(key.clone(), value.clone())
+            .map_err(|e| Error::Validation(e.to_string()))?;
+        if tags
+            .keys()
+            .any(|other| other.to_lowercase() == key.to_lowercase())
+        {
             return Err(Error::Validation(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+                    .to_owned(),
             ));
         }
         tags.insert(tag.key().to_owned(), tag.value().to_owned());
     }
     if tags.len() > TAGS_LIMIT {
-        return Err(Error::LimitExceeded(format!("Cannot exceed quota for TagsPerResource: {TAGS_LIMIT}")));
+        return Err(Error::LimitExceeded(format!(
+            "Cannot exceed quota for TagsPerResource: {TAGS_LIMIT}"
+        )));
     }
     Ok(tags)
 }
 
 /// The tags of a user or role as a list.
 pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
+    tags.iter()
+        .map(|(key, value)| Tag {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
 }
 
 /// The answer of operations that have none.

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bonded_registry::target::{Everything, UserNamed};
-use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result, User, of_request_tags};
+use bonded_registry::{
+    Action, Allowed, Caller, Checks, Error, Registry, Result, User, of_request_tags,
+};
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{Tag, name, path, tag_list, tags, user};
@@ -38,7 +40,10 @@ impl UserShape {
 
     fn whole(user: &User) -> Self {
         let tags = (!user.tags.is_empty()).then(|| tag_list(&user.tags).into());
-        Self { tags, ..Self::listed(user) }
+        Self {
+            tags,
+            ..Self::listed(user)
+        }
     }
 }
 
@@ -69,7 +74,9 @@ impl Operation for CreateUser {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
         if self.permissions_boundary.is_some() {
-            return Err(Error::Validation("permissions boundaries are not supported yet".to_owned()));
+            return Err(Error::Validation(
+                "permissions boundaries are not supported yet".to_owned(),
+            ));
         }
         let target = UserNamed {
             account: caller.account().clone(),
@@ -81,13 +88,17 @@ impl Operation for CreateUser {
         Ok(if tags.is_empty() {
             create
         } else {
-            create.and(Action::new("iam:TagUser")).with(of_request_tags(&tags))
+            create
+                .and(Action::new("iam:TagUser"))
+                .with(of_request_tags(&tags))
         })
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<UserAnswer> {
         let made = registry.create_user(&allowed, tags(&self.tags)?).await?;
-        Ok(UserAnswer { user: UserShape::whole(&made) })
+        Ok(UserAnswer {
+            user: UserShape::whole(&made),
+        })
     }
 }
 
@@ -106,11 +117,16 @@ impl Operation for GetUser {
     type Output = UserAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        Ok(Checks::new(Self::ACTION, user(caller, self.user_name.as_deref())?))
+        Ok(Checks::new(
+            Self::ACTION,
+            user(caller, self.user_name.as_deref())?,
+        ))
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<UserNamed>) -> Result<UserAnswer> {
-        Ok(UserAnswer { user: UserShape::whole(allowed.user()?) })
+        Ok(UserAnswer {
+            user: UserShape::whole(allowed.user()?),
+        })
     }
 }
 
@@ -154,7 +170,10 @@ impl ListUsers {
 fn read_marker(marker: &str) -> Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let after = text.as_deref().and_then(|text| text.strip_prefix("users-after:")).map(str::to_owned);
+    let after = text
+        .as_deref()
+        .and_then(|text| text.strip_prefix("users-after:"))
+        .map(str::to_owned);
     after.ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))
 }
 
@@ -171,18 +190,31 @@ impl Operation for ListUsers {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         self.page()?;
-        Ok(Checks::new(Self::ACTION, Everything(caller.account().clone())))
+        Ok(Checks::new(
+            Self::ACTION,
+            Everything(caller.account().clone()),
+        ))
     }
 
-    async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<ListUsersAnswer> {
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<Everything>,
+    ) -> Result<ListUsersAnswer> {
         let (after, limit) = self.page()?;
         let prefix = self.path_prefix.as_deref().unwrap_or("/");
         // One more than the page tells whether there is another.
-        let mut users = registry.list_users(&allowed, prefix, after.as_deref(), limit + 1).await?;
+        let mut users = registry
+            .list_users(&allowed, prefix, after.as_deref(), limit + 1)
+            .await?;
         let is_truncated = users.len() > limit as usize;
         users.truncate(limit as usize);
         let marker = users.last().filter(|_| is_truncated).map(write_marker);
         let users: Vec<UserShape> = users.iter().map(UserShape::listed).collect();
-        Ok(ListUsersAnswer { users: users.into(), is_truncated, marker })
+        Ok(ListUsersAnswer {
+            users: users.into(),
+            is_truncated,
+            marker,
+        })
     }
 }

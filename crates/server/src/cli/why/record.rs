@@ -36,9 +36,18 @@ struct Check {
 
 #[derive(Deserialize)]
 struct Explanation {
-    blocked_by: Option<Value>,
+    blocked_by: Option<Blocked>,
     policies: Vec<Policy>,
     additions: Vec<Addition>,
+}
+
+/// What stood in the way: a layer, or a limit of the kind of credential.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Blocked {
+    HardLimit(String),
+    Denied(String),
+    NotAllowed(String),
 }
 
 #[derive(Deserialize)]
@@ -115,10 +124,10 @@ impl Check {
             return;
         };
         if let Some(blocked) = &explanation.blocked_by {
-            lines.push(format!("  blocked by: {}", words(blocked)));
+            lines.push(format!("  {}", blocked.text()));
         }
         for policy in &explanation.policies {
-            lines.push(format!("  {} policy '{}'", policy.layer, policy.label));
+            lines.push(format!("  {}: {}", policy.layer, policy.label));
             lines.extend(policy.statements.iter().map(Statement::line));
         }
         for addition in &explanation.additions {
@@ -131,6 +140,18 @@ impl Check {
         }
         if explanation.additions.is_empty() && explanation.blocked_by.is_some() {
             lines.push("  no addition to the policies shown would allow it".to_owned());
+        }
+    }
+}
+
+impl Blocked {
+    fn text(&self) -> String {
+        match self {
+            Self::HardLimit(limit) => format!("no credential of this kind can do it: {limit}"),
+            Self::Denied(layer) => format!("denied by a statement of the layer '{layer}'"),
+            Self::NotAllowed(layer) => {
+                format!("not allowed by any statement of the layer '{layer}'")
+            }
         }
     }
 }
@@ -265,8 +286,8 @@ mod tests {
             "when   2026-11-22T12:00:00Z",
             "what   ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/a",
             "aws:SourceIp = 10.0.0.1",
-            "blocked by: not allowed identity",
-            "identity policy 'ci'",
+            "not allowed by any statement of the layer 'identity'",
+            "  identity: ci",
             "#1 'Pull' Allow: does not apply: action wants ecr:BatchGetImage, got ecr:PutImage",
             "#2 Allow: does not apply: resource wants arn:aws:ecr:*:*:repository/b, got arn:aws:ecr:",
             "#3 Allow: does not apply: condition StringEquals aws:username wants x, got absent",
@@ -282,7 +303,10 @@ mod tests {
         let text = text(&record(&json!([
             {"Sid": "No", "Effect": "Deny", "Action": "ecr:*", "Resource": "*"},
         ])));
-        assert!(text.contains("blocked by: denied identity"), "{text}");
+        assert!(
+            text.contains("denied by a statement of the layer 'identity'"),
+            "{text}"
+        );
         assert!(text.contains("#1 'No' Deny: applies"), "{text}");
         assert!(
             text.contains("no addition to the policies shown would allow it"),
