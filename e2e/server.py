@@ -219,7 +219,7 @@ class Server:
 
     def create_account(self, account: str) -> Key:
         """Makes an account through the operator's socket; its administrator's key."""
-        done = self.command("account", "create", account, "--data", str(self.data))
+        done = self.command("account", "create", account, "-o", "json", "--data", str(self.data))
         assert done.returncode == 0, done.stderr
         return Key.of_file(done.stdout)
 

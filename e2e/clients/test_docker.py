@@ -58,36 +58,30 @@ def test_docker_pushes_and_pulls_over_tls_with_our_ca(
 
 
 @pytest.mark.usefixtures("certificates")
+@pytest.mark.parametrize("host", ["localhost", HOST])
 def test_docker_shows_awss_sentence_to_whom_is_denied(
-    docker: Docker, image: str, server: Server, account: Account, pusher: User, stranger: User
+    docker: Docker, image: str, server: Server, account: Account, pusher: User, stranger: User, host: str
 ) -> None:
-    repository = account.repository("team/denied")
-    for host in ("localhost", HOST):
-        name = f"{host}:{server.port}/{repository}:v1"
-        docker.login(f"{host}:{server.port}", login_password(server, pusher.key))
-        docker.run("docker", "tag", image, name)
-        docker.run("docker", "push", name)
-        docker.login(f"{host}:{server.port}", login_password(server, stranger.key))
-        # A client may ask for the upload or for a look at the layer first.
-        for command, actions in (
-            ("pull", "BatchGetImage"),
-            ("push", "BatchCheckLayerAvailability|InitiateLayerUpload"),
-        ):
-            said = docker.run("docker", command, name, succeed=False)
-            if command == "push" and "is not authorized" not in said:
-                assert "403 Forbidden" in said, said  # docker shows no body of a denied HEAD
-                continue
-            found = re.search(
-                rf"denied: User: {re.escape(stranger.arn)} is not authorized to perform: (ecr:(?:{actions})) "
-                rf"on resource: {re.escape(account.arn(repository))} because no identity-based policy allows "
-                r"the \1 action \(decision (\S+); run: bonded why \2\)",
-                said,
-            )
-            assert found, said
-            why = server.command("why", found[2], key=account.key)
-            assert why.returncode == 0, why.stderr
-            assert stranger.arn in why.stdout
-        docker.run("docker", "rmi", name)
+    full, empty = account.repository("team/full"), account.repository("team/empty")
+    registry = f"{host}:{server.port}"
+    docker.login(registry, login_password(server, pusher.key))
+    for repository in (full, empty):
+        docker.run("docker", "tag", image, f"{registry}/{repository}:v1")
+    docker.run("docker", "push", f"{registry}/{full}:v1")
+
+    docker.login(registry, login_password(server, stranger.key))
+    for command, repository, action in (("pull", full, "BatchGetImage"), ("push", empty, "InitiateLayerUpload")):
+        said = docker.run("docker", command, f"{registry}/{repository}:v1", succeed=False)
+        sentence = (
+            f"denied: User: {stranger.arn} is not authorized to perform: ecr:{action} on resource: "
+            f"{account.arn(repository)} because no identity-based policy allows the ecr:{action} action"
+        )
+        found = re.search(re.escape(sentence) + r" \(decision (\S+); run: bonded why \1\)", said)
+        assert found, said
+        why = server.command("why", found[1], key=account.key)
+        assert why.returncode == 0, why.stderr
+        assert stranger.arn in why.stdout
+        docker.run("docker", "rmi", f"{registry}/{repository}:v1")
 
 
 def test_docker_pulls_from_another_account_by_its_repository_policy(

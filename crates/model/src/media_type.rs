@@ -57,7 +57,9 @@ impl FromStr for MediaType {
         let names = essence.split_once('/');
         let valid = names.is_some_and(|(a, b)| is_restricted_name(a) && is_restricted_name(b))
             && text.len() <= 255
-            && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/=;\" ".contains(&b));
         if valid {
             Ok(Self(text.to_owned()))
         } else {

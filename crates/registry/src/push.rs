@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, Manifest, Reference, RepositoryArn, Tag};
+use bonded_model::{Digest, InvalidManifest, Manifest, Reference, RepositoryArn, Tag};
 use bonded_store::{
     DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId,
     UploadWriter,
@@ -144,7 +144,11 @@ impl Registry {
         first: Option<u64>,
     ) -> Result<UploadWriter> {
         let repository = allowed.repository()?;
-        let writer = match self.store().open_upload(&repository.id, id).await {
+        let writer = match self
+            .store()
+            .open_upload(&repository.id, id, self.clock().now())
+            .await
+        {
             Err(StoreError::Conflict) => return Err(Error::UploadBusy),
             other => other?.ok_or(Error::UploadNotFound)?,
         };
@@ -172,8 +176,7 @@ impl Registry {
         bytes: &[u8],
     ) -> Result<PushedImage> {
         let repository = allowed.repository()?;
-        let manifest = Manifest::parse(bytes, media_type)
-            .map_err(|e| Error::InvalidManifest(e.to_string()))?;
+        let manifest = Manifest::parse(bytes, media_type).map_err(|e| invalid(&e))?;
         let (digest, tags) = match reference {
             Reference::Tag(tag) => (Digest::sha256(bytes), std::slice::from_ref(tag)),
             Reference::Digest(stated) => {
@@ -216,6 +219,17 @@ impl Registry {
         let repository = allowed.repository()?;
         Ok(self.store().list_tags(&repository.id, after, limit).await?)
     }
+}
+
+/// ECR's text for a manifest it cannot read, which tools know; ours for one it can.
+fn invalid(error: &InvalidManifest) -> Error {
+    let text = match error {
+        InvalidManifest::Syntax(_) => "Invalid JSON syntax".to_owned(),
+        InvalidManifest::TooLarge(_) | InvalidManifest::Member { .. } => error.to_string(),
+    };
+    Error::InvalidManifest(format!(
+        "Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{text}'"
+    ))
 }
 
 fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {

@@ -1,5 +1,7 @@
 //! Each request to the door it is for.
 
+mod lent;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -153,8 +155,16 @@ impl Door for FrontDoor {
         request: Request<hyper::body::Incoming>,
         peer: Peer,
     ) -> Response<ResponseBody> {
-        let request = request.map(|body| body.map_err(|e| e.to_string()).boxed());
-        self.reply(request, peer).await.0
+        // A client that waits for "100 Continue" sends nothing unless its body is read.
+        let waits = request.headers().contains_key(header::EXPECT);
+        let (parts, body) = request.into_parts();
+        let (lent, lender) = lent::lend(body);
+        let body = lent.map_err(|e| e.to_string()).boxed();
+        let reply = self.reply(Request::from_parts(parts, body), peer).await;
+        if !waits {
+            lender.read_rest().await;
+        }
+        reply.0
     }
 }
 

@@ -11,6 +11,7 @@ mod find;
 mod thread;
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -75,14 +76,15 @@ impl AuditLog {
     /// If the log is closed, or the record is longer than [`LINE_LIMIT`] or not one line.
     pub async fn record(&self, at: Timestamp, line: String) -> Result<()> {
         if line.len() > LINE_LIMIT || line.contains('\n') {
-            return Err(StoreError::Database(
-                "an audit record is too long or not one line".to_owned(),
-            ));
+            return Err(StoreError::Io {
+                what: "cannot record a decision".to_owned(),
+                source: io::Error::new(io::ErrorKind::InvalidInput, "not one short line"),
+            });
         }
-        let permit = self.free.acquire().await.map_err(|_| closed())?;
+        let permit = self.free.acquire().await.map_err(|_| StoreError::Closed)?;
         self.queue
             .send(Message::Record(at, line))
-            .map_err(|_| closed())?;
+            .map_err(|_| StoreError::Closed)?;
         permit.forget();
         Ok(())
     }
@@ -122,10 +124,6 @@ impl AuditLog {
             let _ = closed.await;
         }
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::Database("the audit log is closed".to_owned())
 }
 
 /// The file of the UTC day of `at`.

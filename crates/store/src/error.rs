@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Too many transactions met, or no connection came free in time.
     #[error("the database is too busy; try again")]
     Busy,
+    /// [`crate::Store::close`] was called.
+    #[error("the store is closed; start the server again")]
+    Closed,
     /// The database did not answer, or refused a statement.
     #[error("the database failed: {0}; check that it runs and has space, then try again")]
     Database(String),

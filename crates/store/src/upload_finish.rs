@@ -46,8 +46,14 @@ impl Store {
             self.cancel_upload(&repository, &id).await?;
             return Ok(Err(DigestMismatch { calculated: sha256 }));
         }
-        let writer = blocking(move || writer.finish().map(|()| writer)).await?;
-        self.blobs().sync_name(object)?;
+        let store = self.clone();
+        // The writer lives on, and with it its lock, until the row is gone.
+        let end = move || {
+            writer.finish()?;
+            store.blobs().sync_name(object)?;
+            Ok(writer)
+        };
+        let writer = blocking(end).await?;
         if expected.algorithm() == Algorithm::Sha512 {
             let calculated = self.sha512(object, size).await?;
             if calculated != *expected {

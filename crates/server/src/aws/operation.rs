@@ -138,7 +138,11 @@ fn serve<'a, O: Operation>(registry: &'a Registry, caller: &'a Caller, input: Va
             Protocol::Json => Ok(serde_json::to_string(&output).map_err(|e| unwritable(&e))?),
             Protocol::Query => {
                 let root = format!("{}Result", O::NAME);
-                quick_xml::se::to_string_with_root(&root, &output).map_err(|e| unwritable(&e))
+                let text = quick_xml::se::to_string_with_root(&root, &output)
+                    .map_err(|e| unwritable(&e))?;
+                // An operation whose answer has no members has no result element either.
+                let empty = text == format!("<{root}/>");
+                Ok(if empty { String::new() } else { text })
             }
         }
     })

@@ -98,7 +98,7 @@ impl AssumeRole {
         if self
             .policy
             .as_ref()
-            .is_some_and(|policy| policy.chars().count() > 2048)
+            .is_some_and(|policy| policy.chars().count() > POLICY_LIMIT)
         {
             return Err(Error::Validation(
                 "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048".to_owned(),
@@ -243,7 +243,17 @@ struct AssumedRole {
     credentials: Credentials,
     assumed_role_user: AssumedRoleUser,
     #[serde(skip_serializing_if = "Option::is_none")]
+    packed_policy_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     source_identity: Option<String>,
+}
+
+/// The longest inline session policy, in characters.
+const POLICY_LIMIT: usize = 2048;
+
+/// How much of the room for session policies `policy` takes, in percent, rounded up.
+fn packed_size(policy: &str) -> usize {
+    (policy.chars().count() * 100).div_ceil(POLICY_LIMIT)
 }
 
 impl Operation for AssumeRole {
@@ -259,6 +269,7 @@ impl Operation for AssumeRole {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleToAssume>) -> Result<AssumedRole> {
+        let packed_policy_size = self.policy.as_deref().map(packed_size);
         let made = registry.assume_role(&allowed, self.request()?).await?;
         let (session, role) = (made.session, made.role);
         Ok(AssumedRole {
@@ -275,6 +286,7 @@ impl Operation for AssumeRole {
                 session_token: made.token.expose().to_owned(),
                 expiration: session.expires_at.to_string(),
             },
+            packed_policy_size,
             source_identity: session.source_identity,
         })
     }

@@ -3,7 +3,7 @@
 use bonded_model::AccountId;
 use clap::{Args, Subcommand};
 
-use super::print::{self, clean};
+use super::print::{self, Form, clean};
 use super::{DataDirectory, Failure, block_on};
 use crate::operator::{Answer, Request, call};
 
@@ -22,6 +22,10 @@ enum Action {
         #[arg(value_name = "ACCOUNT")]
         account: AccountId,
 
+        /// The form of the output
+        #[arg(short, long, value_name = "FORM", default_value = "text")]
+        output: Form,
+
         #[command(flatten)]
         data: DataDirectory,
     },
@@ -29,7 +33,11 @@ enum Action {
 
 impl AccountCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Action::Create { account, data } = self.action;
+        let Action::Create {
+            account,
+            output,
+            data,
+        } = self.action;
         let data = data.path()?;
         let answer = async {
             let request = Request::CreateAccount(account);
@@ -37,7 +45,16 @@ impl AccountCommand {
         };
         match block_on(answer)? {
             Answer::Created(key) => {
-                let text = serde_json::to_string_pretty(&key).map_err(Failure::failed)?;
+                let text = match output {
+                    Form::Json => serde_json::to_string_pretty(&key).map_err(Failure::failed)?,
+                    Form::Text => format!(
+                        "account {} is made; the key of its user 'administrator', shown this once:\n\
+                         AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}",
+                        key.account,
+                        key.access_key_id,
+                        key.secret_access_key.expose()
+                    ),
+                };
                 print::line(zeroize::Zeroizing::new(text).as_str());
                 Ok(())
             }

@@ -3,6 +3,17 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
+use clap::ValueEnum;
+
+/// The form of a command's output.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// JSON, for programs.
+    Json,
+}
+
 /// The text with control characters, and those that turn the direction of text, escaped: one line
 /// that shows what is there.
 pub(super) fn clean(text: &str) -> String {

@@ -3,11 +3,11 @@
 mod record;
 
 use bonded_registry::Clock;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::print::{self, clean};
+use super::print::{self, Form, clean};
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::{Answer, Client};
 use crate::config::variable;
@@ -33,14 +33,6 @@ pub(super) struct Why {
 
     #[command(flatten)]
     data: DataDirectory,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// For people.
-    Text,
-    /// The record as the server gives it.
-    Json,
 }
 
 impl Why {

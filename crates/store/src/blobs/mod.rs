@@ -129,7 +129,10 @@ impl Blobs {
             }
             opened => (opened, false),
         };
-        let file = file.map_err(io)?;
+        let file = file.map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Conflict,
+            _ => io(e),
+        })?;
         match file.try_lock() {
             Ok(()) => Ok((file, created)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Conflict),

@@ -13,6 +13,7 @@ mod migrate;
 mod postgres;
 mod sqlite;
 mod value;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;

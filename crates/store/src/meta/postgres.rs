@@ -96,6 +96,7 @@ impl Postgres {
         self.0.get().await.map_err(|e| match e {
             PoolError::Backend(e) => error(e),
             PoolError::Timeout(_) => StoreError::Busy,
+            PoolError::Closed => StoreError::Closed,
             other => StoreError::Database(other.to_string()),
         })
     }

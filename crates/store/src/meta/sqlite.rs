@@ -1,28 +1,15 @@
-//! SQLite: one writer thread with group commit, readers inline on the caller's thread.
-//!
-//! Each body runs in a `SAVEPOINT`; up to 256 of them share one `COMMIT`, and so one fsync
-//! (`synchronous=FULL`, unless none of them needs it). A body that fails takes back its own work only. Answers are given after
-//! the commit.
+//! SQLite: one writer thread with group commit (`writer`), readers inline on the caller's thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use rusqlite::{Connection, OpenFlags, ffi};
-use tokio::sync::{mpsc, oneshot};
 
-use super::{Body, Durability, Row, Tx, Value};
+use super::writer::{Writer, run_now};
+use super::{Body, Durability, Row, Value};
 use crate::error::{Result, StoreError};
-
-/// The most bodies in one commit.
-const GROUP: usize = 256;
-
-/// Bodies that may wait for the writer before callers do.
-const QUEUE: usize = 1024;
 
 /// How many connections read. A look-up takes microseconds; this bounds the worker threads that
 /// can be in one at the same time.
@@ -35,19 +22,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENTS: usize = 256;
 
 pub(crate) struct Sqlite {
-    writer: mpsc::Sender<Message>,
+    writer: Writer,
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
 }
 
-enum Message {
-    Run(Box<dyn Job>),
-    Stop(oneshot::Sender<()>),
-}
-
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut writer = connect(path, OpenFlags::default())?;
+        let writer = connect(path, OpenFlags::default())?;
         writer
             .execute_batch("PRAGMA journal_mode = WAL")
             .map_err(error)?;
@@ -56,13 +38,8 @@ impl Sqlite {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             readers.push(Mutex::new(connect(path, flags)?));
         }
-        let (sender, queue) = mpsc::channel(QUEUE);
-        thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || serve(&mut writer, queue))
-            .map_err(StoreError::io("cannot start the writer's thread"))?;
         Ok(Self {
-            writer: sender,
+            writer: Writer::start(writer)?,
             readers,
             next: AtomicUsize::new(0),
         })
@@ -73,19 +50,7 @@ impl Sqlite {
         durability: Durability,
         body: Body<T>,
     ) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        let job = Pending {
-            durability,
-            body,
-            result: None,
-            reply,
-        };
-        let closed = || StoreError::Database("the store is closed".to_owned());
-        self.writer
-            .send(Message::Run(Box::new(job)))
-            .await
-            .map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        self.writer.write(durability, body).await
     }
 
     pub(super) fn read<T>(&self, body: &Body<T>) -> Result<T> {
@@ -114,11 +79,7 @@ impl Sqlite {
     }
 
     pub(super) async fn close(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.writer.send(Message::Stop(done)).await.is_ok() {
-            // An error means that the thread has ended already.
-            let _ = stopped.await;
-        }
+        self.writer.stop().await;
     }
 }
 
@@ -130,131 +91,6 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")
         .map_err(error)?;
     Ok(connection)
-}
-
-/// A body with the place for its answer, whatever its type.
-trait Job: Send {
-    /// When it must be durable.
-    fn durability(&self) -> Durability;
-    /// Runs the body in a savepoint and keeps what it gives.
-    fn run(&mut self, connection: &mut Connection);
-    /// Sends what was kept, or `failure` instead if the commit failed.
-    fn answer(self: Box<Self>, failure: Option<String>);
-}
-
-struct Pending<T> {
-    durability: Durability,
-    body: Body<T>,
-    result: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T: Send> Job for Pending<T> {
-    fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    fn run(&mut self, connection: &mut Connection) {
-        self.result = Some(in_savepoint(&self.body, connection));
-    }
-
-    fn answer(self: Box<Self>, failure: Option<String>) {
-        let result = match (self.result, failure) {
-            (Some(Ok(_)) | None, Some(reason)) => Err(StoreError::Database(reason)),
-            (Some(result), _) => result,
-            (None, None) => Err(StoreError::Database(
-                "the transaction did not run".to_owned(),
-            )),
-        };
-        // Nobody waits any more if the request was dropped; the commit stands.
-        let _ = self.reply.send(result);
-    }
-}
-
-fn in_savepoint<T>(body: &Body<T>, connection: &mut Connection) -> Result<T> {
-    execute(connection, "SAVEPOINT body", &[])?;
-    let result = catch_unwind(AssertUnwindSafe(|| run_now(body, connection)))
-        .unwrap_or_else(|_| Err(StoreError::Database("a transaction panicked".to_owned())));
-    if result.is_err() && !connection.is_autocommit() {
-        execute(connection, "ROLLBACK TO body", &[])?;
-    }
-    if !connection.is_autocommit() {
-        execute(connection, "RELEASE body", &[])?;
-    }
-    result
-}
-
-/// Runs a body to its end: on SQLite nothing in it ever waits.
-fn run_now<T>(body: &Body<T>, connection: &mut Connection) -> Result<T> {
-    body(&mut Tx::Sqlite(connection))
-        .now_or_never()
-        .unwrap_or_else(|| {
-            Err(StoreError::Database(
-                "a transaction waited for something else than the database".to_owned(),
-            ))
-        })
-}
-
-/// The writer thread: takes what is queued, commits it together, answers.
-fn serve(connection: &mut Connection, mut queue: mpsc::Receiver<Message>) {
-    let mut stop = None;
-    while stop.is_none() {
-        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
-        let mut next = queue.blocking_recv();
-        if next.is_none() {
-            return;
-        }
-        while let Some(message) = next {
-            match message {
-                Message::Run(job) => jobs.push(job),
-                Message::Stop(done) => {
-                    stop = Some(done);
-                    break;
-                }
-            }
-            next = (jobs.len() < GROUP)
-                .then(|| queue.try_recv().ok())
-                .flatten();
-        }
-        let failure = commit(connection, &mut jobs).err().map(|e| e.to_string());
-        for job in jobs {
-            job.answer(failure.clone());
-        }
-    }
-    queue.close();
-    if let Some(done) = stop {
-        let _ = done.send(());
-    }
-}
-
-/// Runs `jobs` in one transaction. An error means that none of them was kept.
-fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    // In WAL mode NORMAL means: no fsync at this commit. The next FULL one covers it.
-    let now = jobs.iter().any(|job| job.durability() == Durability::Now);
-    connection
-        .execute_batch(match now {
-            true => "PRAGMA synchronous = FULL",
-            false => "PRAGMA synchronous = NORMAL",
-        })
-        .map_err(error)?;
-    execute(connection, "BEGIN IMMEDIATE", &[])?;
-    for job in jobs {
-        job.run(connection);
-        // A full disk or a failed read makes SQLite take back the whole transaction by itself.
-        if connection.is_autocommit() {
-            return Err(StoreError::Database(
-                "the transaction was taken back by SQLite".to_owned(),
-            ));
-        }
-    }
-    let committed = execute(connection, "COMMIT", &[]);
-    if committed.is_err() && !connection.is_autocommit() {
-        execute(connection, "ROLLBACK", &[])?;
-    }
-    committed.map(|_| ())
 }
 
 pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
@@ -298,122 +134,5 @@ pub(super) fn error(error: rusqlite::Error) -> StoreError {
             StoreError::Corrupt(error.to_string())
         }
         _ => StoreError::Database(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Meta, Step};
-    use super::*;
-
-    fn open(directory: &Path) -> Meta {
-        Meta::open_sqlite(&directory.join("test.db")).unwrap()
-    }
-
-    /// Adds a number, then fails or panics or not.
-    const ADD: Step<(i64, &'static str), ()> = |tx, input| {
-        Box::pin(async move {
-            let (number, end) = &*input;
-            tx.execute("INSERT INTO t (n) VALUES ($1)", &[(*number).into()])
-                .await?;
-            match *end {
-                "error" => Err(StoreError::Conflict),
-                "panic" => panic!("a body that panics"),
-                _ => Ok(()),
-            }
-        })
-    };
-
-    async fn numbers(meta: &Meta) -> Vec<i64> {
-        let rows = meta.all("SELECT n FROM t ORDER BY n", &[]).await.unwrap();
-        rows.into_iter().map(|mut row| row.int().unwrap()).collect()
-    }
-
-    async fn create(meta: &Meta) {
-        let create: Step<(), ()> = |tx, _| {
-            Box::pin(async move { tx.batch("CREATE TABLE t (n BIGINT PRIMARY KEY)").await })
-        };
-        meta.transact((), create).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn bodies_that_fail_or_panic_take_only_themselves_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = open(directory.path());
-        create(&meta).await;
-        let ends = ["", "error", "", "panic", ""];
-        let writes = (0..50_usize).map(|n| meta.transact((n as i64, ends[n % 5]), ADD));
-        let results = futures_util::future::join_all(writes).await;
-        let expected: Vec<i64> = (0..50)
-            .filter(|n| ends[n % 5].is_empty())
-            .map(|n| n as i64)
-            .collect();
-        assert_eq!(numbers(&meta).await, expected);
-        for (n, result) in results.iter().enumerate() {
-            assert_eq!(result.is_ok(), ends[n % 5].is_empty());
-        }
-        let again = meta.transact((0, ""), ADD).await;
-        assert!(matches!(again, Err(StoreError::Conflict)));
-    }
-
-    #[tokio::test]
-    async fn a_failed_commit_is_an_error_for_every_body_in_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = open(directory.path());
-        create(&meta).await;
-        let deferred: Step<(), ()> = |tx, _| {
-            Box::pin(async move {
-                tx.batch(
-                    "CREATE TABLE child (n BIGINT REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)",
-                )
-                .await
-            })
-        };
-        meta.transact((), deferred).await.unwrap();
-        let orphan: Step<(), ()> =
-            |tx, _| Box::pin(async move { tx.batch("INSERT INTO child VALUES (99)").await });
-        // Both are queued before the writer's thread runs, or the first alone: either way what is
-        // answered with `Ok` is there and the rest is not.
-        let (first, second) = tokio::join!(meta.transact((1, ""), ADD), meta.transact((), orphan));
-        assert!(second.is_err());
-        assert_eq!(numbers(&meta).await.len(), usize::from(first.is_ok()));
-        meta.transact((2, ""), ADD).await.unwrap();
-        assert!(numbers(&meta).await.contains(&2));
-    }
-
-    #[tokio::test]
-    async fn a_body_that_waits_for_something_else_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = open(directory.path());
-        let wait: Step<(), ()> = |_, _| {
-            Box::pin(async {
-                tokio::task::yield_now().await;
-                Ok(())
-            })
-        };
-        let waited = meta.transact((), wait).await;
-        assert!(matches!(waited, Err(StoreError::Database(_))));
-    }
-
-    #[tokio::test]
-    async fn a_read_sees_what_was_answered_and_cannot_write() {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = open(directory.path());
-        create(&meta).await;
-        for n in 0..20 {
-            meta.transact_soon((n, ""), ADD).await.unwrap();
-            assert_eq!(numbers(&meta).await.len() as i64, n + 1);
-        }
-        let insert: Body<u64> = Box::new(|tx| {
-            Box::pin(async move { tx.execute("INSERT INTO t (n) VALUES (99)", &[]).await })
-        });
-        assert!(meta.read(insert).await.is_err());
-        let mode = meta
-            .all("PRAGMA journal_mode", &[])
-            .await
-            .unwrap()
-            .remove(0)
-            .text();
-        assert_eq!(mode.unwrap(), "wal");
     }
 }
