@@ -35,7 +35,7 @@ class Key:
 
     @classmethod
     def of_file(cls, text: str) -> Self:
-        """From administrator.json, or what `bonded account create` prints."""
+        """From administrator.json, or what `bonded account create -o json` prints."""
         members = json.loads(text)
         return cls(members["AccessKeyId"], members["SecretAccessKey"], members["Account"])
 

@@ -156,7 +156,12 @@ impl Registry {
                     &request, facts, &decision, &sides, resource,
                 ));
                 if decision.outcome != Outcome::Allow {
-                    let sentence = bonded_iam::sentence(&request, &decision);
+                    // An existing user's path must not be learnt from a denial.
+                    let told = Request {
+                        resource: resource.told.clone(),
+                        ..request
+                    };
+                    let sentence = bonded_iam::sentence(&told, &decision);
                     record.denied(&sentence);
                     self.record(&record).await?;
                     return Err(Error::Denied(Denied {

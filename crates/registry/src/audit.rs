@@ -6,6 +6,7 @@
 
 use bonded_iam::{Decision, Outcome, Principal, Request};
 use bonded_model::Timestamp;
+use bonded_store::LINE_LIMIT;
 use serde::{Deserialize, Serialize};
 
 use crate::Registry;
@@ -84,10 +85,23 @@ impl DecisionRecord {
         self.denied = Some(sentence.to_owned());
     }
 
-    /// One line of JSON.
+    /// One line of JSON. A record of many checks that would be too long keeps the context of the
+    /// last one only, which is the one that can have been denied.
     pub(crate) fn to_line(&self) -> String {
         // Maps with text keys and plain members cannot fail to serialize.
-        serde_json::to_string(self).unwrap_or_default()
+        let line = |record: &Self| serde_json::to_string(record).unwrap_or_default();
+        let whole = line(self);
+        if whole.len() <= LINE_LIMIT {
+            return whole;
+        }
+        let mut short = self.clone();
+        let allowed = short.checks.len().saturating_sub(1);
+        short
+            .checks
+            .iter_mut()
+            .take(allowed)
+            .for_each(|check| check.context.clear());
+        line(&short)
     }
 }
 

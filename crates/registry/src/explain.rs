@@ -85,6 +85,7 @@ impl Judged for DecisionNamed {
         }];
         Ok(vec![Resource {
             arn: "*".to_owned(),
+            told: "*".to_owned(),
             account,
             policies,
             context: ContextFacts::new(),

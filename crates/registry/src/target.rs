@@ -21,6 +21,8 @@ pub trait Target: sealed::Judged {}
 pub(crate) struct Resource {
     /// Its ARN, or `*`.
     pub(crate) arn: String,
+    /// What a denial calls it: the ARN as far as the request itself names it.
+    pub(crate) told: String,
     /// The account that owns it.
     pub(crate) account: AccountId,
     /// The policies attached to it.
@@ -70,6 +72,7 @@ fn repository_resource(
     }
     Ok(Resource {
         arn: arn.to_string(),
+        told: arn.to_string(),
         account: arn.account.clone(),
         policies,
         context: facts,
@@ -150,6 +153,7 @@ impl Judged for Repositories {
         if let Range::All(account, region) = &self.0 {
             return Ok(vec![Resource {
                 arn: format!("arn:aws:ecr:{region}:{account}:repository/*"),
+                told: format!("arn:aws:ecr:{region}:{account}:repository/*"),
                 account: account.clone(),
                 policies: Vec::new(),
                 context: ContextFacts::new(),
@@ -179,6 +183,7 @@ impl Judged for Everything {
     fn resources(&self, (): &(), _: &Registry) -> Result<Vec<Resource>> {
         Ok(vec![Resource {
             arn: "*".to_owned(),
+            told: "*".to_owned(),
             account: self.0.clone(),
             policies: Vec::new(),
             context: ContextFacts::new(),
@@ -249,14 +254,13 @@ impl Judged for UserNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let new = || {
-            format!(
-                "arn:aws:iam::{}:user{}{}",
-                self.account, self.path, self.name
-            )
-        };
+        let told = format!(
+            "arn:aws:iam::{}:user{}{}",
+            self.account, self.path, self.name
+        );
         Ok(vec![Resource {
-            arn: found.as_ref().map_or_else(new, User::arn),
+            arn: found.as_ref().map_or_else(|| told.clone(), User::arn),
+            told,
             account: self.account.clone(),
             policies: Vec::new(),
             context: found.as_ref().map_or_else(ContextFacts::new, |user| {
@@ -291,14 +295,13 @@ impl Judged for RoleNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let new = || {
-            format!(
-                "arn:aws:iam::{}:role{}{}",
-                self.account, self.path, self.name
-            )
-        };
+        let told = format!(
+            "arn:aws:iam::{}:role{}{}",
+            self.account, self.path, self.name
+        );
         Ok(vec![Resource {
-            arn: found.as_ref().map_or_else(new, Role::arn),
+            arn: found.as_ref().map_or_else(|| told.clone(), Role::arn),
+            told,
             account: self.account.clone(),
             policies: Vec::new(),
             context: found.as_ref().map_or_else(ContextFacts::new, |role| {
@@ -346,6 +349,7 @@ impl Judged for RoleToAssume {
         }
         Ok(vec![Resource {
             arn: self.arn.clone(),
+            told: self.arn.clone(),
             account: self.account.clone(),
             policies,
             context: facts,

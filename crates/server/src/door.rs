@@ -15,6 +15,9 @@ use ipnet::IpNet;
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::{aws, oci};
 
+/// How much of a `User-Agent` header conditions and records see, in characters.
+const USER_AGENT_LIMIT: usize = 1024;
+
 /// A request's body, whatever carried it.
 pub(crate) type RequestBody = http_body_util::combinators::BoxBody<Bytes, String>;
 
@@ -180,7 +183,9 @@ impl Head {
     pub(crate) fn facts(&self, region: bonded_model::Region) -> Facts {
         Facts {
             source_ip: self.source_ip,
-            user_agent: self.header(header::USER_AGENT).map(str::to_owned),
+            user_agent: self
+                .header(header::USER_AGENT)
+                .map(|text| text.chars().take(USER_AGENT_LIMIT).collect()),
             secure_transport: self.secure,
             region,
             authority: self.authority.clone(),

@@ -235,7 +235,7 @@ pub(crate) fn found(changed: u64) -> Result<()> {
     Ok(())
 }
 
-/// A `LIMIT` of at most [`PAGE_LIMIT`].
+/// A `LIMIT` of at most one more than [`PAGE_LIMIT`]: that one tells whether another page follows.
 pub(crate) fn page(limit: u32) -> Value {
-    limit.min(PAGE_LIMIT as u32).into()
+    limit.min(PAGE_LIMIT as u32 + 1).into()
 }

@@ -27,9 +27,10 @@ fn administrator(account: &AccountId, n: usize) -> NewAdministrator {
 fn of_racing_bootstraps_exactly_one_makes_the_administrator() {
     on_each_engine(|site| async move {
         let stores = join_all((0..2).map(|_| site.reopen())).await;
-        let account: AccountId = ACCOUNT.parse().unwrap();
         let racers = (0..8).map(|n| {
-            let (store, account) = (stores[n % 2].clone(), account.clone());
+            let store = stores[n % 2].clone();
+            // Each would make an account of its own: only the first of all may come to be.
+            let account: AccountId = format!("{n:012}").parse().unwrap();
             tokio::spawn(async move {
                 let administrator = administrator(&account, n);
                 let change = change(&format!("bootstrap-{n}"));

@@ -300,3 +300,36 @@ fn equal_pushes_at_the_same_time_all_succeed() {
         assert_eq!(site.objects().len(), 1);
     });
 }
+
+#[test]
+fn opening_an_upload_while_it_ends_does_not_touch_the_object() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        for n in 0..40_u8 {
+            let bytes = vec![n; 100_000];
+            let id = start(&store, &app.id).await;
+            let mut writer = open(&store, &app.id, &id).await;
+            writer.write(&bytes).unwrap();
+            let intruders = (0..3).map(|_| {
+                let (store, repository, id) = (store.clone(), app.id.clone(), id.clone());
+                tokio::spawn(async move {
+                    // Refused while the writer has it, then gone.
+                    while store.open_upload(&repository, &id, NOW).await.is_err() {
+                        tokio::task::yield_now().await;
+                    }
+                })
+            });
+            let intruders: Vec<_> = intruders.collect();
+            let (digest, change) = (Digest::sha256(&bytes), change(&id.to_string()));
+            let ended = store
+                .finish_upload(writer, &digest, NOW, NOW, &change)
+                .await;
+            let layer = ended.unwrap().unwrap();
+            for intruder in intruders {
+                intruder.await.unwrap();
+            }
+            assert!(read(&store, &layer, 0..layer.size).await.unwrap() == bytes);
+        }
+    });
+}
