@@ -10,7 +10,7 @@ use crate::meta::{Row, Tx};
 /// no change without its record and no record of a change that did not happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The decision's id, unique.
+    /// The decision's id. A second change with the same id is a [`crate::StoreError::Conflict`].
     pub id: String,
     /// When the decision was made.
     pub at: Timestamp,
