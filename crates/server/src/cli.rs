@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod account;
+mod advisories;
 mod config;
 mod policy;
 mod print;
@@ -30,6 +31,7 @@ enum Command {
     Config(config::ConfigCommand),
     Account(account::AccountCommand),
     Policy(policy::PolicyCommand),
+    Advisories(advisories::AdvisoriesCommand),
     Why(why::Why),
 }
 
@@ -78,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Policy(command) => command.run(),
+        Command::Advisories(command) => command.run(),
         Command::Why(command) => command.run(),
     };
     match done {

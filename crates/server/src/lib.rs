@@ -1,6 +1,6 @@
 //! The `bonded` binary: front doors, configuration, command line.
 //!
-//! [`door`] takes each request from [`listen`] to the door it is for: [`oci`] (`/v2/`) or [`aws`]
+//! `door` takes each request from `listen` to the door it is for: [`oci`] (`/v2/`) or [`aws`]
 //! (`POST /`). Both authenticate by `authn`, parse to types, have the registry authorize, and give
 //! the use case's answer or error its wire form. No HTTP type goes beyond this crate.
 

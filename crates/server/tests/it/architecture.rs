@@ -15,13 +15,14 @@ const ARROWS: [(&str, &[&str]); 6] = [
         "bonded-registry",
         &["bonded-model", "bonded-iam", "bonded-scan", "bonded-store"],
     ),
-    // `store` for its settings, which `serve` fills in.
+    // `store` for its settings, which `serve` fills in; `scan` for commands that work on files.
     (
         "bonded-server",
         &[
             "bonded-model",
             "bonded-iam",
             "bonded-registry",
+            "bonded-scan",
             "bonded-store",
         ],
     ),

@@ -1,0 +1,96 @@
+//! `bonded advisories`: what scanning knows, without a server.
+
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use bonded_scan::{TableTotals, VersionOrder, check_table};
+use clap::{Args, Subcommand};
+
+use super::print::{self, clean};
+use super::{Failure, Status};
+
+/// Work on vulnerability advisories without a server
+#[derive(Args)]
+pub(super) struct AdvisoriesCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Print the order of two versions, or check a table of them
+    Compare(Compare),
+}
+
+#[derive(Args)]
+struct Compare {
+    /// Where the versions come from, as OSV names it: Debian:12, PyPI, npm, …; or the short name
+    /// of an order: deb, pep440, …
+    #[arg(required_unless_present = "file")]
+    ecosystem: Option<VersionOrder>,
+
+    /// A version
+    #[arg(required_unless_present = "file", allow_hyphen_values = true)]
+    a: Option<String>,
+
+    /// Another
+    #[arg(required_unless_present = "file", allow_hyphen_values = true)]
+    b: Option<String>,
+
+    /// Check the rows of a table: ecosystem, two versions and -1, 0 or 1, separated by tabs
+    #[arg(long, value_name = "TSV", conflicts_with = "ecosystem")]
+    file: Option<PathBuf>,
+}
+
+impl AdvisoriesCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let Action::Compare(compare) = self.action;
+        match (compare.file, compare.ecosystem, compare.a, compare.b) {
+            (Some(file), ..) => check(&file),
+            (None, Some(order), Some(a), Some(b)) => print_order(order, &a, &b),
+            _ => Err(Failure::usage(
+                "give an ecosystem and two versions, or '--file' and a table",
+            )),
+        }
+    }
+}
+
+fn print_order(order: VersionOrder, a: &str, b: &str) -> Result<(), Failure> {
+    let sign = match order.compare(a, b).map_err(Failure::failed)? {
+        Ordering::Less => '<',
+        Ordering::Equal => '=',
+        Ordering::Greater => '>',
+    };
+    print::line(clean(&format!("{a} {sign} {b}")));
+    Ok(())
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
+    let unreadable = |error| {
+        Failure::usage(format!(
+            "cannot read the table '{}': {error}",
+            file.display()
+        ))
+    };
+    let opened = File::open(file).map_err(unreadable)?;
+    if opened.metadata().map_err(unreadable)?.is_dir() {
+        return Err(unreadable(ErrorKind::IsADirectory.into()));
+    }
+    let mut totals = TableTotals::default();
+    for row in check_table(BufReader::new(opened)) {
+        totals.count(&row);
+        if !row.is_passed() {
+            print::line(clean(&row.to_string()));
+        }
+    }
+    print::line(totals);
+    match totals.failed {
+        0 => Ok(()),
+        _ => Err(Failure {
+            status: Status::Failed,
+            message: None,
+        }),
+    }
+}
