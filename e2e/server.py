@@ -77,7 +77,7 @@ class Server:
     def spawn(self, listen: str = "127.0.0.1:0") -> subprocess.Popen[bytes]:
         """Starts the process and does not wait for it to listen."""
         if not BINARY.exists():
-            raise FileNotFoundError(f"{BINARY} is missing; run: cargo build -p bonded-server")
+            raise FileNotFoundError(f"{BINARY} is missing; run: cargo build")
         self.home.mkdir(parents=True, exist_ok=True)
         self.keyring.parent.mkdir(parents=True, exist_ok=True)
         arguments = ["serve", "--data", self.data, "--keyring", self.keyring, "--listen", listen, *self._options]
