@@ -48,8 +48,7 @@ class Key:
 
 
 class Server:
-    """A server with its own data directory and key ring under `home`. `prefix` is put before its command line, to run
-    it in a namespace; `options` after."""
+    """A server with its own data directory and key ring under `home`; `options` are put after its command line."""
 
     def __init__(
         self,
@@ -58,7 +57,6 @@ class Server:
         database: str | None = None,
         keyring: Path | None = None,
         options: Sequence[str] = (),
-        prefix: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.data = home / "data"
@@ -67,7 +65,6 @@ class Server:
         self.log = home / "server.log"
         self._output = home / "server.out"
         self._options = [*(["--database", database] if database else []), *options]
-        self._prefix = list(prefix)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._clients: dict[tuple[str, Key, bool], BaseClient] = {}
@@ -83,7 +80,7 @@ class Server:
         arguments = ["serve", "--data", self.data, "--keyring", self.keyring, "--listen", listen, *self._options]
         with self._output.open("wb") as output, self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, BINARY, *arguments],
+                [BINARY, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
@@ -194,7 +191,7 @@ class Server:
     def command(self, *arguments: str, key: Key | None = None) -> subprocess.CompletedProcess[str]:
         """Runs `bonded ARGUMENTS` with the credentials `key`, as a person at a shell would."""
         return subprocess.run(
-            [*self._prefix, BINARY, *arguments],
+            [BINARY, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

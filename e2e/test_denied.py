@@ -226,9 +226,49 @@ def test_why_finds_a_decision_of_aws_doors_too(account: Account, repository: str
 
 
 def test_why_of_an_unknown_decision_ends_with_not_found(account: Account) -> None:
-    why = account.server.command("why", "0123456789abcdef", key=account.key)
+    unknown = "019b0000000123456789abcd"
+    why = account.server.command("why", unknown, key=account.key)
     assert why.returncode == 4, why.stdout + why.stderr
-    assert "0123456789abcdef" in why.stderr
+    assert unknown in why.stderr
+
+
+def test_why_tells_the_powerless_nothing_of_the_repository(account: Account) -> None:
+    policy = document(
+        {"Sid": "Hidden", "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"},
+    )
+    name = account.repository(policy=policy)
+    account.ecr.tag_resource(resourceArn=account.arn(name), tags=[{"Key": "env", "Value": "CANARY"}])
+    user = account.user("powerless", allow(LOGIN))
+
+    def explained(repository: str) -> str:
+        denied = error(account.server.push_and_pull(user.key).pull(repository, "v1"))[2]
+        why = account.server.command("why", decision_of(denied), key=user.key)
+        assert why.returncode == 0, why.stderr
+        text = why.stdout.replace(decision_of(denied), "ID").replace(repository, "NAME")
+        return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|EpochTime = \d+|UserAgent = .*", "", text)
+
+    assert explained(name) == explained(account.unique("absent"))
+    assert "CANARY" not in explained(name)
+
+
+def test_why_shows_no_trust_policy_to_the_powerless(account: Account) -> None:
+    trust = document(
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": account.id},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": "CANARY"}},
+        }
+    )
+    role = account.unique("ops")
+    arn = account.iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    user = account.user("powerless")
+    with refused("AccessDenied") as denied:
+        account.server.client("sts", user.key).assume_role(RoleArn=arn, RoleSessionName="session")
+    why = account.server.command("why", decision_of(denied.message), key=user.key)
+    assert why.returncode == 0, why.stderr
+    assert "CANARY" not in why.stdout
+    assert "ExternalId" not in why.stdout
 
 
 def test_why_shows_another_account_only_its_own_side(account: Account, other: Account) -> None:

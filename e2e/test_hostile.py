@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from account import LOGIN, Account, allow
-from oci import V2, digest, manifest
+from oci import V2, manifest
 from raw import ECR_TARGET, FORM, JSON, Answer, message, post, send, signed_headers
 from server import Key, Server
 
@@ -63,7 +63,7 @@ def code(answer: Answer) -> str:
         b'{"nextToken": {"a": 1}}',
         b'{"a":' * 5_000,
         b"[" * 100_000,
-        b'{"repositoryNames": ["' + b"a" * 1_000_000 + b'"]}',
+        b'{"repositoryNames": ["' + b"a" * 100_000 + b'"]}',
         b'{"repositoryNames": ["\\u0000"]}',
         b'{"repositoryNames": ["\\ud800"]}',
     ],
@@ -424,14 +424,15 @@ def test_no_secret_reaches_the_log_or_the_data_directory(server: Server, account
         "a token in Basic": base64.b64encode(f"AWS:{password}".encode())[:-4],
         "the administrator's secret key": server.administrator.secret.encode(),
     }
+    root_keys = re.findall(rb"[A-Za-z0-9+/_=-]{32,}", server.keyring.read_bytes())
+    assert root_keys
     shown = server.data / "administrator.json"
     files = [path for path in server.data.rglob("*") if path.is_file() and path != shown] + [server.log]
-    assert len(files) > 5
-    for file in files:
-        contents = file.read_bytes()
+    contents = {file: file.read_bytes() for file in files}
+    assert sum(map(len, contents.values())) > 2 * len(layer), "the layers are not where this test looks for them"
+    assert b"request refused" in contents[server.log]
+    for file, content in contents.items():
         for what, secret in secrets.items():
-            assert secret not in contents, f"{what} stands in {file}"
-    ring = server.keyring.read_bytes()
-    for file in files:
-        for word in re.findall(rb"[A-Za-z0-9+/_=-]{32,}", ring):
-            assert word not in file.read_bytes(), f"a root key stands in {file}"
+            assert secret not in content, f"{what} stands in {file}"
+        for root_key in root_keys:
+            assert root_key not in content, f"a root key stands in {file}"

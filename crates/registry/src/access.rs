@@ -28,7 +28,7 @@ use crate::Registry;
 use crate::audit::{CheckRecord, DecisionRecord};
 use crate::caller::{Caller, Identity};
 use crate::compiled::Labelled;
-use crate::context::{self, ContextFacts, Fact};
+use crate::context::{self, ContextFacts};
 use crate::error::{Denied, Error, Result};
 use crate::random;
 use crate::target::sealed::Judged as _;
@@ -152,9 +152,8 @@ impl Registry {
                 let mut facts = context_of(caller, resource);
                 facts.extend(own.clone());
                 let (request, decision) = sides.decide(caller, action, resource, &facts);
-                record.checks.push(CheckRecord::new(
-                    &request, facts, &decision, &sides, resource,
-                ));
+                let check = CheckRecord::new(&request, own.clone(), &decision, &sides, resource);
+                record.checks.push(check);
                 if decision.outcome != Outcome::Allow {
                     // An existing user's path must not be learnt from a denial.
                     let told = Request {
@@ -248,9 +247,7 @@ impl Registry {
 /// The context keys that caller and resource bring to every check.
 fn context_of(caller: &Caller, resource: &Resource) -> ContextFacts {
     let mut facts = context::of_caller(caller);
-    let account = Fact::One(resource.account.to_string());
-    facts.insert("aws:ResourceAccount".to_owned(), account);
-    facts.extend(resource.context.clone());
+    facts.extend(resource.facts());
     facts
 }
 

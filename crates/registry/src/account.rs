@@ -40,6 +40,14 @@ impl Registry {
         }
     }
 
+    /// Whether there is one account only.
+    ///
+    /// # Errors
+    /// Rows cannot be read.
+    pub async fn has_one_account(&self) -> Result<bool> {
+        Ok(self.store().list_accounts().await?.len() == 1)
+    }
+
     /// Makes `account` if no account exists at all.
     pub(crate) async fn bootstrap(
         &self,

@@ -13,7 +13,7 @@ use crate::Registry;
 use crate::access::CallerPolicies;
 use crate::caller::{Caller, Identity};
 use crate::compiled::Labelled;
-use crate::context::ContextFacts;
+use crate::context::{self, ContextFacts};
 use crate::error::{Error, Result};
 use crate::target::Resource;
 
@@ -27,6 +27,8 @@ pub struct DecisionRecord {
     pub(crate) access_key_id: String,
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
+    /// The context keys of the caller, which every check has.
+    pub(crate) context: ContextFacts,
     /// The checks in order; only the last one can have been denied.
     pub(crate) checks: Vec<CheckRecord>,
     /// AWS's sentence, if it was denied.
@@ -51,7 +53,10 @@ pub(crate) struct CheckRecord {
     pub(crate) action: String,
     pub(crate) resource: String,
     pub(crate) resource_account: String,
-    pub(crate) context: ContextFacts,
+    /// The context keys that the request brings to this check.
+    pub(crate) request_context: ContextFacts,
+    /// Those of the resource: not for everybody who may know of the decision.
+    pub(crate) resource_context: ContextFacts,
     pub(crate) identity_policies: Vec<PolicyReference>,
     pub(crate) resource_policies: Vec<PolicyReference>,
     /// `null` if no session policy was passed.
@@ -76,6 +81,7 @@ impl DecisionRecord {
             access_key_id: caller.key_id().to_owned(),
             source_ip: facts.source_ip.to_string(),
             user_agent: facts.user_agent.clone(),
+            context: context::of_caller(caller),
             checks: Vec::new(),
             denied: None,
         }
@@ -85,8 +91,8 @@ impl DecisionRecord {
         self.denied = Some(sentence.to_owned());
     }
 
-    /// One line of JSON. A record of many checks that would be too long keeps the context of the
-    /// last one only, which is the one that can have been denied.
+    /// One line of JSON. A record of many checks that would be too long keeps the resource's context
+    /// of the last one only, which is the one that can have been denied.
     pub(crate) fn to_line(&self) -> String {
         // Maps with text keys and plain members cannot fail to serialize.
         let line = |record: &Self| serde_json::to_string(record).unwrap_or_default();
@@ -100,7 +106,7 @@ impl DecisionRecord {
             .checks
             .iter_mut()
             .take(allowed)
-            .for_each(|check| check.context.clear());
+            .for_each(|check| check.resource_context.clear());
         line(&short)
     }
 }
@@ -141,7 +147,7 @@ impl PrincipalRecord {
 impl CheckRecord {
     pub(crate) fn new(
         request: &Request,
-        context: ContextFacts,
+        request_context: ContextFacts,
         decision: &Decision,
         sides: &CallerPolicies,
         resource: &Resource,
@@ -152,7 +158,8 @@ impl CheckRecord {
             action: request.action.clone(),
             resource: request.resource.clone(),
             resource_account: request.resource_account.clone(),
-            context,
+            request_context,
+            resource_context: resource.facts(),
             identity_policies: references(&sides.identity),
             resource_policies: references(&resource.policies),
             session_policies: sides.session.as_deref().map(references),

@@ -2,12 +2,12 @@
 //!
 //! The recorded inputs are evaluated again with the very policy versions that decided. Each side
 //! sees its own half: the caller's account the identity policies, the resource's account the
-//! resource policies, and these only for whoever may read them (security.md, "`why` across
-//! accounts").
+//! policies and facts of the resource, and these only for whoever may read them by other
+//! operations (security.md, "`why` across accounts").
 
 use std::sync::Arc;
 
-use bonded_iam::{Explanation, NamedPolicy, Policy, Request, Side};
+use bonded_iam::{NamedPolicy, Policy, Request, Side};
 use bonded_model::{AccountId, RepositoryArn};
 use bonded_store::{Holder, StoreError};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use crate::compiled::Labelled;
 use crate::context::{self, ContextFacts};
 use crate::error::{Error, Result};
 use crate::target::sealed::Judged;
-use crate::target::{Resource, Target};
+use crate::target::{Resource, RoleNamed, Target, UserNamed};
 
 /// A decision by its id.
 ///
@@ -107,15 +107,7 @@ impl Registry {
             .ok_or_else(|| Error::DecisionNotFound(allowed.target().id.clone()))?;
         let mut checks = Vec::with_capacity(record.checks.len());
         for check in &record.checks {
-            let explanation = self.explain_check(record, check, allowed.caller()).await?;
-            checks.push(json!({
-                "action": check.action,
-                "resource": check.resource,
-                "resourceAccount": check.resource_account,
-                "context": check.context,
-                "outcome": if check.allowed { "allowed" } else { "denied" },
-                "explanation": explanation,
-            }));
+            checks.push(self.explain_check(record, check, allowed.caller()).await?);
         }
         Ok(json!({
             "id": record.id,
@@ -130,34 +122,53 @@ impl Registry {
         }))
     }
 
+    /// One check as the asker may see it. Who may not see the resource's half gets what an absent
+    /// resource would have given: no policy and no fact of it takes part.
     async fn explain_check(
         &self,
         record: &DecisionRecord,
         check: &CheckRecord,
         asker: &Caller,
-    ) -> Result<Option<Explanation>> {
+    ) -> Result<Value> {
+        let caller_half = asker.account().as_str() == record.principal.account;
+        let resource_half = asker.account().as_str() == check.resource_account
+            && self.may_read(asker, &check.resource).await?;
         let sides = CallerPolicies {
             identity: self.recorded_policies(&check.identity_policies).await?,
             session: self.recorded_session_policies(record, check).await?,
         };
-        let resource = self.recorded_policies(&check.resource_policies).await?;
+        let mut resource = Vec::new();
+        let mut facts = record.context.clone();
+        if !caller_half {
+            facts.retain(|key, _| !key.starts_with("aws:PrincipalTag/"));
+        }
+        facts.extend(check.request_context.clone());
+        if resource_half {
+            resource = self.recorded_policies(&check.resource_policies).await?;
+            facts.extend(check.resource_context.clone());
+        }
         let request = Request {
             principal: record.principal.to_engine(),
             action: check.action.clone(),
             resource: check.resource.clone(),
             resource_account: check.resource_account.clone(),
-            context: context::to_engine(&check.context),
+            context: context::to_engine(&facts),
         };
         let explanation = bonded_iam::explain(&request, &sides.with(&resource));
-        let identity_half = asker.account().as_str() == record.principal.account;
-        let resource_half = asker.account().as_str() == check.resource_account
-            && self.may_read_policy_of(asker, &check.resource).await?;
-        Ok(match (identity_half, resource_half) {
+        let explanation = match (caller_half, resource_half) {
             (true, true) => Some(explanation),
             (true, false) => Some(explanation.half(Side::Caller)),
             (false, true) => Some(explanation.half(Side::Resource)),
             (false, false) => None,
-        })
+        };
+        Ok(json!({
+            "action": check.action,
+            "resource": check.resource,
+            "resourceAccount": check.resource_account,
+            "context": explanation.is_some().then_some(facts).unwrap_or_default(),
+            "outcome": if check.allowed { "allowed" } else { "denied" },
+            "explanation": explanation,
+        }))
     }
 
     async fn recorded_policies(&self, references: &[PolicyReference]) -> Result<Vec<Labelled>> {
@@ -199,13 +210,43 @@ impl Registry {
         }
     }
 
-    /// Whether the asker may read the repository's policy through ECR; not recorded, for nothing
-    /// is given away by the answer alone.
-    async fn may_read_policy_of(&self, asker: &Caller, resource: &str) -> Result<bool> {
-        let Ok(arn) = resource.parse::<RepositoryArn>() else {
-            return Ok(true);
-        };
-        self.permits(asker, Action::new("ecr:GetRepositoryPolicy"), &arn)
-            .await
+    /// Whether the asker may read what is attached to the resource, its policy and its tags, by
+    /// the operations that show them. Not recorded: it is no request of the asker's.
+    async fn may_read(&self, asker: &Caller, resource: &str) -> Result<bool> {
+        if let Ok(arn) = resource.parse::<RepositoryArn>() {
+            let policy = Action::new("ecr:GetRepositoryPolicy");
+            let tags = Action::new("ecr:ListTagsForResource");
+            return Ok(
+                self.permits(asker, policy, &arn).await? && self.permits(asker, tags, &arn).await?
+            );
+        }
+        let account = asker.account().clone();
+        let prefix = format!("arn:aws:iam::{account}:");
+        let path = "/".to_owned();
+        match resource
+            .strip_prefix(&prefix)
+            .and_then(|rest| rest.split_once('/'))
+        {
+            Some((kind, rest)) => {
+                let name = rest.rsplit('/').next().unwrap_or_default().to_owned();
+                if kind == "role" {
+                    let role = RoleNamed {
+                        account,
+                        name,
+                        path,
+                    };
+                    self.permits(asker, Action::new("iam:GetRole"), &role).await
+                } else {
+                    let user = UserNamed {
+                        account,
+                        name,
+                        path,
+                    };
+                    self.permits(asker, Action::new("iam:GetUser"), &user).await
+                }
+            }
+            // Nothing is attached to these.
+            None => Ok(resource == "*" || resource.ends_with(":repository/*")),
+        }
     }
 }

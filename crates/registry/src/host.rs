@@ -41,23 +41,37 @@ impl Registry {
     }
 
     /// The registry a host name addresses: the account and region in a name of ECR's form, else
-    /// the default registry. `None` for a name of ECR's form whose region is not served or whose
-    /// account is not one.
+    /// the default registry. `None` for a name of ECR's form whose region is not served.
     #[must_use]
     pub fn addressed_by(&self, authority: &str) -> Option<(AccountId, Region)> {
         let (host, _) = split_port(authority);
-        let Some((account, rest)) = host.split_once(".dkr.ecr.") else {
-            return Some((
+        match parse(host) {
+            Some((account, region)) => self.serves(region.as_str()).then_some((account, region)),
+            None => Some((
                 self.default_account().clone(),
                 self.regions().first()?.clone(),
-            ));
-        };
-        let region = rest
-            .split('.')
-            .next()
-            .filter(|region| self.serves(region))?;
-        Some((account.parse().ok()?, region.parse().ok()?))
+            )),
+        }
     }
+
+    /// Whether a host name, without a port, is of ECR's form and so names its registry itself.
+    #[must_use]
+    pub fn has_registry_form(host: &str) -> bool {
+        parse(host).is_some()
+    }
+}
+
+/// Account and region of `ACCOUNT.dkr.ecr.REGION.DOMAIN`, and of ECR's FIPS and dual-stack forms
+/// `dkr.ecr-fips`, `dkr-ecr` and `dkr-ecr-fips`.
+fn parse(host: &str) -> Option<(AccountId, Region)> {
+    let (account, rest) = host.split_once('.')?;
+    let forms = ["dkr.ecr.", "dkr.ecr-fips.", "dkr-ecr.", "dkr-ecr-fips."];
+    let rest = forms.iter().find_map(|form| rest.strip_prefix(form))?;
+    let (region, domain) = rest.split_once('.')?;
+    if domain.is_empty() {
+        return None;
+    }
+    Some((account.parse().ok()?, region.parse().ok()?))
 }
 
 /// A host name or address, and `:PORT` if it has one.
@@ -70,7 +84,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::split_port;
+    use super::{parse, split_port};
 
     #[test]
     fn a_port_is_told_from_an_ipv6_address() {
@@ -81,6 +95,33 @@ mod tests {
             ("[::1]", "[::1]", ""),
         ] {
             assert_eq!(split_port(authority), (host, port));
+        }
+    }
+
+    #[test]
+    fn names_of_ecrs_form_name_their_registry() {
+        for (host, region) in [
+            ("111122223333.dkr.ecr.us-east-1.amazonaws.com", "us-east-1"),
+            (
+                "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com",
+                "us-east-1",
+            ),
+            ("111122223333.dkr-ecr.on-prem.example", "on-prem"),
+            ("111122223333.dkr.ecr.local.localhost", "local"),
+        ] {
+            let (account, parsed) = parse(host).unwrap();
+            assert_eq!(
+                (account.as_str(), parsed.as_str()),
+                ("111122223333", region)
+            );
+        }
+        for host in [
+            "localhost",
+            "1111.dkr.ecr.us-east-1.x",
+            "111122223333.dkr.ecr.us-east-1",
+            "x.dkr.ecr.a.b",
+        ] {
+            assert!(parse(host).is_none(), "{host}");
         }
     }
 }

@@ -22,6 +22,8 @@ struct Holder<'a> {
     kind: &'static str,
     name: &'a str,
     limit: usize,
+    /// Whether inline policies with these texts are within the limit together.
+    fits: fn(&[String]) -> bool,
 }
 
 /// An [`Allowed`] user or role.
@@ -33,6 +35,7 @@ impl PolicyHolder for Allowed<RoleNamed> {}
 mod sealed {
     use super::{
         Allowed, Holder, ROLE_POLICIES_LIMIT, Result, RoleNamed, USER_POLICIES_LIMIT, UserNamed,
+        total_size,
     };
 
     pub trait Held: Sync {
@@ -54,6 +57,7 @@ mod sealed {
                 kind: "user",
                 name: &user.name,
                 limit: USER_POLICIES_LIMIT,
+                fits: |texts| total_size(texts) <= USER_POLICIES_LIMIT,
             })
         }
 
@@ -72,6 +76,7 @@ mod sealed {
                 kind: "role",
                 name: &role.name,
                 limit: ROLE_POLICIES_LIMIT,
+                fits: |texts| total_size(texts) <= ROLE_POLICIES_LIMIT,
             })
         }
 
@@ -95,29 +100,24 @@ impl Registry {
     ) -> Result<()> {
         let holder = allowed.holder()?;
         validated(text, PolicyKind::Identity)?;
-        let size = |text: &str| document_size(text, PolicyKind::Identity);
-        let others = self.store().principal_policies(holder.unique_id).await?;
-        let others = others
-            .iter()
-            .filter(|policy| policy.name != name)
-            .map(|policy| &policy.version.text);
-        let total: usize = others.map(|other| size(other)).sum::<usize>() + size(text);
-
-        if total > holder.limit {
+        let put = self
+            .store()
+            .put_principal_policy(
+                holder.unique_id,
+                holder.account,
+                (name, text),
+                holder.fits,
+                &allowed.change(),
+            )
+            .await?;
+        put.map_err(|_| {
             let Holder {
                 kind, name, limit, ..
             } = holder;
-            return Err(Error::LimitExceeded(format!(
+            Error::LimitExceeded(format!(
                 "Maximum policy size of {limit} bytes exceeded for {kind} {name}"
-            )));
-        }
-        let Holder {
-            account, unique_id, ..
-        } = holder;
-        Ok(self
-            .store()
-            .put_principal_policy(unique_id, account, name, text, &allowed.change())
-            .await?)
+            ))
+        })
     }
 
     /// The text of the inline policy `name` of the user or role.
@@ -155,8 +155,9 @@ impl Registry {
         found.then_some(()).ok_or_else(|| missing(&holder, name))
     }
 
-    /// The first principal the policy names that does not exist here: AWS refuses to save a policy
-    /// that trusts somebody who could be made later by anyone.
+    /// The first user, role or session the policy names that does not exist here: AWS refuses to
+    /// save a policy that trusts somebody who could be made later by anyone. Accounts are made by
+    /// the operator alone, so one may be named before it is there.
     pub(crate) async fn missing_principal(&self, policy: &Policy) -> Result<Option<String>> {
         for principal in policy.principals() {
             if !self.principal_exists(principal).await? {
@@ -168,35 +169,36 @@ impl Registry {
 
     async fn principal_exists(&self, principal: &str) -> Result<bool> {
         let store = self.store();
-        if let Ok(account) = principal.parse::<AccountId>() {
-            return Ok(store.account_exists(&account).await?);
+        if principal.starts_with("AIDA") {
+            return Ok(store.find_user_by_id(principal).await?.is_some());
+        }
+        if principal.starts_with("AROA") {
+            return Ok(store.find_role_by_id(principal).await?.is_some());
         }
         let parts: Vec<&str> = principal.splitn(6, ':').collect();
-        let ["arn", "aws", service @ ("iam" | "sts"), "", account, rest] = parts[..] else {
+        let ["arn", "aws", service, "", account, rest] = parts[..] else {
             return Ok(false);
         };
-        let Ok(account) = account.parse::<AccountId>() else {
+        let (Ok(account), Some((kind, path))) = (account.parse(), rest.split_once('/')) else {
             return Ok(false);
         };
-        let name = rest.rsplit('/').next().unwrap_or_default();
-        match (service, rest.split('/').next().unwrap_or_default()) {
-            ("iam", "root") if rest == "root" => Ok(store.account_exists(&account).await?),
-            ("iam", "user") => Ok(store
-                .find_user(&account, name)
-                .await?
-                .is_some_and(|user| user.arn() == principal)),
-            ("iam", "role") => Ok(store
-                .find_role(&account, name)
-                .await?
-                .is_some_and(|role| role.arn() == principal)),
-            // A session exists while it lasts; its role must exist.
-            ("sts", "assumed-role") => {
-                let role = rest.split('/').nth(1).unwrap_or_default();
-                Ok(
-                    rest.split('/').count() == 3
-                        && store.find_role(&account, role).await?.is_some(),
-                )
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match (service, kind) {
+            ("iam", "user") => {
+                let user = store.find_user(&account, name).await?;
+                Ok(user.is_some_and(|user| user.arn() == principal))
             }
+            ("iam", "role") => {
+                let role = store.find_role(&account, name).await?;
+                Ok(role.is_some_and(|role| role.arn() == principal))
+            }
+            // A session comes and goes; its role must be there.
+            ("sts", "assumed-role") => match path.split_once('/') {
+                Some((role, session)) if !session.contains('/') => {
+                    Ok(store.find_role(&account, role).await?.is_some())
+                }
+                _ => Ok(false),
+            },
             _ => Ok(false),
         }
     }
@@ -211,6 +213,14 @@ pub(crate) fn validated(text: &str, kind: PolicyKind) -> Result<Policy> {
             Error::MalformedPolicyDocument(e.to_string())
         }
     })
+}
+
+/// The size of several inline policies as IAM counts it.
+fn total_size(texts: &[String]) -> usize {
+    let sizes = texts
+        .iter()
+        .map(|text| document_size(text, PolicyKind::Identity));
+    sizes.sum()
 }
 
 fn missing(holder: &Holder<'_>, name: &str) -> Error {

@@ -11,7 +11,7 @@ use bonded_store::{Repository, Role, User};
 
 use crate::Registry;
 use crate::compiled::Labelled;
-use crate::context::{self, ContextFacts};
+use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
 
 /// What a check is made on. Sealed: the kinds are those of this file.
@@ -29,6 +29,16 @@ pub(crate) struct Resource {
     pub(crate) policies: Vec<Labelled>,
     /// The context keys it brings.
     pub(crate) context: ContextFacts,
+}
+
+impl Resource {
+    /// The context keys it brings, its account among them.
+    pub(crate) fn facts(&self) -> ContextFacts {
+        let mut facts = self.context.clone();
+        let account = Fact::One(self.account.to_string());
+        facts.insert("aws:ResourceAccount".to_owned(), account);
+        facts
+    }
 }
 
 pub(crate) mod sealed {

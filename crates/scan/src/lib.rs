@@ -1,1 +1,27 @@
-//! placeholder
+//! What is inside an image and what is wrong with it: the pure half of the scanner.
+//!
+//! Nothing here opens a file, reads a clock or waits: bytes come in through readers that the caller
+//! hands over, answers go out as values. Two rules hold everywhere:
+//!
+//! * **Unknown is said.** A version that has no order, a database that cannot be read, a score
+//!   that cannot be computed is an error of its own, never a silent "not affected".
+//! * **Input is hostile.** Every reader is bounded in size, every number is compared as text or
+//!   with checked arithmetic, and no input makes a parser panic.
+
+mod database;
+mod ecosystem;
+mod os_release;
+mod package;
+mod severity;
+mod table;
+mod version;
+
+pub use database::{
+    DATABASE_LIMIT, DatabaseError, DatabaseFile, PACKAGE_LIMIT, parse_apk, parse_dpkg, parse_python,
+};
+pub use ecosystem::{Ecosystem, UnknownEcosystem};
+pub use os_release::OsRelease;
+pub use package::{Package, PackageKind};
+pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
+pub use table::{Check, Outcome, TableTotals, check_table};
+pub use version::{UnknownVersionOrder, UnparsableVersion, VERSION_LIMIT, VersionOrder, compare};

@@ -2,15 +2,17 @@
 
 mod lent;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bonded_registry::{Error, Facts, Registry, Result};
+use bonded_registry::{Error, Facts, Registry};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use http_body_util::{BodyExt as _, BodyStream, Full};
 use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::{aws, oci};
@@ -18,14 +20,24 @@ use crate::{aws, oci};
 /// How much of a `User-Agent` header conditions and records see, in characters.
 const USER_AGENT_LIMIT: usize = 1024;
 
+/// How many bytes of bodies are held in memory at once, for all requests together. Those that would
+/// need more wait, and are refused at [`BODY_DEADLINE`].
+const BODY_BUDGET: usize = 256 * 1024 * 1024;
+
+/// How long a body that is held in memory may take to come.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
+
 /// A request's body, whatever carried it.
 pub(crate) type RequestBody = http_body_util::combinators::BoxBody<Bytes, String>;
 
 /// What the doors are told of the deployment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DoorSettings {
-    /// Host names that are ours beside those of ECR's form; empty: every name.
+    /// Host names that are ours beside those of ECR's form; empty: every name while there is one
+    /// account, and those of the certificate otherwise.
     pub(crate) hosts: Vec<String>,
+    /// The names in the certificate.
+    pub(crate) certified: Vec<String>,
     /// Proxies that may state the client's address and scheme.
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
@@ -35,6 +47,7 @@ pub(crate) struct DoorSettings {
 pub(crate) struct FrontDoor {
     registry: Registry,
     settings: Arc<DoorSettings>,
+    budget: Arc<Semaphore>,
 }
 
 /// All of a request but its body.
@@ -46,6 +59,7 @@ pub(crate) struct Head {
     pub(crate) source_ip: IpAddr,
     /// Whether the client used TLS.
     pub(crate) secure: bool,
+    budget: Arc<Semaphore>,
 }
 
 /// A request that came in, with the id its answer will carry.
@@ -53,6 +67,20 @@ pub(crate) struct Incoming {
     pub(crate) id: String,
     pub(crate) head: Head,
     pub(crate) body: RequestBody,
+}
+
+/// A body in memory, and its share of what may be held there.
+pub(crate) struct Held {
+    bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl std::ops::Deref for Held {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 /// An answer.
@@ -63,6 +91,7 @@ impl FrontDoor {
         Self {
             registry,
             settings: Arc::new(settings),
+            budget: Arc::new(Semaphore::new(BODY_BUDGET)),
         }
     }
 
@@ -72,24 +101,33 @@ impl FrontDoor {
             Ok(id) => id,
             Err(error) => {
                 log_failure("-", &error);
-                return Reply::text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    HeaderMap::new(),
-                    "internal error\n".to_owned(),
-                );
+                return internal_error();
             }
         };
         let (parts, body) = request.into_parts();
-        let head = self.head(parts, peer);
-        let (method, path) = (head.parts.method.clone(), head.parts.uri.path().to_owned());
-        let request = Incoming { id, head, body };
-        if !self.is_ours(&request.head.authority) {
-            let text = format!(
-                "'{}' is not a host name of this registry; add it to 'hosts' in the configuration\n",
-                request.head.authority.escape_debug()
-            );
-            return Reply::text(StatusCode::MISDIRECTED_REQUEST, HeaderMap::new(), text);
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let head = match self.head(parts, peer) {
+            Ok(head) => head,
+            Err(why) => {
+                let text = format!("{why}\n");
+                return Reply::text(StatusCode::BAD_REQUEST, HeaderMap::new(), text);
+            }
+        };
+        match self.is_ours(&head.authority).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = format!(
+                    "'{}' is not a host name of this registry; add it to 'hosts' in the configuration\n",
+                    head.authority.escape_debug()
+                );
+                return Reply::text(StatusCode::MISDIRECTED_REQUEST, HeaderMap::new(), text);
+            }
+            Err(error) => {
+                log_failure(&id, &error);
+                return internal_error();
+            }
         }
+        let request = Incoming { id, head, body };
         if path == "/v2" || path.starts_with("/v2/") {
             return oci::answer(&self.registry, request).await;
         }
@@ -107,49 +145,90 @@ impl FrontDoor {
     }
 
     /// Client address and scheme are the connection's, unless a trusted proxy states others.
-    fn head(&self, parts: request::Parts, peer: Peer) -> Head {
-        let host = parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        let authority = parts
-            .uri
-            .authority()
-            .map(http::uri::Authority::as_str)
-            .or(host);
-        let authority = authority.unwrap_or_default().to_ascii_lowercase();
-        let peer_ip = peer.address.ip();
-        let proxied = self
-            .settings
-            .trusted_proxies
-            .iter()
-            .any(|net| net.contains(&peer_ip));
-        let stated = |name: &str| {
-            let value = parts.headers.get(name).filter(|_| proxied)?.to_str().ok()?;
-            // The last entry is the one the trusted proxy itself has added.
-            Some(value.rsplit(',').next()?.trim().to_owned())
-        };
-        let source_ip = stated("x-forwarded-for")
-            .and_then(|ip| ip.parse().ok())
-            .unwrap_or(peer_ip);
-        let secure = stated("x-forwarded-proto").map_or(peer.tls, |scheme| scheme == "https");
-        Head {
+    ///
+    /// # Errors
+    /// The request names its host in two ways, or a trusted proxy states what cannot be read: the
+    /// decision would rest on a guess.
+    fn head(&self, parts: request::Parts, peer: Peer) -> Result<Head, &'static str> {
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let host = hosts.next().map(|host| host.to_str().unwrap_or_default());
+        if hosts.next().is_some() {
+            return Err("the request has more than one Host header");
+        }
+        let target = parts.uri.authority().map(http::uri::Authority::as_str);
+        if let (Some(host), Some(target)) = (host, target)
+            && !host.eq_ignore_ascii_case(target)
+        {
+            return Err("the Host header and the request's target name different hosts");
+        }
+        let authority = target.or(host).unwrap_or_default().to_ascii_lowercase();
+        let mut source_ip = peer.address.ip();
+        let mut secure = peer.tls;
+        let proxies = &self.settings.trusted_proxies;
+        if proxies.iter().any(|net| net.contains(&source_ip)) {
+            if let Some(stated) = last_entry(&parts.headers, "x-forwarded-for") {
+                let address = parse_client(stated);
+                source_ip = address.ok_or("the proxy's X-Forwarded-For is not an address")?;
+            }
+            secure = match last_entry(&parts.headers, "x-forwarded-proto") {
+                None => secure,
+                Some(scheme) if scheme.eq_ignore_ascii_case("https") => true,
+                Some(scheme) if scheme.eq_ignore_ascii_case("http") => false,
+                Some(_) => return Err("the proxy's X-Forwarded-Proto is neither http nor https"),
+            };
+        }
+        let budget = Arc::clone(&self.budget);
+        Ok(Head {
             authority,
             source_ip,
             secure,
             parts,
-        }
+            budget,
+        })
     }
 
-    fn is_ours(&self, authority: &str) -> bool {
+    /// Whether the host name is one of ours. While there is one account, every name may stand for
+    /// it; with more, a name that nobody has given us must not choose one.
+    async fn is_ours(&self, authority: &str) -> bonded_registry::Result<bool> {
         let host = authority
             .rsplit_once(':')
             .map_or(authority, |(host, _)| host);
-        let hosts = &self.settings.hosts;
-        hosts.is_empty()
-            || host.contains(".dkr.ecr.")
-            || hosts.iter().any(|ours| ours == host || ours == authority)
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let among = |names: &[String]| names.iter().any(|ours| ours == host || ours == authority);
+        let DoorSettings {
+            hosts, certified, ..
+        } = &*self.settings;
+        if Registry::has_registry_form(host) || among(hosts) {
+            return Ok(true);
+        }
+        Ok(hosts.is_empty() && (among(certified) || self.registry.has_one_account().await?))
     }
+}
+
+/// The last entry of the last header of this name: the one that the nearest proxy has added.
+fn last_entry<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let last = headers.get_all(name).iter().next_back()?;
+    Some(
+        last.to_str()
+            .unwrap_or_default()
+            .rsplit(',')
+            .next()
+            .unwrap_or_default()
+            .trim(),
+    )
+}
+
+/// An address, with or without a port.
+fn parse_client(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<SocketAddr>().map(|address| address.ip());
+    address
+        .or_else(|_| text.trim_matches(['[', ']']).parse())
+        .ok()
+}
+
+fn internal_error() -> Reply {
+    let text = "internal error\n".to_owned();
+    Reply::text(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), text)
 }
 
 impl Door for FrontDoor {
@@ -198,12 +277,12 @@ impl Incoming {
         &self.head.parts.headers
     }
 
-    /// The whole body.
+    /// The whole body, held in memory within the budget of all requests.
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`] as soon as it is longer than `limit` or says it will be;
-    /// [`Error::BodyIncomplete`].
-    pub(crate) async fn read(self, limit: usize) -> Result<(Head, Bytes)> {
+    /// [`Error::BodyIncomplete`], also after [`BODY_DEADLINE`].
+    pub(crate) async fn read(self, limit: usize) -> Result<(Head, Held), Error> {
         let Self { head, body, .. } = self;
         let stated = head
             .header(header::CONTENT_LENGTH)
@@ -211,23 +290,43 @@ impl Incoming {
         if stated.is_some_and(|length| length > limit) {
             return Err(Error::BodyTooLarge(limit));
         }
-        let mut bytes = BytesMut::new();
-        let mut stream = std::pin::pin!(data(body));
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(Error::BodyIncomplete)?;
-            if bytes.len() + piece.len() > limit {
-                return Err(Error::BodyTooLarge(limit));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok((head, bytes.freeze()))
+        let reading = collect(body, limit, &head.budget);
+        let held = tokio::time::timeout(BODY_DEADLINE, reading)
+            .await
+            .map_err(|_| {
+                Error::BodyIncomplete(format!("it took longer than {} s", BODY_DEADLINE.as_secs()))
+            })??;
+        Ok((head, held))
     }
 }
 
+async fn collect(body: RequestBody, limit: usize, budget: &Arc<Semaphore>) -> Result<Held, Error> {
+    let mut bytes = BytesMut::new();
+    let mut share: Option<OwnedSemaphorePermit> = None;
+    let mut stream = std::pin::pin!(data(body));
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(Error::BodyIncomplete)?;
+        if bytes.len() + piece.len() > limit {
+            return Err(Error::BodyTooLarge(limit));
+        }
+        let size = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        if let Ok(more) = Arc::clone(budget).acquire_many_owned(size).await {
+            match &mut share {
+                Some(share) => share.merge(more),
+                None => share = Some(more),
+            }
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Held {
+        bytes: bytes.freeze(),
+        _share: share,
+    })
+}
+
 /// The data of a body, without trailers.
-pub(crate) fn data(
-    body: RequestBody,
-) -> impl Stream<Item = std::result::Result<Bytes, String>> + Send {
+pub(crate) fn data(body: RequestBody) -> impl Stream<Item = Result<Bytes, String>> + Send {
     BodyStream::new(body).filter_map(|frame| async {
         match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),

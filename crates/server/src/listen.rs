@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +40,9 @@ const HEAD_TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often an HTTP/2 peer is asked whether it still lives, and how long it may take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a connection may be open without a request in flight.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many headers a request may have.
 const HEADERS_LIMIT: usize = 100;
@@ -223,9 +227,16 @@ impl<D: Door> Connection<D> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         A: Door,
     {
+        let requests = Arc::new(Requests::default());
+        let counted = Arc::clone(&requests);
         let service = hyper::service::service_fn(move |request| {
             let door = door.clone();
-            async move { Ok::<_, Infallible>(answer(&door, request, peer).await) }
+            let in_flight = counted.begin();
+            async move {
+                let answer = answer(&door, request, peer).await;
+                drop(in_flight);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let builder = builder();
         let stream = TokioIo::new(Guarded::new(stream));
@@ -237,10 +248,50 @@ impl<D: Door> Connection<D> {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = requests.idle() => {
+                // Answers that are still being sent are finished.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         };
         if let Err(error) = result {
             tracing::debug!(address = %peer.address, %error, "connection ended");
         }
+    }
+}
+
+/// The requests of one connection.
+#[derive(Default)]
+struct Requests {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// A request in flight; it ends when this is dropped, whether it was answered or given up.
+struct InFlight(Arc<Requests>);
+
+impl Requests {
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Ends when there was no request for [`IDLE_LIMIT`] and none is in flight.
+    async fn idle(&self) {
+        loop {
+            let before = self.begun.load(Ordering::SeqCst);
+            tokio::time::sleep(IDLE_LIMIT).await;
+            let begun = self.begun.load(Ordering::SeqCst);
+            if begun == before && begun == self.ended.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
     }
 }
 

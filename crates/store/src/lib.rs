@@ -50,7 +50,7 @@ pub use error::{Result, StoreError};
 pub use image::StoredManifest;
 pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused};
 pub use layer::Layer;
-pub use policy::{NamedPolicy, PolicyVersion};
+pub use policy::{NamedPolicy, PoliciesTooLong, PolicyVersion};
 pub use repository::{DeleteRepository, NewRepository, Repository, RepositoryId};
 pub use repository_settings::{TagUpdate, TooManyTags};
 pub use role::Role;

@@ -75,6 +75,14 @@ pub(crate) async fn put_policy(
     Ok(())
 }
 
+/// The texts of the inline policies of `principal` but the one called `name`.
+async fn other_policies(tx: &mut Tx<'_>, principal: &str, name: &str) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT v.text FROM principal_policies p \
+         JOIN policy_versions v ON v.id = p.policy WHERE p.principal = $1 AND p.name <> $2";
+    let rows = tx.all(SQL, &[principal.into(), name.into()]).await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}
+
 /// Whether the user or role `principal` exists, locked against deletion by the transaction.
 async fn principal_exists(tx: &mut Tx<'_>, principal: &str) -> Result<bool> {
     const SQL: &str =
@@ -82,37 +90,50 @@ async fn principal_exists(tx: &mut Tx<'_>, principal: &str) -> Result<bool> {
     Ok(tx.optional(SQL, &[principal.into()]).await?.is_some())
 }
 
+/// All inline policies of a user or role together would be longer than they may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the inline policies are too long together; delete or shorten one first")]
+pub struct PoliciesTooLong;
+
 impl Store {
     /// Gives the user or role with the unique id `principal_id` the inline policy `name`, in place
-    /// of one of the same name.
+    /// of one of the same name, if `fits` says so of the texts of all its inline policies then.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] if the principal does not exist any more.
+    /// [`crate::StoreError::Conflict`] if the principal does not exist any more. The inner error
+    /// changes nothing.
     pub async fn put_principal_policy(
         &self,
         principal_id: &str,
         account: &AccountId,
-        name: &str,
-        text: &str,
+        (name, text): (&str, &str),
+        fits: fn(&[String]) -> bool,
         change: &Change,
-    ) -> Result<()> {
+    ) -> Result<Result<(), PoliciesTooLong>> {
         let names = [principal_id.to_owned(), name.to_owned()];
         let input = (
             names,
             account.clone(),
             PolicyVersion::new(text)?,
+            fits,
             change.clone(),
         );
         self.meta()
             .transact(input, |tx, input| {
                 Box::pin(async move {
-                    let ([principal, name], account, version, change) = &*input;
+                    let ([principal, name], account, version, fits, change) = &*input;
                     if !principal_exists(tx, principal).await? {
                         return Err(crate::StoreError::Conflict);
                     }
+                    let mut texts = other_policies(tx, principal, name).await?;
+                    texts.push(version.text.clone());
+                    if !fits(&texts) {
+                        return Ok(Err(PoliciesTooLong));
+                    }
                     put_policy(tx, principal, name, version).await?;
                     next_epoch(tx, account).await?;
-                    change.insert(tx).await
+                    change.insert(tx).await?;
+                    Ok(Ok(()))
                 })
             })
             .await

@@ -25,8 +25,12 @@ pub use operation::{Endpoint, Operation, Protocol};
 use crate::authn;
 use crate::door::{self, Incoming, Reply};
 
-/// The longest body of an ECR call: a 4 MiB manifest as a JSON string, with room for escapes.
-const JSON_LIMIT: usize = 24 * 1024 * 1024;
+/// The longest body of an ECR call, in bytes.
+const JSON_LIMIT: usize = 256 * 1024;
+
+/// That of the calls that carry a manifest or a part of a layer: 4 MiB as a JSON string with room
+/// for escapes, 20 MiB in base 64.
+const BULK_LIMIT: usize = 28 * 1024 * 1024;
 
 /// The longest body of an STS or IAM call.
 const QUERY_LIMIT: usize = 1024 * 1024;
@@ -84,7 +88,12 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
 }
 
 async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Result<String> {
-    let (head, body) = request.read(JSON_LIMIT).await?;
+    let limit = if carries_bulk(target) {
+        BULK_LIMIT
+    } else {
+        JSON_LIMIT
+    };
+    let (head, body) = request.read(limit).await?;
     let caller = authn::signed(registry, &head, &body, ECR.name).await?;
     let name = target
         .strip_prefix(ecr::TARGET)
@@ -149,6 +158,13 @@ async fn query_answer(
     endpoint
         .serve(registry, &caller, form.parameters.clone())
         .await
+}
+
+/// Whether a call to `target` carries a manifest or a part of a layer.
+fn carries_bulk(target: &str) -> bool {
+    [".PutImage", ".UploadLayerPart"]
+        .iter()
+        .any(|name| target.ends_with(name))
 }
 
 fn find(operations: &'static [Endpoint], name: &str) -> Option<&'static Endpoint> {

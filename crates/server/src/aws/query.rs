@@ -131,9 +131,11 @@ pub(super) fn envelope(action: &str, namespace: &str, result: &str, request_id: 
     )
 }
 
-/// `text` as XML content.
+/// `text` as XML content. Characters that XML 1.0 §2.2 does not allow become U+FFFD.
 pub(super) fn escape(text: &str) -> String {
-    quick_xml::escape::escape(text).into_owned()
+    let disallowed = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+    let shown = text.replace(disallowed, "\u{fffd}");
+    quick_xml::escape::escape(&shown).into_owned()
 }
 
 /// A list in an answer: `<member>` for each item.

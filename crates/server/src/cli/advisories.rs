@@ -94,3 +94,36 @@ fn check(file: &Path) -> Result<(), Failure> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(done: Result<(), Failure>) -> Option<Status> {
+        done.err().map(|failure| failure.status)
+    }
+
+    #[test]
+    fn a_version_without_an_order_fails_and_is_named() {
+        assert!(print_order(VersionOrder::Deb, "1.0~rc1", "1.0").is_ok());
+        let failure = print_order(VersionOrder::Deb, "1.0", "x:1").unwrap_err();
+        assert_eq!(failure.status, Status::Failed);
+        assert!(failure.message.unwrap().contains("'x:1'"));
+    }
+
+    #[test]
+    fn a_table_passes_as_a_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = directory.path().join("table.tsv");
+        for (rows, want) in [
+            ("deb\t1\t2\t-1\n", None),
+            ("deb\t1\t2\t-1\nPyPI\t1\t2\t0\n", Some(Status::Failed)),
+            ("plan9\t1\t2\t-1\n", Some(Status::Failed)),
+        ] {
+            std::fs::write(&table, rows).unwrap();
+            assert_eq!(status(check(&table)), want, "{rows}");
+        }
+        assert_eq!(status(check(directory.path())), Some(Status::Usage));
+        assert_eq!(status(check(Path::new("absent.tsv"))), Some(Status::Usage));
+    }
+}

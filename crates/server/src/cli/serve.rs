@@ -28,6 +28,9 @@ use crate::{files, tls};
 /// How many connections may be open at once.
 const CONNECTIONS: usize = 8192;
 
+/// How many open files are kept for databases, blobs and logs.
+const DESCRIPTORS_KEPT: usize = 512;
+
 /// How long requests in flight may go on after the first signal to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -69,7 +72,7 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failur
     announce::ready(&listener, ready_file.as_deref())?;
     let settings = ListenSettings {
         plain_http_from: config.plain_http_from.clone(),
-        connections: CONNECTIONS,
+        connections: connections(),
         grace: GRACE,
     };
     let door = FrontDoor::new(registry.clone(), door_settings(config));
@@ -82,6 +85,22 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failur
     }
     drop(claim);
     served.map_err(|error| Failure::failed(format!("cannot accept connections: {error}")))
+}
+
+/// How many connections may be open: what the system lets this process have, less what the store
+/// needs.
+fn connections() -> usize {
+    let descriptors = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            1024
+        }
+    };
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    descriptors
+        .saturating_sub(DESCRIPTORS_KEPT)
+        .clamp(64, CONNECTIONS)
 }
 
 /// A server that only has to listen.
@@ -162,18 +181,20 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 fn certificate(config: &Config, clock: &Clock) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let loaded = match &config.tls {
         Some(files) => tls::configured(&files.certificate, &files.key),
-        None => {
-            let mut hosts = config.hosts.clone();
-            let address = config.listen.ip().to_canonical();
-            if !address.is_unspecified() {
-                hosts.push(address.to_string());
-            }
-            let domain = config.domain.as_deref();
-            let names = tls::names(host_name().as_deref(), &hosts, domain, &config.regions);
-            tls::own(&authority(config), &names, clock.now())
-        }
+        None => tls::own(&authority(config), &names(config), clock.now()),
     };
     loaded.map_err(Failure::failed)
+}
+
+/// The names under which this server knows itself.
+fn names(config: &Config) -> Vec<String> {
+    let mut hosts = config.hosts.clone();
+    let address = config.listen.ip().to_canonical();
+    if !address.is_unspecified() {
+        hosts.push(address.to_string());
+    }
+    let domain = config.domain.as_deref();
+    tls::names(host_name().as_deref(), &hosts, domain, &config.regions)
 }
 
 /// The directory of the own authority.
@@ -189,6 +210,7 @@ fn host_name() -> Option<String> {
 
 fn door_settings(config: Config) -> DoorSettings {
     DoorSettings {
+        certified: names(&config),
         hosts: config.hosts,
         trusted_proxies: config.trusted_proxies,
     }

@@ -1,5 +1,7 @@
 //! SQLite: one writer thread with group commit (`writer`), readers inline on the caller's thread.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +31,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self> {
+        create(path)?;
         let writer = connect(path, OpenFlags::default())?;
         writer
             .execute_batch("PRAGMA journal_mode = WAL")
@@ -81,6 +84,14 @@ impl Sqlite {
     pub(super) async fn close(&self) {
         self.writer.stop().await;
     }
+}
+
+/// Makes the file for its owner alone, if it is not there; SQLite gives its companions the same mode.
+fn create(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    let what = || format!("cannot open the database '{}'", path.display());
+    options.open(path).map(drop).map_err(StoreError::io(what()))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {

@@ -145,10 +145,16 @@ fn a_principal_that_has_policies_is_not_deleted() {
             let c = |step: &str| change(&format!("{n}-{step}"));
             for text in ["{}", "{ }"] {
                 store
-                    .put_principal_policy(id, &account, "p", text, &c(text))
+                    .put_principal_policy(id, &account, ("p", text), |_| true, &c(text))
                     .await
+                    .unwrap()
                     .unwrap();
             }
+            let one = |texts: &[String]| texts.len() < 2;
+            let second = store
+                .put_principal_policy(id, &account, ("q", "{}"), one, &c("q"))
+                .await;
+            assert!(second.unwrap().is_err(), "it is judged with those there");
             let found = store.find_principal_policy(id, "p").await.unwrap().unwrap();
             assert_eq!(found.text, "{ }");
             assert_eq!(store.list_principal_policies(id).await.unwrap(), ["p"]);
@@ -170,7 +176,7 @@ fn a_principal_that_has_policies_is_not_deleted() {
                 assert_eq!(deleted.unwrap(), gone);
             }
             let orphan = store
-                .put_principal_policy(id, &account, "p", "{}", &c("orphan"))
+                .put_principal_policy(id, &account, ("p", "{}"), |_| true, &c("orphan"))
                 .await;
             assert!(matches!(orphan, Err(StoreError::Conflict)));
         }

@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Tag, tag_list, tags};
 use crate::aws::Operation;
 
-fn parse(arn: &str) -> Result<RepositoryArn> {
-    arn.parse()
-        .map_err(|e: bonded_model::InvalidArn| Error::InvalidParameter(e.to_string()))
+/// The repository in the region the request is signed for: conditions on `aws:RequestedRegion`
+/// must hold for what is acted on.
+fn parse(arn: &str, caller: &Caller) -> Result<RepositoryArn> {
+    let arn = arn.parse::<RepositoryArn>().ok();
+    let here = arn.filter(|arn| arn.region == *caller.region());
+    here.ok_or_else(|| Error::InvalidParameter(bonded_model::InvalidArn.to_string()))
 }
 
 /// The empty answer.
@@ -33,9 +36,9 @@ impl Operation for TagResource {
     type Target = RepositoryArn;
     type Output = NoAnswer;
 
-    fn checks(&self, _: &Caller) -> Result<Checks<RepositoryArn>> {
+    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
         let facts = of_request_tags(&tags(&self.tags)?);
-        Ok(Checks::new(Self::ACTION, parse(&self.resource_arn)?).with(facts))
+        Ok(Checks::new(Self::ACTION, parse(&self.resource_arn, caller)?).with(facts))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<NoAnswer> {
@@ -59,9 +62,9 @@ impl Operation for UntagResource {
     type Target = RepositoryArn;
     type Output = NoAnswer;
 
-    fn checks(&self, _: &Caller) -> Result<Checks<RepositoryArn>> {
+    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
         let facts = of_tag_keys(self.tag_keys.iter().cloned());
-        Ok(Checks::new(Self::ACTION, parse(&self.resource_arn)?).with(facts))
+        Ok(Checks::new(Self::ACTION, parse(&self.resource_arn, caller)?).with(facts))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RepositoryArn>) -> Result<NoAnswer> {
@@ -91,8 +94,11 @@ impl Operation for ListTagsForResource {
     type Target = RepositoryArn;
     type Output = ListTagsAnswer;
 
-    fn checks(&self, _: &Caller) -> Result<Checks<RepositoryArn>> {
-        Ok(Checks::new(Self::ACTION, parse(&self.resource_arn)?))
+    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
+        Ok(Checks::new(
+            Self::ACTION,
+            parse(&self.resource_arn, caller)?,
+        ))
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<RepositoryArn>) -> Result<ListTagsAnswer> {

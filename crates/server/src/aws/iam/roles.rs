@@ -91,6 +91,16 @@ impl CreateRole {
                 "1 validation error detected: Value '{max_session_seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
             )));
         }
+        let printable = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+        if self
+            .description
+            .as_ref()
+            .is_some_and(|text| !text.chars().all(printable))
+        {
+            return Err(Error::Validation(
+                "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*".to_owned(),
+            ));
+        }
         if self
             .description
             .as_ref()

@@ -1,0 +1,242 @@
+//! The files inside an image that say which packages it has.
+//!
+//! Each parser reads from a reader that the caller hands over, line by line, and keeps only what it
+//! returns. A file that cannot be understood is an error, never a shorter list: an image whose
+//! database is broken has not been scanned.
+
+mod apk;
+mod dpkg;
+mod python;
+
+use std::io::{self, BufRead, Read as _};
+
+pub use apk::parse_apk;
+pub use dpkg::parse_dpkg;
+pub use python::parse_python;
+
+use crate::OsRelease;
+
+/// The most that is read of one file, in bytes: ten times the database of a desktop with
+/// everything installed.
+pub const DATABASE_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The most packages that one file may have.
+pub const PACKAGE_LIMIT: usize = 100_000;
+
+/// The longest line, in bytes: lists of dependencies reach some tens of thousands.
+const LINE_LIMIT: u64 = 1024 * 1024;
+
+/// The longest name or version, in bytes.
+const VALUE_LIMIT: usize = 1024;
+
+/// A kind of file that is read for packages, or to know the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseFile {
+    /// dpkg's `status`, or a file of `status.d`: [`parse_dpkg`].
+    Dpkg,
+    /// apk's `installed`: [`parse_apk`].
+    Apk,
+    /// Metadata of an installed Python package: [`parse_python`].
+    Python,
+    /// [`OsRelease::parse`].
+    OsRelease,
+}
+
+impl DatabaseFile {
+    /// What a file is by its path, which is relative to the root of the image and has no leading
+    /// `/` or `./`; `None` if it is not read.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let folder = directory.rsplit('/').next().unwrap_or_default();
+        match path {
+            "var/lib/dpkg/status" => Some(Self::Dpkg),
+            // apk-tools 3 has moved its database.
+            "lib/apk/db/installed" | "usr/lib/apk/db/installed" => Some(Self::Apk),
+            path if OsRelease::PATHS.contains(&path) => Some(Self::OsRelease),
+            _ if directory == "var/lib/dpkg/status.d" => {
+                // Beside each package is a list of its files.
+                (!file.ends_with(".md5sums")).then_some(Self::Dpkg)
+            }
+            _ => match file {
+                "METADATA" if folder.ends_with(".dist-info") => Some(Self::Python),
+                "PKG-INFO" if folder.ends_with(".egg-info") || folder == "EGG-INFO" => {
+                    Some(Self::Python)
+                }
+                file if file.ends_with(".egg-info") => Some(Self::Python),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A package database that was not understood, and so has not been read.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// Reading failed.
+    #[error("cannot read it: {0}")]
+    Io(#[from] io::Error),
+    /// It is too large, or one of its parts is.
+    #[error("{what} is larger than {limit}")]
+    TooLarge {
+        /// Which part.
+        what: &'static str,
+        /// What is accepted, in bytes or packages.
+        limit: u64,
+    },
+    /// It does not have the form that it should have.
+    #[error("line {line}: {reason}")]
+    Malformed {
+        /// Counted from 1: the last line that was read.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// The lines of a file, within the limits.
+pub(crate) struct Lines<R> {
+    input: io::Take<R>,
+    number: u64,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self {
+            // One more byte than accepted, to know that there is more.
+            input: input.take(DATABASE_LIMIT + 1),
+            number: 0,
+            line: Vec::new(),
+        }
+    }
+
+    /// The next line without its end; bytes that are not UTF-8 are replaced.
+    pub(crate) fn next(&mut self) -> Result<Option<String>, DatabaseError> {
+        self.line.clear();
+        let mut line = (&mut self.input).take(LINE_LIMIT + 1);
+        line.read_until(b'\n', &mut self.line)?;
+        if self.input.limit() == 0 {
+            return Err(too_large("it", DATABASE_LIMIT));
+        }
+        if self.line.len() as u64 > LINE_LIMIT {
+            return Err(too_large("a line", LINE_LIMIT));
+        }
+        if self.line.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        let line = String::from_utf8_lossy(&self.line);
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
+    /// An error at the line that was read last.
+    fn malformed(&self, reason: &'static str) -> DatabaseError {
+        DatabaseError::Malformed {
+            line: self.number,
+            reason,
+        }
+    }
+
+    /// The value of a field as a name or version: printable ASCII without spaces, and not too long.
+    fn token(&self, value: &str) -> Result<String, DatabaseError> {
+        let value = value.trim();
+        if value.is_empty() || value.len() > VALUE_LIMIT {
+            return Err(self.malformed("a name or version is empty or longer than 1024 bytes"));
+        }
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(self.malformed("a name or version has a space or is not ASCII"));
+        }
+        Ok(value.to_owned())
+    }
+}
+
+fn too_large(what: &'static str, limit: u64) -> DatabaseError {
+    DatabaseError::TooLarge { what, limit }
+}
+
+/// Adds a package within the limit.
+fn push<T>(packages: &mut Vec<T>, package: T) -> Result<(), DatabaseError> {
+    if packages.len() >= PACKAGE_LIMIT {
+        return Err(too_large("its list of packages", PACKAGE_LIMIT as u64));
+    }
+    packages.push(package);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_paths() {
+        for (path, want) in [
+            ("var/lib/dpkg/status", Some(DatabaseFile::Dpkg)),
+            ("var/lib/dpkg/status-old", None),
+            ("var/lib/dpkg/status.d/base", Some(DatabaseFile::Dpkg)),
+            ("var/lib/dpkg/status.d/base.md5sums", None),
+            ("home/var/lib/dpkg/status", None),
+            ("lib/apk/db/installed", Some(DatabaseFile::Apk)),
+            ("usr/lib/apk/db/installed", Some(DatabaseFile::Apk)),
+            ("etc/os-release", Some(DatabaseFile::OsRelease)),
+            ("usr/lib/os-release", Some(DatabaseFile::OsRelease)),
+            (
+                "opt/a/flask-3.0.dist-info/METADATA",
+                Some(DatabaseFile::Python),
+            ),
+            ("opt/a/flask-3.0.dist-info/RECORD", None),
+            ("opt/a/six-1.egg-info/PKG-INFO", Some(DatabaseFile::Python)),
+            ("opt/a/six-1.egg-info", Some(DatabaseFile::Python)),
+            ("opt/six.egg/EGG-INFO/PKG-INFO", Some(DatabaseFile::Python)),
+            ("METADATA", None),
+            ("", None),
+        ] {
+            assert_eq!(DatabaseFile::of_path(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_endless_file_is_refused_within_bounds() {
+        for parse in [parse_dpkg, parse_apk] {
+            let line = io::BufReader::new(io::repeat(b'x'));
+            assert!(matches!(
+                parse(line, ""),
+                Err(DatabaseError::TooLarge { .. })
+            ));
+        }
+        let mut lines = Lines::new(io::BufReader::new(io::repeat(b'\n')));
+        lines.input.set_limit(1000);
+        let mut count = 0;
+        let end = loop {
+            match lines.next() {
+                Ok(Some(_)) => count += 1,
+                end => break end,
+            }
+        };
+        assert!(matches!(
+            end,
+            Err(DatabaseError::TooLarge { what: "it", .. })
+        ));
+        assert_eq!(count, 999);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = parse_dpkg(bytes.as_slice(), "");
+            let _ = parse_apk(bytes.as_slice(), "");
+            let _ = parse_python(bytes.as_slice(), "");
+        }
+
+        #[test]
+        fn no_lines_make_a_parser_panic(
+            text in "((Package|Version|Status|Source|Name|P|V|o|\\PC{0,5}):[ -~]{0,12}\r?\n|\n| x\n){0,20}",
+        ) {
+            let _ = parse_dpkg(text.as_bytes(), "");
+            let _ = parse_apk(text.as_bytes(), "");
+            let _ = parse_python(text.as_bytes(), "");
+        }
+    }
+}

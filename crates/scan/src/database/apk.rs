@@ -1,0 +1,123 @@
+//! apk's database: `lib/apk/db/installed`, of apk-tools 2 and 3.
+
+use std::io::BufRead;
+
+use super::{DatabaseError, Lines, push};
+use crate::{Package, PackageKind};
+
+/// The fields of a paragraph that count.
+#[derive(Default)]
+struct Paragraph {
+    name: Option<String>,
+    version: Option<String>,
+    origin: Option<String>,
+    begun: bool,
+}
+
+/// The packages of an `installed` database. The source package is the origin, whose version is the
+/// package's own.
+///
+/// `path` is noted in each package.
+///
+/// # Errors
+/// [`DatabaseError`] if the file is too large or a paragraph is not apk's.
+pub fn parse_apk(input: impl BufRead, path: &str) -> Result<Vec<Package>, DatabaseError> {
+    let mut lines = Lines::new(input);
+    let mut packages = Vec::new();
+    let mut paragraph = Paragraph::default();
+    while let Some(line) = lines.next()? {
+        if line.is_empty() {
+            finish(std::mem::take(&mut paragraph), &lines, path, &mut packages)?;
+            continue;
+        }
+        let (name, value) = line
+            .split_once(':')
+            .filter(|(name, _)| name.len() == 1)
+            .ok_or_else(|| lines.malformed("a field is not a letter and ':'"))?;
+        paragraph.begun = true;
+        let field = match name {
+            "P" => &mut paragraph.name,
+            "V" => &mut paragraph.version,
+            "o" => &mut paragraph.origin,
+            _ => continue,
+        };
+        if field.replace(value.to_owned()).is_some() {
+            return Err(lines.malformed("a field is there twice"));
+        }
+    }
+    finish(paragraph, &lines, path, &mut packages)?;
+    Ok(packages)
+}
+
+fn finish(
+    paragraph: Paragraph,
+    lines: &Lines<impl BufRead>,
+    path: &str,
+    packages: &mut Vec<Package>,
+) -> Result<(), DatabaseError> {
+    if !paragraph.begun {
+        return Ok(());
+    }
+    let (Some(name), Some(version)) = (paragraph.name, paragraph.version) else {
+        return Err(lines.malformed("a package has no name (P) or no version (V)"));
+    };
+    let name = lines.token(&name)?;
+    let version = lines.token(&version)?;
+    let source_name = match paragraph.origin {
+        Some(origin) => lines.token(&origin)?,
+        None => name.clone(),
+    };
+    let package = Package {
+        kind: PackageKind::Apk,
+        name,
+        version: version.clone(),
+        source_name,
+        source_version: version,
+        path: path.to_owned(),
+    };
+    push(packages, package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<Package>, DatabaseError> {
+        parse_apk(text.as_bytes(), "lib/apk/db/installed")
+    }
+
+    #[test]
+    fn packages_are_listed_with_their_origins() {
+        let found = parse(
+            "C:Q1abc=\nP:libssl3\nV:3.1.4-r1\nA:x86_64\no:openssl\nF:lib\nR:libssl.so.3\n\n\
+             P:musl\nV:1.2.4-r2\n",
+        )
+        .unwrap();
+        let rows: Vec<[&str; 4]> = found
+            .iter()
+            .map(|p| [&*p.name, &*p.version, &*p.source_name, &*p.source_version])
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ["libssl3", "3.1.4-r1", "openssl", "3.1.4-r1"],
+                ["musl", "1.2.4-r2", "musl", "1.2.4-r2"],
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_apks_is_an_error() {
+        for text in [
+            "P:a\n",
+            "V:1\n",
+            "P:a\nV:\n",
+            "P:a\nV:1\nP:b\n",
+            "P:a b\nV:1\n",
+            "Package: a\nVersion: 1\n",
+            "garbage",
+        ] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A package that an image contains.
+
+use serde::{Deserialize, Serialize};
+
+use crate::OsRelease;
+
+/// A package as a database inside an image records it. What only the whole image can tell (the
+/// layer, the owner of a file) is added by whoever merges the layers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// What manages it.
+    pub kind: PackageKind,
+    /// Its name, as recorded: `Jinja2`.
+    pub name: String,
+    /// Its version, as recorded: whether it has an order is found out by comparing.
+    pub version: String,
+    /// The name under which advisories are looked up: of the source package that a package of a
+    /// distribution was built from, or its own if none is recorded; of a Python package its
+    /// normalized name, `jinja2`.
+    pub source_name: String,
+    /// The version that advisories are compared with: of the source package, which for a rebuild
+    /// such as `+b1` is not the package's own.
+    pub source_version: String,
+    /// The file that says so, from the root of the image, without a leading `/`.
+    pub path: String,
+}
+
+/// What manages a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageKind {
+    /// dpkg: Debian, Ubuntu and their relatives.
+    Deb,
+    /// apk: Alpine and its relatives.
+    Apk,
+    /// Python's installers.
+    Python,
+}
+
+impl Package {
+    /// The ecosystem, with its release, in which advisories for this package are looked up:
+    /// `PyPI`, or what the operating system is, such as `Debian:12`. `None` if `os` is of no
+    /// distribution whose advisories we know: then nothing is known about the package.
+    #[must_use]
+    pub fn ecosystem(&self, os: Option<&OsRelease>) -> Option<String> {
+        match self.kind {
+            PackageKind::Python => Some("PyPI".to_owned()),
+            PackageKind::Deb | PackageKind::Apk => os?.ecosystem(self.kind),
+        }
+    }
+}
+
+/// The normalized name of a Python package (PEP 503): lower case, and a hyphen for each run of
+/// hyphens, dots and underscores.
+pub(crate) fn normalize_python_name(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    let parts: Vec<String> = parts.map(str::to_ascii_lowercase).collect();
+    parts.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_python_packages_are_normalized() {
+        for (name, want) in [
+            ("Flask", "flask"),
+            ("zope.interface", "zope-interface"),
+            ("ruamel.yaml._-clib", "ruamel-yaml-clib"),
+        ] {
+            assert_eq!(normalize_python_name(name), want);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The pure scanner on data.
+
+#[cfg(test)]
+mod vercmp;
