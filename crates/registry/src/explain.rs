@@ -161,11 +161,16 @@ impl Registry {
             (false, true) => Some(explanation.half(Side::Resource)),
             (false, false) => None,
         };
+        let shown = if explanation.is_some() {
+            facts
+        } else {
+            ContextFacts::new()
+        };
         Ok(json!({
             "action": check.action,
             "resource": check.resource,
             "resourceAccount": check.resource_account,
-            "context": explanation.is_some().then_some(facts).unwrap_or_default(),
+            "context": shown,
             "outcome": if check.allowed { "allowed" } else { "denied" },
             "explanation": explanation,
         }))
