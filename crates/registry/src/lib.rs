@@ -14,6 +14,7 @@
 //! | `audit`, `explain` | the record of a decision, and why it was made |
 //! | `repository`, `push`, `pull` | ECR's nouns |
 //! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
+//! | `reconcile` | what is put right from time to time |
 //! | `account` | accounts and their first administrator |
 
 mod access;
@@ -32,6 +33,7 @@ mod principal;
 mod pull;
 mod push;
 mod random;
+mod reconcile;
 mod repository;
 mod session;
 pub mod target;

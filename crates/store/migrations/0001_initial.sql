@@ -151,6 +151,7 @@ CREATE TABLE uploads (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX uploads_by_repository ON uploads (repository);
+CREATE INDEX uploads_by_age ON uploads (updated_at);
 CREATE INDEX uploads_by_principal ON uploads (principal, created_at);
 
 CREATE TABLE images (

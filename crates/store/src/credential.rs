@@ -1,6 +1,6 @@
 //! Who signs: the one look-up of every request, by access key id.
 
-use bonded_model::Secret;
+use bonded_model::{Secret, Timestamp};
 
 use crate::Store;
 use crate::access_key::{open_secret, secret_place};
@@ -136,11 +136,15 @@ impl Store {
             .collect())
     }
 
-    /// Adds a token key. Tokens of the one before stay valid, those of older ones do not.
+    /// Adds a token key if the newest was made before `made_before`; says whether it did. Tokens
+    /// of the one before stay valid, those of older ones do not. Of several nodes that ask at
+    /// once, one adds it.
     ///
     /// # Errors
     /// As every write.
-    pub async fn rotate_token_key(&self, now: bonded_model::Timestamp) -> Result<()> {
-        self.keys().rotate_tokens(self.meta(), now).await
+    pub async fn rotate_token_key(&self, made_before: Timestamp, now: Timestamp) -> Result<bool> {
+        self.keys()
+            .rotate_tokens(self.meta(), made_before, now)
+            .await
     }
 }

@@ -30,6 +30,7 @@ mod repository_settings;
 mod role;
 mod session;
 mod upload;
+mod upload_collect;
 mod upload_finish;
 mod user;
 

@@ -76,7 +76,9 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failur
         grace: GRACE,
     };
     let door = FrontDoor::new(registry.clone(), door_settings(config));
+    let reconciling = tokio::spawn(reconcile(registry.clone()));
     let served = listen::serve(listener, tls, settings, door, stop.wait()).await;
+    reconciling.abort();
     operator.abort();
     registry.close().await;
     if let Some(path) = &ready_file {
@@ -213,6 +215,16 @@ fn door_settings(config: Config) -> DoorSettings {
         certified: names(&config),
         hosts: config.hosts,
         trusted_proxies: config.trusted_proxies,
+    }
+}
+
+/// Puts right what time makes necessary, until the task is aborted: every round may end anywhere.
+async fn reconcile(registry: Registry) {
+    loop {
+        if let Err(error) = registry.reconcile().await {
+            tracing::error!(error = %with_sources(&error), "a round of reconciling failed");
+        }
+        tokio::time::sleep(Registry::RECONCILE_INTERVAL).await;
     }
 }
 

@@ -105,3 +105,27 @@ async fn a_token_ends_with_its_key() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_token_outlives_one_rotation_of_its_key() {
+    let app = App::new().await;
+    app.clock
+        .set(app.clock.now().after(Duration::from_secs(24 * 3600)));
+    let token = token(&app, &app.administrator().await).await;
+    let made = app.clock.now();
+    app.clock.set(made.after(Duration::from_secs(1)));
+    // A second round finds the key that the first has made.
+    app.registry.reconcile().await.unwrap();
+    app.registry.reconcile().await.unwrap();
+    app.registry
+        .authenticate_token(&token, facts())
+        .await
+        .unwrap();
+    app.clock.set(made.after(Duration::from_secs(12 * 3600)));
+    assert!(
+        app.registry
+            .authenticate_token(&token, facts())
+            .await
+            .is_err()
+    );
+}

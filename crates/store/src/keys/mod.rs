@@ -183,19 +183,30 @@ impl Keys {
     }
 
     /// Adds a key version for tokens; the one before the last stops being valid.
-    pub(crate) async fn rotate_tokens(&self, meta: &Meta, now: Timestamp) -> Result<()> {
-        const LAST: &str = "SELECT MAX(number) FROM key_versions WHERE purpose = $1";
+    pub(crate) async fn rotate_tokens(
+        &self,
+        meta: &Meta,
+        made_before: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        const LAST: &str = "SELECT number, created_at FROM key_versions WHERE purpose = $1 \
+             ORDER BY number DESC LIMIT 1";
         const DELETE: &str = "DELETE FROM key_versions WHERE purpose = $1 AND number < $2";
         let fresh = Wrapped::new(&self.ring, &Purpose::Tokens)?;
-        meta.transact((fresh, now), |tx, input| {
+        meta.transact((fresh, made_before, now), |tx, input| {
             Box::pin(async move {
-                let (fresh, now) = &*input;
-                let last = tx.one(LAST, &[fresh.purpose().into()]).await?.opt_int()?;
-                let number = last.unwrap_or(0) + 1;
+                let (fresh, made_before, now) = &*input;
+                let mut number = 1;
+                if let Some(mut row) = tx.optional(LAST, &[fresh.purpose().into()]).await? {
+                    number += row.int()?;
+                    if row.time()? >= *made_before {
+                        return Ok(false);
+                    }
+                }
                 tx.execute(INSERT, &fresh.insert(number, *now)).await?;
                 let old: [Value; 2] = [fresh.purpose().into(), (number - 1).into()];
                 tx.execute(DELETE, &old).await?;
-                Ok(())
+                Ok(true)
             })
         })
         .await

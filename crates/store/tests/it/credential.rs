@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bonded_model::{AccountId, Secret};
+use bonded_model::{AccountId, Secret, Timestamp};
 use bonded_store::{Holder, Session, StoreError};
 use futures_util::future::join_all;
 
@@ -195,6 +195,7 @@ fn a_secret_copied_to_another_row_does_not_open() {
 fn two_token_keys_are_valid_at_a_time() {
     on_each_engine(|site| async move {
         let store = site.open().await;
+        let later = |by: i64| Timestamp::from_millis(NOW.as_millis() + by);
         let keys = || async {
             let keys = store.token_keys().await.unwrap();
             keys.into_iter()
@@ -203,11 +204,17 @@ fn two_token_keys_are_valid_at_a_time() {
         };
         let first = keys().await;
         assert_eq!(first.len(), 1);
-        store.rotate_token_key(NOW).await.unwrap();
+        assert!(
+            !store.rotate_token_key(NOW, NOW).await.unwrap(),
+            "it is new"
+        );
+        assert_eq!(keys().await, first);
+        assert!(store.rotate_token_key(later(1), later(1)).await.unwrap());
         let second = keys().await;
         assert_eq!(second.len(), 2);
         assert_eq!(second[1], first[0]);
-        store.rotate_token_key(NOW).await.unwrap();
+        assert!(!store.rotate_token_key(later(1), later(2)).await.unwrap());
+        assert!(store.rotate_token_key(later(2), later(2)).await.unwrap());
         let third = keys().await;
         assert_eq!(third.len(), 2);
         assert_eq!(third[1], second[0]);

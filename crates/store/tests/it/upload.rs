@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 
-use bonded_model::{Algorithm, Digest};
+use bonded_model::{Algorithm, Digest, Timestamp};
 use bonded_store::{RepositoryId, Store, StoreError, UploadId, UploadWriter};
 
 use crate::layer::{bytes, read};
@@ -331,5 +331,25 @@ fn opening_an_upload_while_it_ends_does_not_touch_the_object() {
             }
             assert!(read(&store, &layer, 0..layer.size).await.unwrap() == bytes);
         }
+    });
+}
+
+#[test]
+fn uploads_that_rest_are_given_up() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let resting = start(&store, &app.id).await;
+        append(&store, &app.id, &resting, b"some").await;
+        assert_eq!(
+            store.collect_uploads(NOW).await.unwrap(),
+            0,
+            "not before its time"
+        );
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
+        let fresh = store.start_upload(&app.id, "AIDAX", later).await.unwrap();
+        assert_eq!(store.collect_uploads(later).await.unwrap(), 1);
+        assert_eq!(store.find_upload(&app.id, &resting).await.unwrap(), None);
+        assert!(store.find_upload(&app.id, &fresh).await.unwrap().is_some());
     });
 }
