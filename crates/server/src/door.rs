@@ -5,7 +5,8 @@ mod lent;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bonded_registry::{Error, Facts, Registry, Result};
+use bonded_model::Secret;
+use bonded_registry::{Error, Facts, LAYERS_PATH, Registry, Result};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
@@ -13,7 +14,7 @@ use http_body_util::{BodyExt as _, BodyStream, Full};
 use ipnet::IpNet;
 
 use crate::listen::{Door, Peer, ResponseBody};
-use crate::{aws, oci};
+use crate::{aws, layers, oci};
 
 /// How much of a `User-Agent` header conditions and records see, in characters.
 const USER_AGENT_LIMIT: usize = 1024;
@@ -92,6 +93,10 @@ impl FrontDoor {
         }
         if path == "/v2" || path.starts_with("/v2/") {
             return oci::answer(&self.registry, request).await;
+        }
+        if let (&Method::GET, Some(ticket)) = (&method, path.strip_prefix(LAYERS_PATH)) {
+            let ticket = Secret::new(ticket.to_owned());
+            return layers::answer(&self.registry, request, &ticket).await;
         }
         match (&method, path.as_str()) {
             (&Method::POST, "/") => aws::answer(&self.registry, request).await,

@@ -25,8 +25,9 @@ pub use operation::{Endpoint, Operation, Protocol};
 use crate::authn;
 use crate::door::{self, Incoming, Reply};
 
-/// The longest body of an ECR call: a 4 MiB manifest as a JSON string, with room for escapes.
-const JSON_LIMIT: usize = 24 * 1024 * 1024;
+/// The longest body of an ECR call: a layer part of 20 MiB in base 64, or a 4 MiB manifest as a JSON
+/// string with room for escapes.
+const JSON_LIMIT: usize = 28 * 1024 * 1024;
 
 /// The longest body of an STS or IAM call.
 const QUERY_LIMIT: usize = 1024 * 1024;
