@@ -12,6 +12,18 @@ SERVED = {
     "TagResource",
     "UntagResource",
     "ListTagsForResource",
+    "PutImageTagMutability",
+    "BatchGetImage",
+    "PutImage",
+    "BatchDeleteImage",
+    "ListImages",
+    "DescribeImages",
+    "ListImageReferrers",
+    "BatchCheckLayerAvailability",
+    "InitiateLayerUpload",
+    "UploadLayerPart",
+    "CompleteLayerUpload",
+    "GetDownloadUrlForLayer",
     "GetAuthorizationToken",
 }
 

@@ -122,7 +122,7 @@ fn is_filter(text: &str) -> bool {
 
 /// Whether `text` is `filter` with each `*` replaced by some run of characters. The parts between
 /// stars are found from left to right, the last one at the end: linear for each part.
-fn matches(filter: &str, text: &str) -> bool {
+pub(crate) fn matches(filter: &str, text: &str) -> bool {
     let Some((first, rest)) = filter.split_once('*') else {
         return filter == text;
     };

@@ -68,7 +68,12 @@ impl Registry {
         let key_id = self
             .verify_token(token.expose(), self.clock().now())
             .await?;
-        let credential = self.store().find_credential(&key_id).await?;
+        self.admit_credential(&key_id, facts).await
+    }
+
+    /// The caller whose access key id a text of ours names.
+    pub(crate) async fn admit_credential(&self, key_id: &str, facts: Facts) -> Result<Caller> {
+        let credential = self.store().find_credential(key_id).await?;
         self.admit(credential.ok_or(Unauthenticated::UnknownCredential)?, facts)
     }
 

@@ -67,6 +67,26 @@ pub enum Error {
     /// No image of the repository has this tag or digest.
     #[error("Requested image not found")]
     ImageNotFound,
+    /// The repository has no image with this tag and digest, of which one may be absent.
+    #[error("The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in the registry with id '{}'", OrNull(.digest.as_ref()), OrNull(.tag.as_ref()), .repository.name, .repository.account)]
+    ImageIdNotFound {
+        /// The digest in the request.
+        digest: Option<String>,
+        /// The tag in the request.
+        tag: Option<String>,
+        /// Where it was looked for.
+        repository: Box<RepositoryArn>,
+    },
+    /// The push would change nothing: the image is there, under this tag if one was given.
+    #[error("Image with digest '{digest}' and tag '{}' already exists in the repository with name '{}' in registry with id '{}'", OrNull(.tag.as_ref()), .repository.name, .repository.account)]
+    ImageAlreadyExists {
+        /// The image.
+        digest: Digest,
+        /// The tag in the request.
+        tag: Option<Tag>,
+        /// Where it stands.
+        repository: Box<RepositoryArn>,
+    },
     /// The manifest is not one.
     #[error("{0}")]
     InvalidManifest(String),
@@ -95,6 +115,12 @@ pub enum Error {
     /// No blob with this digest is linked to the repository.
     #[error("blob '{0}' is not in this repository")]
     BlobNotFound(Digest),
+    /// These indexes of the repository refer to the image, which stays as long as they do.
+    #[error("Requested image referenced by manifest list: [{}]", Joined(.0))]
+    ImageReferencedByManifestList(Vec<Digest>),
+    /// An image of the repository refers to the blob, which stays as long as that does.
+    #[error("an image of this repository refers to the blob '{0}'; delete the image first")]
+    BlobReferenced(Digest),
     /// No unfinished upload of the repository has this id.
     #[error("the upload is not known to this repository; begin a new one")]
     UploadNotFound,
@@ -118,6 +144,54 @@ pub enum Error {
     UploadOffset {
         /// How many bytes the upload has.
         offset: u64,
+    },
+    /// ECR's API: a part that does not begin where the upload ends, or has not the length that the
+    /// request states.
+    #[error("{reason}")]
+    InvalidLayerPart {
+        /// The repository of the upload.
+        repository: Box<RepositoryArn>,
+        /// The upload's id.
+        upload: String,
+        /// How many bytes the upload has: one more than the index of its last byte.
+        offset: u64,
+        /// What is wrong with the part.
+        reason: String,
+    },
+    /// ECR's API: nothing was uploaded.
+    #[error("The upload with id '{upload}' in the repository with name '{}' in registry with id '{}' cannot be completed because it does not have any parts", .repository.name, .repository.account)]
+    EmptyUpload {
+        /// The repository of the upload.
+        repository: RepositoryArn,
+        /// The upload's id.
+        upload: String,
+    },
+    /// ECR's API: a part that is not the last has less than 5 MiB.
+    #[error("The upload with id '{upload}' in the repository with name '{}' in registry with id '{}' has a layer part of less than 5242880 bytes that is not the last", .repository.name, .repository.account)]
+    LayerPartTooSmall {
+        /// The repository of the upload.
+        repository: RepositoryArn,
+        /// The upload's id.
+        upload: String,
+    },
+    /// ECR's API: the uploaded bytes have none of the digests in the request.
+    #[error("None of the provided layer digests match the calculated layer digest")]
+    InvalidLayer,
+    /// ECR's API: the repository has the layer already.
+    #[error("The layer with digest '{digest}' already exists in the repository with name '{}' in registry with id '{}'", .repository.name, .repository.account)]
+    LayerAlreadyExists {
+        /// The layer.
+        digest: Digest,
+        /// Where it is.
+        repository: RepositoryArn,
+    },
+    /// ECR's API: no image of the repository refers to the layer.
+    #[error("The layer with digest '{digest}' in the repository with name '{}' in registry with id '{}' is not referenced by an image; push the image first", .repository.name, .repository.account)]
+    LayerInaccessible {
+        /// The layer.
+        digest: Digest,
+        /// Where it is.
+        repository: RepositoryArn,
     },
     /// The client ended the request before its body was complete.
     #[error("the request's body ended early: {0}")]
@@ -187,6 +261,9 @@ pub enum Unauthenticated {
     /// The authorization token has ended.
     #[error("Your authorization token has expired. Reauthenticate and try again.")]
     TokenExpired,
+    /// The ticket in the URL of a layer has ended.
+    #[error("Request has expired: ask for another URL of the layer")]
+    TicketExpired,
 }
 
 /// A denial: AWS's sentence and the id under which `bonded why` explains it.
@@ -222,6 +299,18 @@ impl Error {
     #[must_use]
     pub const fn is_internal(&self) -> bool {
         matches!(self, Self::Unwritable(_) | Self::Random | Self::Store(_))
+    }
+}
+
+/// A value that may be absent, as AWS's texts show it.
+struct OrNull<'a, T>(Option<&'a T>);
+
+impl<T: fmt::Display> fmt::Display for OrNull<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("null"),
+        }
     }
 }
 

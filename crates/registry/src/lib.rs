@@ -9,10 +9,12 @@
 //! | `access` | [`Action`], [`Checks`], [`Allowed`]: the one place that decides |
 //! | `target` | what a check is made on, and what is looked up for it |
 //! | `authenticate`, `token`, `caller` | from a credential to a caller |
+//! | `signed_text`, `page_token`, `layer_ticket` | texts that we hand out and must know again |
 //! | `context` | the condition keys of a request |
 //! | `compiled` | policies ready to be evaluated, by version and epoch |
 //! | `audit`, `explain` | the record of a decision, and why it was made |
-//! | `repository`, `push`, `pull` | ECR's nouns |
+//! | `repository`, `image`, `image_delete`, `push`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
+//! | `create_on_push` | repositories that a push makes |
 //! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
 //! | `reconcile` | what is put right from time to time |
 //! | `account` | accounts and their first administrator |
@@ -25,39 +27,52 @@ mod caller;
 mod clock;
 mod compiled;
 mod context;
+mod create_on_push;
 mod error;
 mod explain;
 mod host;
+mod image;
+mod image_delete;
 mod inline_policy;
+mod layer_part;
+mod layer_ticket;
+mod mount;
+mod page_token;
 mod principal;
 mod pull;
 mod push;
 mod random;
 mod reconcile;
+mod referrers;
 mod repository;
 mod session;
+mod signed_text;
 pub mod target;
 mod token;
 
 use std::sync::Arc;
 
-use bonded_model::{AccountId, Region};
+use bonded_model::{AccountId, Region, RepositoryPattern};
 use bonded_store::{Store, StoreSettings};
 
 pub use access::{Action, Allowed, Checks};
 pub use account::FirstAdministrator;
 pub use authenticate::SignatureScope;
 pub use bonded_store::{
-    AccessKey, Layer, Repository, Role, Session, StoredManifest, UploadId, User,
+    AccessKey, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage, Layer,
+    Repository, Role, Session, StoredManifest, TagStatus, UploadId, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
 pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_tag_keys};
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
+pub use image::ImageFailure;
 pub use inline_policy::PolicyHolder;
+pub use layer_ticket::{LAYERS_PATH, LayerRequest};
 pub use principal::{NewAccessKey, RoleSettings};
 pub use push::PushedImage;
+pub use referrers::{Referrer, Referrers};
 pub use repository::RepositorySettings;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
@@ -73,6 +88,10 @@ pub struct Settings {
     /// The domain under which registries have host names of their own,
     /// `ACCOUNT.dkr.ecr.REGION.DOMAIN`.
     pub domain: Option<String>,
+    /// The repositories that a push makes if they are missing and the pusher may make them.
+    pub create_on_push: Vec<RepositoryPattern>,
+    /// The repositories that take manifests although what those refer to is missing.
+    pub sparse_manifests: Vec<RepositoryPattern>,
 }
 
 /// A registry that is open, and what opening it did.
@@ -98,6 +117,8 @@ struct Inner {
     regions: Vec<Region>,
     account: AccountId,
     domain: Option<String>,
+    create_on_push: Vec<RepositoryPattern>,
+    sparse_manifests: Vec<RepositoryPattern>,
 }
 
 impl Registry {
@@ -112,6 +133,8 @@ impl Registry {
             account,
             regions,
             domain,
+            create_on_push,
+            sparse_manifests,
         } = settings;
         let opened = Store::open(&store, clock.now()).await?;
         let compiled = compiled::Compiled::default();
@@ -122,6 +145,8 @@ impl Registry {
             regions,
             account,
             domain,
+            create_on_push,
+            sparse_manifests,
         };
         let registry = Self(Arc::new(inner));
         let administrator = registry.bootstrap(&registry.0.account).await?;

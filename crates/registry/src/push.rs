@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, InvalidManifest, Manifest, Reference, RepositoryArn, Tag};
+use bonded_model::{
+    Digest, InvalidManifest, Manifest, Reference, RepositoryArn, RepositoryName, Tag,
+};
 use bonded_store::{
     DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId,
     UploadWriter,
@@ -22,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::repository::gone;
 
 /// How long a blob that no image references yet is kept after it was last asked for.
-const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many pieces of a body may wait for the writing thread.
 const PIECES_AHEAD: usize = 8;
@@ -172,13 +174,18 @@ impl Registry {
         &self,
         allowed: &Allowed<RepositoryArn>,
         reference: &Reference,
+        tags: &[Tag],
         media_type: Option<&str>,
         bytes: &[u8],
     ) -> Result<PushedImage> {
         let repository = allowed.repository()?;
         let manifest = Manifest::parse(bytes, media_type).map_err(|e| invalid(&e))?;
-        let (digest, tags) = match reference {
-            Reference::Tag(tag) => (Digest::sha256(bytes), std::slice::from_ref(tag)),
+        let mut tags = tags.to_vec();
+        let digest = match reference {
+            Reference::Tag(tag) => {
+                tags.push(tag.clone());
+                Digest::sha256(bytes)
+            }
             Reference::Digest(stated) => {
                 let calculated = Digest::of(stated.algorithm(), bytes);
                 if calculated != *stated {
@@ -187,7 +194,7 @@ impl Registry {
                         calculated,
                     });
                 }
-                (calculated, [].as_slice())
+                calculated
             }
         };
         let image = PutImage {
@@ -195,7 +202,8 @@ impl Registry {
             manifest: &manifest,
             bytes,
             digest: &digest,
-            tags,
+            tags: &tags,
+            sparse: self.takes_sparse_manifests(&repository.arn.name),
             now: self.clock().now(),
         };
         let put = self.store().put_image(image, &allowed.change()).await?;
@@ -204,6 +212,11 @@ impl Registry {
             digest,
             subject: manifest.subject.map(|subject| subject.digest),
         })
+    }
+
+    fn takes_sparse_manifests(&self, name: &RepositoryName) -> bool {
+        let patterns = &self.0.sparse_manifests;
+        patterns.iter().any(|pattern| pattern.matches(name))
     }
 
     /// A page of at most `limit` tags in byte order, after `after`.

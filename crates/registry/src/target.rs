@@ -4,6 +4,8 @@
 //! Looking up costs the same statements whether the thing exists or not, so that neither the
 //! answer nor its time tells a caller without rights (security.md, "Existence").
 
+mod images;
+
 use std::future::Future;
 
 use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn};
@@ -14,7 +16,9 @@ use crate::compiled::Labelled;
 use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
 
-/// What a check is made on. Sealed: the kinds are those of this file.
+pub use images::{ImageId, ImagesIn, Resolved};
+
+/// What a check is made on. Sealed: the kinds are those of this module.
 pub trait Target: sealed::Judged {}
 
 /// One resource as the policy engine sees it.

@@ -11,11 +11,11 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bonded_model::{AccountId, Digest, Region};
+use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
 use bonded_store::Database;
 use ipnet::IpNet;
 
-pub(crate) use raw::{RawConfig, RawLog, RawTls};
+pub(crate) use raw::{RawConfig, RawLog, RawOci, RawTls};
 pub(crate) use value::host_name;
 use value::{database, host, list, listen, log, net, parsed, regions, tls_files};
 
@@ -85,6 +85,10 @@ pub(crate) struct Config {
     pub(crate) plain_http_from: Vec<IpNet>,
     /// The proxies that are believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The repositories that a push makes.
+    pub(crate) create_on_push: Vec<RepositoryPattern>,
+    /// The repositories that take sparse manifests.
+    pub(crate) sparse_manifests: Vec<RepositoryPattern>,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,
     /// Which log lines are written.
@@ -160,6 +164,10 @@ impl Config {
                 net("plain_http_from", text)
             })?,
             trusted_proxies: list(raw.trusted_proxies, |text| net("trusted_proxies", text))?,
+            create_on_push: list(raw.create_on_push, |text| parsed("create_on_push", text))?,
+            sparse_manifests: list(raw.oci.sparse_manifests, |text| {
+                parsed("oci.sparse_manifests", text)
+            })?,
             tls: tls_files(raw.tls)?,
             log_level,
             log_format,
@@ -169,6 +177,9 @@ impl Config {
     /// The same as settings of a file, with the password of the database hidden.
     pub(crate) fn shown(&self) -> RawConfig {
         let texts = |nets: &[IpNet]| Some(nets.iter().map(IpNet::to_string).collect());
+        let patterns = |patterns: &[RepositoryPattern]| {
+            Some(patterns.iter().map(RepositoryPattern::to_string).collect())
+        };
         let tls = self.tls.as_ref();
         RawConfig {
             data: Some(self.data.clone()),
@@ -184,6 +195,10 @@ impl Config {
             hosts: Some(self.hosts.clone()),
             plain_http_from: texts(&self.plain_http_from),
             trusted_proxies: texts(&self.trusted_proxies),
+            create_on_push: patterns(&self.create_on_push),
+            oci: RawOci {
+                sparse_manifests: patterns(&self.sparse_manifests),
+            },
             tls: RawTls {
                 certificate: tls.map(|tls| tls.certificate.clone()),
                 key: tls.map(|tls| tls.key.clone()),

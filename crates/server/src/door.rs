@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonded_registry::{Error, Facts, Registry};
+use bonded_model::Secret;
+use bonded_registry::{Error, Facts, LAYERS_PATH, Registry};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
@@ -15,7 +16,7 @@ use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::listen::{Door, Peer, ResponseBody};
-use crate::{aws, oci};
+use crate::{aws, layers, oci};
 
 /// How much of a `User-Agent` header conditions and records see, in characters.
 const USER_AGENT_LIMIT: usize = 1024;
@@ -130,6 +131,10 @@ impl FrontDoor {
         let request = Incoming { id, head, body };
         if path == "/v2" || path.starts_with("/v2/") {
             return oci::answer(&self.registry, request).await;
+        }
+        if let (&Method::GET, Some(ticket)) = (&method, path.strip_prefix(LAYERS_PATH)) {
+            let ticket = Secret::new(ticket.to_owned());
+            return layers::answer(&self.registry, request, &ticket).await;
         }
         match (&method, path.as_str()) {
             (&Method::POST, "/") => aws::answer(&self.registry, request).await,

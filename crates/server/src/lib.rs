@@ -1,8 +1,9 @@
 //! The `bonded` binary: front doors, configuration, command line.
 //!
-//! `door` takes each request from `listen` to the door it is for: [`oci`] (`/v2/`) or [`aws`]
-//! (`POST /`). Both authenticate by `authn`, parse to types, have the registry authorize, and give
-//! the use case's answer or error its wire form. No HTTP type goes beyond this crate.
+//! `door` takes each request from `listen` to the door it is for: [`oci`] (`/v2/`), [`aws`]
+//! (`POST /`), or `layers`, the URLs that the latter gives out. They authenticate by `authn`, parse
+//! to types, have the registry authorize, and give the use case's answer or error its wire form. No
+//! HTTP type goes beyond this crate.
 
 mod administrator;
 mod authn;
@@ -12,6 +13,7 @@ mod client;
 mod config;
 mod door;
 mod files;
+mod layers;
 mod listen;
 pub mod oci;
 mod operator;

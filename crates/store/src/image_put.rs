@@ -25,6 +25,9 @@ pub struct PutImage<'a> {
     pub digest: &'a Digest,
     /// The tags it gets.
     pub tags: &'a [Tag],
+    /// Whether it is taken although what it refers to is not there. Nothing is linked by that: a
+    /// layer that is missing comes by an upload or a mount of its own.
+    pub sparse: bool,
     /// When.
     pub now: Timestamp,
 }
@@ -77,6 +80,7 @@ struct NewImage {
     blobs: Vec<Digest>,
     children: Vec<Digest>,
     tags: Vec<Tag>,
+    sparse: bool,
     now: Timestamp,
     change: Change,
 }
@@ -109,6 +113,7 @@ impl Store {
             blobs: distinct(blobs.map(|b| &b.digest)),
             children: distinct(manifest.manifests.iter().map(|m| &m.digest)),
             tags: tags.into_iter().cloned().collect(),
+            sparse: image.sparse,
             now: image.now,
             change: change.clone(),
         };
@@ -120,7 +125,9 @@ impl Store {
     }
 }
 
-const IMAGE_DIGEST: &str = "SELECT digest FROM images WHERE repository = $1 AND digest = $2";
+/// Whether a repository has an image.
+pub(crate) const IMAGE_DIGEST: &str =
+    "SELECT digest FROM images WHERE repository = $1 AND digest = $2";
 
 fn distinct<'a>(digests: impl Iterator<Item = &'a Digest>) -> Vec<Digest> {
     let set: BTreeSet<&Digest> = digests.collect();
@@ -139,7 +146,10 @@ async fn put_image(
     let mutability = tag_mutability(&mut row)?;
     let created = !image_exists(tx, &new.repository, &new.digest).await?;
     // An image that is there keeps what it refers to.
-    if created && let Some(refused) = missing_references(tx, new).await? {
+    if created
+        && !new.sparse
+        && let Some(refused) = missing_references(tx, new).await?
+    {
         return Ok(Err(refused));
     }
     let moved = match moved_tags(tx, new, &mutability).await? {

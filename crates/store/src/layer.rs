@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use bonded_model::{Digest, Timestamp};
+use bonded_model::{AccountId, Algorithm, Digest, Region, RepositoryArn, Timestamp};
 
 use crate::Store;
 use crate::blobs::{ObjectId, ObjectStream};
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::meta::{Row, Tx, Value};
-use crate::repository::RepositoryId;
+use crate::repository::{RepositoryId, page};
 
 /// How much later than the recorded one a new `keep_until` must be to be worth a write.
 const KEEP_STEP: Duration = Duration::from_secs(12 * 60 * 60);
@@ -62,6 +62,11 @@ pub(crate) async fn link(
     Ok(())
 }
 
+/// The layer of a repository with a digest.
+pub(crate) const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until \
+     FROM layers l JOIN objects o ON o.id = l.object \
+     WHERE l.repository = $1 AND l.digest = $2";
+
 impl Store {
     /// The layer `digest` of a repository.
     ///
@@ -72,11 +77,8 @@ impl Store {
         repository: &RepositoryId,
         digest: &Digest,
     ) -> Result<Option<Layer>> {
-        const SQL: &str = "SELECT l.digest, o.size, o.id, l.keep_until \
-             FROM layers l JOIN objects o ON o.id = l.object \
-             WHERE l.repository = $1 AND l.digest = $2";
         let values = [(&repository.0).into(), digest.as_str().into()];
-        let row = self.meta().optional(SQL, &values).await?;
+        let row = self.meta().optional(FIND, &values).await?;
         row.map(Layer::from_row).transpose()
     }
 
@@ -152,6 +154,50 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// The repositories of a registry that have the layer `digest`, at most `limit`: those first
+    /// that got it or were asked for it last.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn repositories_with_layer(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        digest: &Digest,
+        limit: u32,
+    ) -> Result<Vec<RepositoryArn>> {
+        // One object: so its layers come from the index in order, however many there are.
+        const BY_SHA256: &str = "SELECT r.account, r.region, r.name \
+             FROM layers l JOIN repositories r ON r.id = l.repository \
+             WHERE l.object = (SELECT o.id FROM objects o WHERE o.account = $1 AND o.region = $2 \
+             AND o.encryption = 'AES256' AND o.sha256 = $3) \
+             AND l.digest = $3 ORDER BY l.keep_until DESC LIMIT $4";
+        const BY_SHA512: &str = "SELECT r.account, r.region, r.name \
+             FROM layers l JOIN repositories r ON r.id = l.repository \
+             WHERE l.object = (SELECT o.id FROM objects o WHERE o.account = $1 AND o.region = $2 \
+             AND o.sha512 = $3 LIMIT 1) \
+             AND l.digest = $3 ORDER BY l.keep_until DESC LIMIT $4";
+        let sql = match digest.algorithm() {
+            Algorithm::Sha256 => BY_SHA256,
+            Algorithm::Sha512 => BY_SHA512,
+        };
+        let values = [
+            account.as_str().into(),
+            region.as_str().into(),
+            digest.as_str().into(),
+            page(limit),
+        ];
+        let rows = self.meta().all(sql, &values).await?;
+        let arn = |mut row: Row| {
+            Ok(RepositoryArn {
+                account: row.parse()?,
+                region: row.parse()?,
+                name: row.parse()?,
+            })
+        };
+        rows.into_iter().map(arn).collect()
     }
 
     /// The bytes `range` of a layer, cut to its length. The first piece has been read and

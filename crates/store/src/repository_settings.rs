@@ -1,11 +1,11 @@
-//! What can be changed about a repository: its policy and its resource tags.
+//! What can be changed about a repository: its policy, its resource tags, which image tags move.
 
-use bonded_model::{ResourceTags, TAGS_LIMIT};
+use bonded_model::{ResourceTags, TAGS_LIMIT, TagMutability};
 
 use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::{Result, StoreError};
-use crate::meta::Tx;
+use crate::meta::{Tx, Value};
 use crate::policy::{PolicyVersion, insert_policy_version};
 use crate::repository::{RepositoryId, found, json};
 
@@ -46,6 +46,34 @@ impl Store {
                     let policy = version.as_ref().map(|v| v.id.as_str());
                     found(tx.execute(SQL, &[policy.into(), (&id.0).into()]).await?)?;
                     next_epoch(tx, &change.account).await?;
+                    change.insert(tx).await
+                })
+            })
+            .await
+    }
+
+    /// Sets which tags of a repository may move, from the next push on.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the repository does not exist any more.
+    pub async fn set_tag_mutability(
+        &self,
+        id: &RepositoryId,
+        tag_mutability: &TagMutability,
+        change: &Change,
+    ) -> Result<()> {
+        const SQL: &str =
+            "UPDATE repositories SET tag_mutability = $1, tag_filters = $2 WHERE id = $3";
+        let values: [Value; 3] = [
+            tag_mutability.as_str().into(),
+            json(&tag_mutability.filters())?.into(),
+            (&id.0).into(),
+        ];
+        self.meta()
+            .transact((values, change.clone()), |tx, input| {
+                Box::pin(async move {
+                    let (values, change) = &*input;
+                    found(tx.execute(SQL, values).await?)?;
                     change.insert(tx).await
                 })
             })

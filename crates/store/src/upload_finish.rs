@@ -132,6 +132,7 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
          ON CONFLICT (account, region, encryption, sha256) DO NOTHING";
     const KEPT: &str = "SELECT id FROM objects \
          WHERE account = $1 AND region = $2 AND encryption = 'AES256' AND sha256 = $3";
+    const SHA512: &str = "UPDATE objects SET sha512 = $1 WHERE id = $2 AND sha512 IS NULL";
     found(tx.execute(END, &[upload.id.as_str().into()]).await?)?;
     let row = tx
         .optional(REGISTRY, &[(&upload.repository.0).into()])
@@ -149,6 +150,10 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
     tx.execute(INSERT, &values).await?;
     let values = [account, region, upload.sha256.as_str().into()];
     let kept = tx.one(KEPT, &values).await?.text()?;
+    if upload.digest.algorithm() == Algorithm::Sha512 {
+        let values = [upload.digest.as_str().into(), (&kept).into()];
+        tx.execute(SHA512, &values).await?;
+    }
     let (repository, digest) = (&upload.repository, &upload.digest);
     link(tx, repository, digest, &kept, upload.keep_until).await?;
     upload.change.insert(tx).await?;

@@ -5,7 +5,7 @@
 
 use bonded_registry::{Error, Unauthenticated};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::operation::Protocol;
 use super::query::escape;
@@ -15,6 +15,8 @@ pub(super) struct Wire {
     pub(super) status: StatusCode,
     code: &'static str,
     message: String,
+    /// What the service's model adds to code and message; JSON only.
+    members: Map<String, Value>,
 }
 
 impl Wire {
@@ -24,9 +26,15 @@ impl Wire {
             status,
             code,
             message,
+            members,
         } = self;
         match protocol {
-            Protocol::Json => json!({ "__type": code, "message": message }).to_string(),
+            Protocol::Json => {
+                let mut body = members.clone();
+                body.insert("__type".to_owned(), (*code).into());
+                body.insert("message".to_owned(), message.as_str().into());
+                Value::Object(body).to_string()
+            }
             Protocol::Query => {
                 let kind = if status.is_server_error() {
                     "Receiver"
@@ -53,7 +61,31 @@ pub(super) fn wire(error: &Error, protocol: Protocol) -> Wire {
         status,
         code,
         message: error.to_string(),
+        members: members(error),
     }
+}
+
+/// `InvalidLayerPartException` alone has members of its own.
+fn members(error: &Error) -> Map<String, Value> {
+    let Error::InvalidLayerPart {
+        repository,
+        upload,
+        offset,
+        ..
+    } = error
+    else {
+        return Map::new();
+    };
+    let members = [
+        ("registryId", repository.account.to_string().into()),
+        ("repositoryName", repository.name.to_string().into()),
+        ("uploadId", upload.as_str().into()),
+        ("lastValidByteReceived", offset.saturating_sub(1).into()),
+    ];
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn json_status(error: &Error) -> u16 {
@@ -71,9 +103,9 @@ fn json_code(error: &Error) -> &'static str {
             Unauthenticated::Incomplete(_) => "IncompleteSignatureException",
             Unauthenticated::Signature(_) => "InvalidSignatureException",
             Unauthenticated::UnknownCredential => "UnrecognizedClientException",
-            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => {
-                "ExpiredTokenException"
-            }
+            Unauthenticated::SessionExpired
+            | Unauthenticated::TokenExpired
+            | Unauthenticated::TicketExpired => "ExpiredTokenException",
         },
         Error::Denied(_) => "AccessDeniedException",
         Error::InvalidParameter(_)
@@ -92,19 +124,26 @@ fn json_code(error: &Error) -> &'static str {
         Error::RepositoryAlreadyExists(_) => "RepositoryAlreadyExistsException",
         Error::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Error::RepositoryPolicyNotFound(_) => "RepositoryPolicyNotFoundException",
-        Error::ImageNotFound => "ImageNotFoundException",
+        Error::ImageNotFound | Error::ImageIdNotFound { .. } => "ImageNotFoundException",
+        Error::ImageAlreadyExists { .. } => "ImageAlreadyExistsException",
         Error::ManifestDigestMismatch { .. } => "ImageDigestDoesNotMatchException",
         Error::LayersNotFound(..) | Error::BlobNotFound(_) => "LayersNotFoundException",
         Error::ReferencedImagesNotFound(..) => "ReferencedImagesNotFoundException",
         Error::ImageTagAlreadyExists { .. } => "ImageTagAlreadyExistsException",
         Error::UploadNotFound | Error::UploadBusy => "UploadNotFoundException",
-        Error::BlobDigestMismatch { .. } => "InvalidLayerException",
-        Error::UploadOffset { .. } => "InvalidLayerPartException",
+        Error::BlobDigestMismatch { .. } | Error::InvalidLayer => "InvalidLayerException",
+        Error::UploadOffset { .. } | Error::InvalidLayerPart { .. } => "InvalidLayerPartException",
+        Error::EmptyUpload { .. } => "EmptyUploadException",
+        Error::LayerPartTooSmall { .. } => "LayerPartTooSmallException",
+        Error::LayerAlreadyExists { .. } => "LayerAlreadyExistsException",
+        Error::LayerInaccessible { .. } => "LayerInaccessibleException",
         Error::LimitExceeded(_) => "LimitExceededException",
         Error::UnknownOperation(_) => "UnknownOperationException",
         Error::BodyTooLarge(_) => "RequestEntityTooLarge",
-        // Of IAM and of the operator; ECR's operations do not answer them.
-        Error::NoSuchEntity(_)
+        // Of IAM, of the operator and of /v2; ECR's operations do not answer them.
+        Error::ImageReferencedByManifestList(_)
+        | Error::BlobReferenced(_)
+        | Error::NoSuchEntity(_)
         | Error::EntityAlreadyExists(_)
         | Error::AccountAlreadyExists(_)
         | Error::DecisionNotFound(_) => "InvalidParameterException",
@@ -120,9 +159,9 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             Unauthenticated::Incomplete(_) => (400, "IncompleteSignature"),
             Unauthenticated::Signature(_) => (403, "SignatureDoesNotMatch"),
             Unauthenticated::UnknownCredential => (403, "InvalidClientTokenId"),
-            Unauthenticated::SessionExpired | Unauthenticated::TokenExpired => {
-                (403, "ExpiredToken")
-            }
+            Unauthenticated::SessionExpired
+            | Unauthenticated::TokenExpired
+            | Unauthenticated::TicketExpired => (403, "ExpiredToken"),
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "AccessDenied"),
         Error::NoSuchEntity(_) => (404, "NoSuchEntity"),
@@ -150,16 +189,26 @@ fn query_code(error: &Error) -> (u16, &'static str) {
         | Error::RepositoryNotEmpty(_)
         | Error::RepositoryPolicyNotFound(_)
         | Error::ImageNotFound
+        | Error::ImageIdNotFound { .. }
+        | Error::ImageAlreadyExists { .. }
         | Error::InvalidManifest(_)
         | Error::ManifestDigestMismatch { .. }
         | Error::LayersNotFound(..)
         | Error::ReferencedImagesNotFound(..)
         | Error::ImageTagAlreadyExists { .. }
+        | Error::ImageReferencedByManifestList(_)
+        | Error::BlobReferenced(_)
         | Error::BlobNotFound(_)
         | Error::UploadNotFound
         | Error::UploadBusy
         | Error::BlobDigestMismatch { .. }
-        | Error::UploadOffset { .. } => (400, "ValidationError"),
+        | Error::UploadOffset { .. }
+        | Error::InvalidLayerPart { .. }
+        | Error::EmptyUpload { .. }
+        | Error::LayerPartTooSmall { .. }
+        | Error::InvalidLayer
+        | Error::LayerAlreadyExists { .. }
+        | Error::LayerInaccessible { .. } => (400, "ValidationError"),
         Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "ServiceFailure"),
     }
 }

@@ -156,6 +156,8 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         account: config.account.clone(),
         regions: config.regions.clone(),
         domain: config.domain.clone(),
+        create_on_push: config.create_on_push.clone(),
+        sparse_manifests: config.sparse_manifests.clone(),
     };
     Registry::open(settings, clock).await.map_err(|error| {
         Failure::failed(format!(

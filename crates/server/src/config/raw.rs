@@ -99,6 +99,22 @@ pub(crate) struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trusted_proxies: Option<Vec<String>>,
 
+    /// The repositories that a push makes if they are missing, as patterns of names such as 'ci/*';
+    /// only for who may create them [default: none]
+    #[arg(
+        long,
+        id = "create_on_push",
+        value_name = "PATTERN,…",
+        env = "BONDED_CREATE_ON_PUSH"
+    )]
+    #[arg(value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) create_on_push: Option<Vec<String>>,
+
+    /// How far `/v2` goes beyond what clients expect.
+    #[command(flatten)]
+    pub(crate) oci: RawOci,
+
     /// The server's certificate.
     #[command(flatten)]
     pub(crate) tls: RawTls,
@@ -106,6 +122,19 @@ pub(crate) struct RawConfig {
     /// What is written to standard error.
     #[command(flatten)]
     pub(crate) log: RawLog,
+}
+
+/// The table `oci`.
+#[derive(Clone, Default, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawOci {
+    /// The repositories that take manifests although layers or images they refer to are missing,
+    /// as patterns of names [default: none]
+    #[arg(long = "oci-sparse-manifests", id = "oci.sparse_manifests")]
+    #[arg(value_name = "PATTERN,…", env = "BONDED_OCI_SPARSE_MANIFESTS")]
+    #[arg(value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sparse_manifests: Option<Vec<String>>,
 }
 
 /// The table `tls`.
@@ -202,6 +231,10 @@ impl RawConfig {
             hosts: self.hosts.or(base.hosts),
             plain_http_from: self.plain_http_from.or(base.plain_http_from),
             trusted_proxies: self.trusted_proxies.or(base.trusted_proxies),
+            create_on_push: self.create_on_push.or(base.create_on_push),
+            oci: RawOci {
+                sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
+            },
             tls: RawTls {
                 certificate: self.tls.certificate.or(base.tls.certificate),
                 key: self.tls.key.or(base.tls.key),
@@ -278,7 +311,12 @@ mod tests {
         for key in keys() {
             let list = matches!(
                 key.as_str(),
-                "regions" | "hosts" | "plain_http_from" | "trusted_proxies"
+                "regions"
+                    | "hosts"
+                    | "plain_http_from"
+                    | "trusted_proxies"
+                    | "create_on_push"
+                    | "oci.sparse_manifests"
             );
             text += &format!("{key} = {}\n", if list { "['x']" } else { "'x'" });
         }

@@ -148,6 +148,12 @@ fn a_value_that_cannot_be_is_named() {
             "'10.0.0.0/33'",
         ),
         ("trusted_proxies = ['proxy']", "trusted_proxies", "'proxy'"),
+        ("create_on_push = ['CI/*']", "create_on_push", "'CI/*'"),
+        (
+            "oci.sparse_manifests = ['a b']",
+            "oci.sparse_manifests",
+            "'a b'",
+        ),
         (
             "tls.key = 'k'",
             "tls.key",

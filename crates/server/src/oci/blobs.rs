@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
 use super::manifests::CONTENT_DIGEST;
-use super::{Call, range, value};
+use super::{Call, deleted, range, value};
 use crate::door::Reply;
 
 pub(super) fn parse(digest: &str) -> Result<Digest> {
@@ -50,6 +50,14 @@ pub(super) async fn get(call: Call<'_>, digest: &str) -> Result<Reply> {
     let bytes = call.registry.read_layer(&layer, range).await?;
     let body = StreamBody::new(bytes.map(|piece| piece.map(Frame::data))).boxed_unsync();
     Ok(Reply::with(status, headers, body))
+}
+
+/// `DELETE`: takes the blob from the repository, unless an image there refers to it.
+pub(super) async fn delete(call: Call<'_>, digest: &str) -> Result<Reply> {
+    let digest = parse(digest)?;
+    let allowed = call.authorize().await?;
+    call.registry.delete_layer(&allowed, &digest).await?;
+    Ok(deleted())
 }
 
 /// Whatever a blob holds, it is bytes to be saved, never something to show.

@@ -71,7 +71,8 @@ fn wire(error: &Error) -> (u16, &'static str) {
             | Unauthenticated::Signature(_)
             | Unauthenticated::UnknownCredential
             | Unauthenticated::SessionExpired
-            | Unauthenticated::TokenExpired => (401, "UNAUTHORIZED"),
+            | Unauthenticated::TokenExpired
+            | Unauthenticated::TicketExpired => (401, "UNAUTHORIZED"),
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "DENIED"),
         Error::InvalidName(_) => (400, "NAME_INVALID"),
@@ -91,7 +92,10 @@ fn wire(error: &Error) -> (u16, &'static str) {
         }
         Error::ImageTagAlreadyExists { .. } | Error::InvalidTag(_) => (400, "TAG_INVALID"),
         Error::BodyTooLarge(_) => (413, "SIZE_INVALID"),
-        Error::UnknownOperation(_) => (405, "UNSUPPORTED"),
+        // The specification's status for a delete that is refused.
+        Error::ImageReferencedByManifestList(_)
+        | Error::BlobReferenced(_)
+        | Error::UnknownOperation(_) => (405, "UNSUPPORTED"),
         Error::LimitExceeded(_) => (400, "TOOMANYREQUESTS"),
         Error::InvalidParameter(_) => (400, "UNSUPPORTED"),
         // Of the AWS APIs; no route under /v2 answers them.
@@ -106,7 +110,15 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::Validation(_)
         | Error::InvalidParameterValue(_)
         | Error::AccountAlreadyExists(_)
-        | Error::DecisionNotFound(_) => (400, "UNSUPPORTED"),
+        | Error::DecisionNotFound(_)
+        | Error::ImageIdNotFound { .. }
+        | Error::ImageAlreadyExists { .. }
+        | Error::InvalidLayerPart { .. }
+        | Error::EmptyUpload { .. }
+        | Error::LayerPartTooSmall { .. }
+        | Error::InvalidLayer
+        | Error::LayerAlreadyExists { .. }
+        | Error::LayerInaccessible { .. } => (400, "UNSUPPORTED"),
         Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "UNKNOWN"),
     }
 }

@@ -1,12 +1,12 @@
 //! Manifests: distribution-spec 1.1, "Pulling manifests" and "Pushing Manifests".
 
-use bonded_model::{MANIFEST_LIMIT, Reference};
+use bonded_model::{InvalidTag, MANIFEST_LIMIT, Reference, Tag};
 use bonded_registry::target::ImageIn;
 use bonded_registry::{Checks, Error, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::{Call, value};
+use super::{Call, deleted, value};
 use crate::door::{Incoming, Reply};
 
 /// The digest of what is served or stored.
@@ -14,6 +14,12 @@ pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 
 /// The digest of the subject of a stored manifest.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// A tag that a manifest got beside its digest.
+const TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+/// How many tags one push by digest may name.
+const TAGS_LIMIT: usize = 100;
 
 fn parse(reference: &str) -> Result<Reference> {
     reference
@@ -44,10 +50,35 @@ pub(super) async fn get(call: Call<'_>, reference: &str) -> Result<Reply> {
     Ok(Reply::whole(StatusCode::OK, headers, body))
 }
 
-/// `PUT`: stores the manifest under a tag or by its digest.
+/// The tags of `?tag=a&tag=b`, which a push by digest may name.
+fn tags(call: &Call<'_>, reference: &Reference) -> Result<Vec<Tag>> {
+    let parse = |tag: String| {
+        tag.parse()
+            .map_err(|e: InvalidTag| Error::InvalidTag(e.to_string()))
+    };
+    let mut tags = Vec::new();
+    for tag in call.parameters("tag") {
+        let tag = parse(tag)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > TAGS_LIMIT {
+            let expected = format!("at most {TAGS_LIMIT} tags are accepted at once");
+            return Err(Error::parameter("tag", expected));
+        }
+    }
+    if !tags.is_empty() && matches!(reference, Reference::Tag(_)) {
+        let expected = "tags are accepted here with a digest in the path only";
+        return Err(Error::parameter("tag", expected));
+    }
+    Ok(tags)
+}
+
+/// `PUT`: stores the manifest under a tag, or by its digest and under the tags of the query.
 pub(super) async fn put(call: Call<'_>, reference: &str) -> Result<Reply> {
     let reference = parse(reference)?;
-    let allowed = call.authorize().await?;
+    let tags = tags(&call, &reference)?;
+    let allowed = call.authorize_push(&[]).await?;
     let Call {
         registry,
         head,
@@ -63,7 +94,7 @@ pub(super) async fn put(call: Call<'_>, reference: &str) -> Result<Reply> {
     let (head, bytes) = request.read(MANIFEST_LIMIT).await?;
     let media_type = head.header(header::CONTENT_TYPE);
     let pushed = registry
-        .put_image(&allowed, &reference, media_type, &bytes)
+        .put_image(&allowed, &reference, &tags, media_type, &bytes)
         .await?;
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -77,5 +108,19 @@ pub(super) async fn put(call: Call<'_>, reference: &str) -> Result<Reply> {
     if let Some(subject) = pushed.subject {
         headers.insert(SUBJECT, value(subject.as_str())?);
     }
+    for tag in &tags {
+        headers.append(TAG, value(tag.as_str())?);
+    }
     Ok(Reply::whole(StatusCode::CREATED, headers, Bytes::new()))
+}
+
+/// `DELETE`: the image with all its tags by its digest, or a tag alone.
+pub(super) async fn delete(call: Call<'_>, reference: &str) -> Result<Reply> {
+    let target = ImageIn {
+        repository: call.repository.clone(),
+        reference: parse(reference)?,
+    };
+    let allowed = call.authorize_all(Checks::new(call.action, target)).await?;
+    call.registry.delete_image(&allowed).await?;
+    Ok(deleted())
 }

@@ -3,7 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `route` | method and path → [`Route`] → IAM action |
-//! | `manifests`, `blobs`, `uploads`, `tags` | the requests on each noun |
+//! | `manifests`, `blobs`, `uploads`, `tags`, `referrers` | the requests on each noun |
 //! | `range` | byte ranges of blobs |
 //! | `error` | the wire form of each error |
 
@@ -11,6 +11,7 @@ mod blobs;
 mod error;
 mod manifests;
 mod range;
+mod referrers;
 mod route;
 mod tags;
 mod uploads;
@@ -110,8 +111,11 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
         Route::Ping => Ok(ping()),
         Route::GetManifest { reference, .. } => manifests::get(call, &reference).await,
         Route::PutManifest { reference, .. } => manifests::put(call, &reference).await,
+        Route::DeleteManifest { reference, .. } => manifests::delete(call, &reference).await,
+        Route::ListReferrers { digest, .. } => referrers::list(call, &digest).await,
         Route::HeadBlob { digest, .. } => blobs::head(call, &digest).await,
         Route::GetBlob { digest, .. } => blobs::get(call, &digest).await,
+        Route::DeleteBlob { digest, .. } => blobs::delete(call, &digest).await,
         Route::StartUpload { .. } => uploads::start(call).await,
         Route::UploadStatus { id, .. } => uploads::status(call, &id).await,
         Route::UploadPart { id, .. } => uploads::part(call, &id).await,
@@ -132,12 +136,25 @@ impl Call<'_> {
         self.registry.authorize(&self.caller, checks).await
     }
 
-    /// The values of a parameter in the query.
+    /// Has a push authorized, which may make the repository: the route's action and `more`.
+    async fn authorize_push(&self, more: &[Action]) -> Result<Allowed<RepositoryArn>> {
+        let repository = self.repository.clone();
+        let push = self
+            .registry
+            .authorize_push(&self.caller, repository, self.action, more);
+        push.await
+    }
+
+    /// The value of a parameter in the query, the first if it stands there more than once.
     fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters(name).next()
+    }
+
+    /// The values of a parameter in the query, in order.
+    fn parameters(&self, name: &str) -> impl Iterator<Item = String> {
         let query = self.head.parts.uri.query().unwrap_or_default();
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs
-            .find(|(key, _)| key == name)
+        form_urlencoded::parse(query.as_bytes())
+            .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
     }
 }
@@ -147,8 +164,11 @@ fn name_of(route: &Route) -> &str {
         Route::Ping => "",
         Route::GetManifest { name, .. }
         | Route::PutManifest { name, .. }
+        | Route::DeleteManifest { name, .. }
+        | Route::ListReferrers { name, .. }
         | Route::HeadBlob { name, .. }
         | Route::GetBlob { name, .. }
+        | Route::DeleteBlob { name, .. }
         | Route::StartUpload { name }
         | Route::UploadStatus { name, .. }
         | Route::UploadPart { name, .. }
@@ -156,6 +176,11 @@ fn name_of(route: &Route) -> &str {
         | Route::CancelUpload { name, .. }
         | Route::ListTags { name } => name,
     }
+}
+
+/// The answer to a delete that was carried out.
+fn deleted() -> Reply {
+    Reply::whole(StatusCode::ACCEPTED, HeaderMap::new(), bytes::Bytes::new())
 }
 
 fn ping() -> Reply {

@@ -34,6 +34,20 @@ pub enum Route {
         /// A tag or a digest.
         reference: String,
     },
+    /// `DELETE /v2/NAME/manifests/REFERENCE`
+    DeleteManifest {
+        /// The repository.
+        name: String,
+        /// A tag or a digest.
+        reference: String,
+    },
+    /// `GET /v2/NAME/referrers/DIGEST`
+    ListReferrers {
+        /// The repository.
+        name: String,
+        /// The subject.
+        digest: String,
+    },
     /// `HEAD /v2/NAME/blobs/DIGEST`
     HeadBlob {
         /// The repository.
@@ -43,6 +57,13 @@ pub enum Route {
     },
     /// `GET /v2/NAME/blobs/DIGEST`
     GetBlob {
+        /// The repository.
+        name: String,
+        /// The blob.
+        digest: String,
+    },
+    /// `DELETE /v2/NAME/blobs/DIGEST`
+    DeleteBlob {
         /// The repository.
         name: String,
         /// The blob.
@@ -141,24 +162,33 @@ impl Route {
             return match *method {
                 Method::GET => Ok(Self::GetBlob { name, digest: last }),
                 Method::HEAD => Ok(Self::HeadBlob { name, digest: last }),
+                Method::DELETE => Ok(Self::DeleteBlob { name, digest: last }),
                 _ => Err(NoRoute::Method),
             };
         }
         if let Some(name) = front.strip_suffix("/manifests") {
-            let name = name.to_owned();
-            return match *method {
-                Method::GET | Method::HEAD => Ok(Self::GetManifest {
-                    name,
-                    reference: last,
-                }),
-                Method::PUT => Ok(Self::PutManifest {
-                    name,
-                    reference: last,
-                }),
-                _ => Err(NoRoute::Method),
-            };
+            return Self::manifest(method, name.to_owned(), last);
+        }
+        if let Some(name) = front.strip_suffix("/referrers") {
+            return only(
+                method,
+                &Method::GET,
+                Self::ListReferrers {
+                    name: name.to_owned(),
+                    digest: last,
+                },
+            );
         }
         Err(NoRoute::Path)
+    }
+
+    fn manifest(method: &Method, name: String, reference: String) -> Result<Self, NoRoute> {
+        match *method {
+            Method::GET | Method::HEAD => Ok(Self::GetManifest { name, reference }),
+            Method::PUT => Ok(Self::PutManifest { name, reference }),
+            Method::DELETE => Ok(Self::DeleteManifest { name, reference }),
+            _ => Err(NoRoute::Method),
+        }
     }
 
     fn upload(method: &Method, name: String, id: String) -> Result<Self, NoRoute> {
@@ -176,7 +206,8 @@ impl Route {
     pub const fn action(&self) -> Option<Action> {
         Some(Action::new(match self {
             Self::Ping => return None,
-            Self::GetManifest { .. } => "ecr:BatchGetImage",
+            Self::GetManifest { .. } | Self::ListReferrers { .. } => "ecr:BatchGetImage",
+            Self::DeleteManifest { .. } | Self::DeleteBlob { .. } => "ecr:BatchDeleteImage",
             Self::PutManifest { .. } => "ecr:PutImage",
             Self::HeadBlob { .. } => "ecr:BatchCheckLayerAvailability",
             Self::GetBlob { .. } => "ecr:GetDownloadUrlForLayer",
@@ -272,6 +303,39 @@ mod tests {
     }
 
     #[test]
+    fn deletes_and_referrers_have_routes() {
+        let text = |text: &str| text.to_owned();
+        for (method, path, route) in [
+            (
+                Method::DELETE,
+                "/v2/a/manifests/v1",
+                Route::DeleteManifest {
+                    name: text("a"),
+                    reference: text("v1"),
+                },
+            ),
+            (
+                Method::DELETE,
+                "/v2/a/blobs/d",
+                Route::DeleteBlob {
+                    name: text("a"),
+                    digest: text("d"),
+                },
+            ),
+            (
+                Method::GET,
+                "/v2/referrers/referrers/d",
+                Route::ListReferrers {
+                    name: text("referrers"),
+                    digest: text("d"),
+                },
+            ),
+        ] {
+            assert_eq!(Route::parse(&method, path), Ok(route), "{path}");
+        }
+    }
+
+    #[test]
     fn what_is_not_served_has_no_route() {
         for (method, path, why) in [
             (Method::GET, "/v3/", NoRoute::Path),
@@ -279,7 +343,9 @@ mod tests {
             (Method::GET, "/v2/_catalog", NoRoute::Path),
             (Method::POST, "/v2/", NoRoute::Method),
             (Method::GET, "/v2/a/blobs/uploads/", NoRoute::Method),
-            (Method::DELETE, "/v2/a/manifests/v1", NoRoute::Method),
+            (Method::POST, "/v2/a/manifests/v1", NoRoute::Method),
+            (Method::PUT, "/v2/a/blobs/d", NoRoute::Method),
+            (Method::PUT, "/v2/a/referrers/d", NoRoute::Method),
             (Method::POST, "/v2/a/tags/list", NoRoute::Method),
         ] {
             assert_eq!(Route::parse(&method, path), Err(why), "{path}");

@@ -3,7 +3,7 @@
 //! Each request that carries bytes runs as a task of its own, so that a client that goes away in
 //! the middle leaves an upload with what came, not one that is held for ever.
 
-use bonded_model::RepositoryArn;
+use bonded_model::{Digest, RepositoryArn};
 use bonded_registry::{Action, Allowed, Checks, Error, Layer, Registry, Result, UploadId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -23,21 +23,21 @@ fn parse(id: &str) -> Result<UploadId> {
     id.parse().map_err(|_| Error::UploadNotFound)
 }
 
-/// `POST`: begins an upload; with `?digest=` the body is the whole blob.
+/// `POST`: begins an upload; with `?digest=` the body is the whole blob, with `?mount=` the
+/// registry may have it.
 pub(super) async fn start(call: Call<'_>) -> Result<Reply> {
-    let digest = call
-        .parameter("digest")
-        .map(|digest| blobs::parse(&digest))
-        .transpose()?;
-    let Some(digest) = digest else {
-        let allowed = call.authorize().await?;
-        let id = call.registry.start_upload(&allowed).await?;
-        return progress(StatusCode::ACCEPTED, &call.repository, &id, 0);
+    let digest_in = |name| {
+        let text = call.parameter(name);
+        text.map(|digest| blobs::parse(&digest)).transpose()
     };
-    let checks = Checks::new(call.action, call.repository.clone())
-        .and(UPLOAD_PART)
-        .and(COMPLETE);
-    let allowed = call.authorize_all(checks).await?;
+    if let Some(digest) = digest_in("mount")? {
+        return mount(call, &digest).await;
+    }
+    let Some(digest) = digest_in("digest")? else {
+        let allowed = call.authorize_push(&[]).await?;
+        return begin(&call, &allowed).await;
+    };
+    let allowed = call.authorize_push(&[UPLOAD_PART, COMPLETE]).await?;
     let id = call.registry.start_upload(&allowed).await?;
     let repository = call.repository.clone();
     let registry = call.registry.clone();
@@ -49,6 +49,30 @@ pub(super) async fn start(call: Call<'_>) -> Result<Reply> {
     })
     .await?;
     finished(&repository, &layer)
+}
+
+async fn begin(call: &Call<'_>, allowed: &Allowed<RepositoryArn>) -> Result<Reply> {
+    let id = call.registry.start_upload(allowed).await?;
+    progress(StatusCode::ACCEPTED, &call.repository, &id, 0)
+}
+
+/// `POST ?mount=`: the blob of another repository, of the one that `from` names if it is there; an
+/// upload begins if that cannot be.
+async fn mount(call: Call<'_>, digest: &Digest) -> Result<Reply> {
+    let allowed = call.authorize_push(&[UPLOAD_PART, COMPLETE]).await?;
+    let registry = call.registry;
+    let mounted = match call.parameter("from") {
+        None => registry.mount_from_any(&allowed, digest).await?,
+        // No repository has a malformed name.
+        Some(from) => match from.parse() {
+            Ok(from) => registry.mount_from(&allowed, from, digest).await?,
+            Err(_) => None,
+        },
+    };
+    match mounted {
+        Some(layer) => finished(&call.repository, &layer),
+        None => begin(&call, &allowed).await,
+    }
 }
 
 /// `GET`: how many bytes the upload has.
@@ -104,7 +128,7 @@ async fn finish_task(
     allowed: Allowed<RepositoryArn>,
     id: UploadId,
     first: Option<u64>,
-    digest: bonded_model::Digest,
+    digest: Digest,
     body: RequestBody,
 ) -> Result<Layer> {
     task(async move {
@@ -136,7 +160,8 @@ async fn task<T: Send + 'static>(
         .map_err(|e| Error::Unwritable(e.to_string()))?
 }
 
-/// Where the body begins by `Content-Range: FIRST-LAST`; `None` without one.
+/// Where the body begins by `Content-Range: FIRST-LAST`; `None` without one. If the body says how
+/// long it is, it must be as long as the range.
 fn first_byte(head: &Head) -> Result<Option<u64>> {
     let Some(text) = head.header(header::CONTENT_RANGE) else {
         return Ok(None);
@@ -152,11 +177,18 @@ fn first_byte(head: &Head) -> Result<Option<u64>> {
     let (first, last) = range.split_once('-').ok_or_else(invalid)?;
     let first: u64 = first.trim().parse().map_err(|_| invalid())?;
     let last: u64 = last.trim().parse().map_err(|_| invalid())?;
-    if last < first {
-        Err(invalid())
-    } else {
-        Ok(Some(first))
+    let length = last.checked_sub(first).and_then(|less| less.checked_add(1));
+    let length = length.ok_or_else(invalid)?;
+    let body: Option<u64> = head
+        .header(header::CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok());
+    if let Some(body) = body.filter(|body| *body != length) {
+        let text = text.escape_debug();
+        return Err(Error::InvalidParameter(format!(
+            "the header 'Content-Range: {text}' is about {length} bytes, but the body has {body}"
+        )));
     }
+    Ok(Some(first))
 }
 
 fn progress(

@@ -51,6 +51,8 @@ impl App {
             account: ACCOUNT.parse().unwrap(),
             regions: vec!["us-east-1".parse().unwrap(), "eu-west-1".parse().unwrap()],
             domain: None,
+            create_on_push: Vec::new(),
+            sparse_manifests: Vec::new(),
         };
         let opened = Registry::open(settings, clock.clone()).await.unwrap();
         let administrator = opened.administrator.unwrap();

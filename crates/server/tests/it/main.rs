@@ -11,4 +11,5 @@ mod app;
 mod architecture;
 mod denials;
 mod operations;
+mod tickets;
 mod tokens;

@@ -65,7 +65,10 @@ fn names_are_those_of_the_actions_and_stand_once() {
     let mut seen = BTreeSet::new();
     for endpoint in aws::operations() {
         let (service, action) = endpoint.action.as_str().split_once(':').unwrap();
-        assert_eq!(action, endpoint.name);
+        // IAM knows no action of its own for it.
+        if endpoint.name != "ListImageReferrers" {
+            assert_eq!(action, endpoint.name);
+        }
         assert_eq!(service, endpoint.service());
         assert!(seen.insert(endpoint.name), "{} stands twice", endpoint.name);
     }

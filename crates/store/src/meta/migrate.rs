@@ -12,10 +12,20 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("../../migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_initial",
+        sql: include_str!("../../migrations/0001_initial.sql"),
+    },
+    Migration {
+        name: "0002_subjects_and_mounts",
+        sql: include_str!("../../migrations/0002_subjects_and_mounts.sql"),
+    },
+    Migration {
+        name: "0003_image_lists_and_layer_parts",
+        sql: include_str!("../../migrations/0003_image_lists_and_layer_parts.sql"),
+    },
+];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.
 const LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(4711052637) AS TEXT)";

@@ -10,7 +10,13 @@ use crate::site::{
 
 type Put = Result<PutImageOutcome, PutImageRefused>;
 
-async fn put(store: &Store, repository: &Repository, text: &str, tags: &[&str], id: &str) -> Put {
+pub(crate) async fn put(
+    store: &Store,
+    repository: &Repository,
+    text: &str,
+    tags: &[&str],
+    id: &str,
+) -> Put {
     let tags: Vec<Tag> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
     let image = PutImage {
         repository,
@@ -18,12 +24,22 @@ async fn put(store: &Store, repository: &Repository, text: &str, tags: &[&str], 
         bytes: text.as_bytes(),
         digest: &Digest::sha256(text.as_bytes()),
         tags: &tags,
+        sparse: false,
         now: NOW,
     };
     store.put_image(image, &change(id)).await.unwrap()
 }
 
-fn tag(text: &str) -> Tag {
+/// The text of an index of one manifest.
+pub(crate) fn index(child: &Digest) -> String {
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{child}","size":2}}]}}"#,
+        MediaType::OCI_INDEX,
+        MediaType::OCI_MANIFEST
+    )
+}
+
+pub(crate) fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
@@ -99,13 +115,6 @@ fn what_an_image_refers_to_must_be_in_the_same_repository() {
         assert!(put(&store, &app, &foreign, &[], "2").await.unwrap().created);
 
         let image = Digest::sha256(foreign.as_bytes());
-        let index = |child: &Digest| {
-            format!(
-                r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{child}","size":2}}]}}"#,
-                MediaType::OCI_INDEX,
-                MediaType::OCI_MANIFEST
-            )
-        };
         assert!(
             put(&store, &app, &index(&image), &["all"], "3")
                 .await
@@ -116,6 +125,36 @@ fn what_an_image_refers_to_must_be_in_the_same_repository() {
             refused,
             Err(PutImageRefused::ReferencedImagesNotFound(vec![image]))
         );
+    });
+}
+
+#[test]
+fn a_sparse_image_is_taken_without_what_it_refers_to_and_links_nothing() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let other = repository(&store, "other").await;
+        let there = push(&store, &other.id, b"there").await.digest;
+        for (n, text) in [
+            manifest_text(std::slice::from_ref(&there), ""),
+            index(&Digest::sha256(b"absent")),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let image = PutImage {
+                repository: &app,
+                manifest: &parse(text),
+                bytes: text.as_bytes(),
+                digest: &Digest::sha256(text.as_bytes()),
+                tags: &[tag("v1")],
+                sparse: true,
+                now: NOW,
+            };
+            let put = store.put_image(image, &change(&n.to_string())).await;
+            assert!(put.unwrap().unwrap().created);
+        }
+        assert_eq!(store.find_layer(&app.id, &there).await.unwrap(), None);
     });
 }
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bonded_model::Digest;
-use bonded_store::{Layer, Store, StoreError};
+use bonded_store::{DeleteLayer, Layer, Store, StoreError};
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use crate::site::{NOW, change, on_each_engine, push, repository};
+use crate::site::{NOW, change, manifest_text, on_each_engine, push, repository};
 
 const FRAME: usize = 65_536;
 const HEADER: usize = 108;
@@ -252,5 +252,111 @@ fn a_mount_links_without_a_copy_and_only_within_the_registry() {
             .unwrap();
         assert_eq!(read(&store, &found, 0..found.size).await.unwrap(), b"layer");
         assert_eq!(site.objects().len(), 1);
+    });
+}
+
+#[test]
+fn a_layer_goes_when_no_image_of_its_repository_refers_to_it() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let other = repository(&store, "other").await;
+        let (used, free) = (
+            push(&store, &app.id, b"used").await.digest,
+            push(&store, &app.id, b"free").await.digest,
+        );
+        push(&store, &other.id, b"used").await;
+        let text = manifest_text(std::slice::from_ref(&used), "");
+        crate::image::put(&store, &app, &text, &[], "image")
+            .await
+            .unwrap();
+        for (repository, digest, n, outcome) in [
+            (&app, &used, "1", DeleteLayer::Referenced),
+            (&other, &used, "2", DeleteLayer::Deleted),
+            (&app, &free, "3", DeleteLayer::Deleted),
+            (&app, &free, "4", DeleteLayer::NotFound),
+        ] {
+            let deleted = store.delete_layer(&repository.id, digest, &change(n)).await;
+            assert_eq!(deleted.unwrap(), outcome, "{n}");
+            let recorded = store.find_change(n).await.unwrap().is_some();
+            assert_eq!(recorded, outcome == DeleteLayer::Deleted, "{n}");
+        }
+        assert_eq!(store.find_layer(&app.id, &free).await.unwrap(), None);
+        let kept = store.find_layer(&app.id, &used).await.unwrap().unwrap();
+        assert_eq!(read(&store, &kept, 0..4).await.unwrap(), b"used");
+    });
+}
+
+#[test]
+fn the_repositories_of_a_registry_that_have_a_layer_are_found_by_either_digest() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let account = &crate::site::ACCOUNT.parse().unwrap();
+        let region = &"us-east-1".parse().unwrap();
+        let mut new = crate::site::new_repository("far", bonded_model::TagMutability::Mutable);
+        new.arn.region = "eu-west-1".parse().unwrap();
+        let far = store.create_repository(&new, &change("far")).await.unwrap();
+        let sha512 = Digest::of(bonded_model::Algorithm::Sha512, b"layer");
+        let sha256 = push(&store, &far.id, b"layer").await.digest;
+        let mut since = NOW;
+        for name in ["first", "second", "third"] {
+            let repository = repository(&store, name).await;
+            for digest in [&sha256, &sha512] {
+                let id = store
+                    .start_upload(&repository.id, "AIDAX", NOW)
+                    .await
+                    .unwrap();
+                let writer = store.open_upload(&repository.id, &id, NOW).await.unwrap();
+                let mut writer = writer.unwrap();
+                writer.write(b"layer").unwrap();
+                let change = change(&format!("{name}-{digest}"));
+                store
+                    .finish_upload(writer, digest, since, NOW, &change)
+                    .await
+                    .unwrap()
+                    .unwrap();
+            }
+            since = since.after(Duration::from_secs(1));
+        }
+        for digest in [&sha256, &sha512] {
+            let found = store
+                .repositories_with_layer(account, region, digest, 2)
+                .await;
+            let names: Vec<String> = found.unwrap().iter().map(|r| r.name.to_string()).collect();
+            assert_eq!(names, ["third", "second"]);
+        }
+        let none = Digest::sha256(b"none");
+        let found = store
+            .repositories_with_layer(account, region, &none, 2)
+            .await;
+        assert!(found.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn an_older_database_learns_the_sha512_digests_it_has() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let digest = Digest::of(bonded_model::Algorithm::Sha512, b"layer");
+        let id = store.start_upload(&app.id, "AIDAX", NOW).await.unwrap();
+        let writer = store.open_upload(&app.id, &id, NOW).await.unwrap();
+        let mut writer = writer.unwrap();
+        writer.write(b"layer").unwrap();
+        let change = change("1");
+        let finished = store.finish_upload(writer, &digest, NOW, NOW, &change);
+        finished.await.unwrap().unwrap();
+        push(&store, &app.id, b"another").await;
+        store.close().await;
+        site.sql(
+            "DROP INDEX objects_by_sha512; DROP INDEX images_by_subject; \
+             DROP INDEX images_by_subject_and_type; ALTER TABLE objects DROP COLUMN sha512; \
+             DELETE FROM schema_migrations WHERE name = '0002_subjects_and_mounts'",
+        )
+        .await;
+        let store = site.reopen().await;
+        let (account, region) = (app.arn.account, app.arn.region);
+        let found = store.repositories_with_layer(&account, &region, &digest, 2);
+        assert_eq!(found.await.unwrap()[0].name, app.arn.name);
     });
 }

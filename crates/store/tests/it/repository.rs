@@ -198,6 +198,7 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
             bytes: text.as_bytes(),
             digest: &bonded_model::Digest::sha256(text.as_bytes()),
             tags: &["v1".parse().unwrap()],
+            sparse: false,
             now: NOW,
         };
         store

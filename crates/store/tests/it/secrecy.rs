@@ -42,6 +42,7 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
             bytes: text.as_bytes(),
             digest: &Digest::sha256(text.as_bytes()),
             tags: &[],
+            sparse: false,
             now: NOW,
         };
         store

@@ -2,7 +2,13 @@
 //!
 //! Shapes are those of ECR's service model (botocore 1.44.5), API version 2015-09-21.
 
+mod image_lists;
+mod image_shapes;
+mod images;
+mod layers;
+mod page;
 mod policies;
+mod referrers;
 mod repositories;
 mod shapes;
 mod tags;
@@ -24,6 +30,18 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<tags::TagResource>(),
     Endpoint::of::<tags::UntagResource>(),
     Endpoint::of::<tags::ListTagsForResource>(),
+    Endpoint::of::<repositories::PutImageTagMutability>(),
+    Endpoint::of::<images::BatchGetImage>(),
+    Endpoint::of::<images::PutImage>(),
+    Endpoint::of::<images::BatchDeleteImage>(),
+    Endpoint::of::<image_lists::ListImages>(),
+    Endpoint::of::<image_lists::DescribeImages>(),
+    Endpoint::of::<referrers::ListImageReferrers>(),
+    Endpoint::of::<layers::BatchCheckLayerAvailability>(),
+    Endpoint::of::<layers::InitiateLayerUpload>(),
+    Endpoint::of::<layers::UploadLayerPart>(),
+    Endpoint::of::<layers::CompleteLayerUpload>(),
+    Endpoint::of::<layers::GetDownloadUrlForLayer>(),
     Endpoint::of::<token::GetAuthorizationToken>(),
 ];
 

@@ -8,6 +8,7 @@ use bonded_registry::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::page;
 use super::shapes::{
     EncryptionConfiguration, ExclusionFilter, RepositoryAnswer, RepositoryShape,
     ScanningConfiguration, Tag, repository, tags,
@@ -33,10 +34,8 @@ impl CreateRepository {
         if let Some(encryption) = &self.encryption_configuration {
             encryption.check()?;
         }
-        let filters = self.image_tag_mutability_exclusion_filters.clone();
-        let filters = filters.map(|list| list.into_iter().map(|filter| filter.filter).collect());
-        let tag_mutability = TagMutability::parse(self.image_tag_mutability.as_deref(), filters)
-            .map_err(|e| Error::InvalidParameter(e.to_string()))?;
+        let filters = self.image_tag_mutability_exclusion_filters.as_deref();
+        let tag_mutability = tag_mutability(self.image_tag_mutability.as_deref(), filters)?;
         let scan_on_push = self
             .image_scanning_configuration
             .clone()
@@ -92,12 +91,9 @@ pub(super) struct DescribeRepositories {
     next_token: Option<String>,
 }
 
-/// ECR's default page.
-const PAGE: u32 = 100;
-
 impl DescribeRepositories {
-    /// The name after which the page begins and its length.
-    fn page(&self) -> Result<(Option<RepositoryName>, u32)> {
+    /// The length of the page, and what its tokens are of.
+    fn page(&self, caller: &Caller) -> Result<(u32, String)> {
         let named = self.repository_names.is_some();
         if named && (self.max_results.is_some() || self.next_token.is_some()) {
             return Err(Error::parameter(
@@ -105,25 +101,13 @@ impl DescribeRepositories {
                 "maxResults and nextToken cannot be given with repositoryNames",
             ));
         }
-        let limit = self.max_results.unwrap_or(PAGE);
-        if limit == 0 {
-            return Err(Error::parameter(
-                "maxResults",
-                "Member must have value greater than or equal to 1",
-            ));
-        }
-        if limit > 1000 {
-            return Err(Error::parameter(
-                "maxResults",
-                "Member must have value less than or equal to 1000",
-            ));
-        }
-        let after = self
-            .next_token
-            .as_deref()
-            .map(page_token::read)
-            .transpose()?;
-        Ok((after, limit))
+        let limit = page::limit(self.max_results, page::PAGE, page::PAGE_LIMIT)?;
+        let account = self
+            .registry_id
+            .as_ref()
+            .unwrap_or_else(|| caller.account());
+        let list = format!("DescribeRepositories {account} {}", caller.region());
+        Ok((limit, list))
     }
 }
 
@@ -144,7 +128,7 @@ impl Operation for DescribeRepositories {
     type Output = DescribeRepositoriesAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Repositories>> {
-        self.page()?;
+        self.page(caller)?;
         let registry_id = self.registry_id.as_ref();
         let target = match &self.repository_names {
             None => {
@@ -172,7 +156,15 @@ impl Operation for DescribeRepositories {
         registry: &Registry,
         allowed: Allowed<Repositories>,
     ) -> Result<DescribeRepositoriesAnswer> {
-        let (after, limit) = self.page()?;
+        let (limit, list) = self.page(allowed.caller())?;
+        let after = match &self.next_token {
+            Some(token) => Some(registry.read_page_token(&list, token).await?),
+            None => None,
+        };
+        let after: Option<RepositoryName> = after
+            .map(|name| name.parse())
+            .transpose()
+            .map_err(|_| Error::parameter("nextToken", "Invalid token"))?;
         // One more than the page tells whether there is another.
         let mut found = registry
             .describe_repositories(&allowed, after.as_ref(), limit + 1)
@@ -181,8 +173,13 @@ impl Operation for DescribeRepositories {
         if more {
             found.truncate(limit as usize);
         }
-        let last = found.last().filter(|_| more);
-        let next_token = last.map(|repository| page_token::write(&repository.arn.name));
+        let next_token = match found.last().filter(|_| more) {
+            Some(last) => {
+                let name = last.arn.name.as_str();
+                Some(registry.page_token(&list, name).await?)
+            }
+            None => None,
+        };
         let shape = |repository| RepositoryShape::new(repository, registry, allowed.caller());
         Ok(DescribeRepositoriesAnswer {
             repositories: found.iter().map(shape).collect(),
@@ -223,28 +220,66 @@ impl Operation for DeleteRepository {
     }
 }
 
-/// Page tokens: opaque to clients, refused if we did not write them.
-mod page_token {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use bonded_model::RepositoryName;
-    use bonded_registry::{Error, Result};
+/// `PutImageTagMutability`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PutImageTagMutability {
+    registry_id: Option<AccountId>,
+    repository_name: RepositoryName,
+    image_tag_mutability: String,
+    image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
+}
 
-    /// Says that a token is ours and for this list.
-    const PREFIX: &str = "repositories-after:";
+/// `PutImageTagMutabilityResponse`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagMutabilityAnswer {
+    registry_id: String,
+    repository_name: String,
+    image_tag_mutability: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
+}
 
-    pub(super) fn write(last: &RepositoryName) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{PREFIX}{last}"))
+impl Operation for PutImageTagMutability {
+    const NAME: &'static str = "PutImageTagMutability";
+    const ACTION: Action = Action::new("ecr:PutImageTagMutability");
+    const EXAMPLE: &'static str =
+        r#"{"repositoryName":"team/app","imageTagMutability":"IMMUTABLE"}"#;
+    type Target = RepositoryArn;
+    type Output = TagMutabilityAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
+        let filters = self.image_tag_mutability_exclusion_filters.as_deref();
+        tag_mutability(Some(&self.image_tag_mutability), filters)?;
+        let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
+        Ok(Checks::new(Self::ACTION, arn))
     }
 
-    pub(super) fn read(token: &str) -> Result<RepositoryName> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok();
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let name = text
-            .as_deref()
-            .and_then(|text| text.strip_prefix(PREFIX))
-            .map(str::parse);
-        name.and_then(std::result::Result::ok)
-            .ok_or_else(|| Error::parameter("nextToken", "Invalid token"))
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<RepositoryArn>,
+    ) -> Result<TagMutabilityAnswer> {
+        let filters = self.image_tag_mutability_exclusion_filters;
+        let set = tag_mutability(Some(&self.image_tag_mutability), filters.as_deref())?;
+        registry.set_tag_mutability(&allowed, &set).await?;
+        let RepositoryArn { account, name, .. } = allowed.target();
+        Ok(TagMutabilityAnswer {
+            registry_id: account.to_string(),
+            repository_name: name.to_string(),
+            image_tag_mutability: set.as_str(),
+            image_tag_mutability_exclusion_filters: filters.unwrap_or_default(),
+        })
     }
+}
+
+/// Which tags may move, by `imageTagMutability` and its filters.
+fn tag_mutability(
+    word: Option<&str>,
+    filters: Option<&[ExclusionFilter]>,
+) -> Result<TagMutability> {
+    let filter = |filter: &ExclusionFilter| filter.filter.clone();
+    let filters = filters.map(|list| list.iter().map(filter).collect());
+    TagMutability::parse(word, filters).map_err(|e| Error::InvalidParameter(e.to_string()))
 }

@@ -1,0 +1,168 @@
+//! Deleting images and tags: one transaction for all that a request names.
+//!
+//! What an image referred to stays: its layers are the collector's, its children and the images
+//! about it are images of their own.
+
+use bonded_model::{Digest, Tag};
+
+use crate::Store;
+use crate::change::Change;
+use crate::error::{Result, StoreError};
+use crate::image::TAG_DIGEST;
+use crate::meta::{Tx, Value};
+use crate::repository::RepositoryId;
+
+/// What is to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageToDelete {
+    /// This image with all its tags.
+    Image(Digest),
+    /// This tag, as long as it names that image; the image stays although it may have no tag then.
+    Tag(Tag, Digest),
+    /// This tag, as long as it names that image; the image goes with its last tag.
+    TagOrLast(Tag, Digest),
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedImage {
+    /// The image that is gone, or that has lost a tag.
+    pub digest: Digest,
+    /// The tags that are gone, in byte order.
+    pub tags: Vec<Tag>,
+    /// Whether the image itself is gone.
+    pub image: bool,
+}
+
+/// Why something was not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeleteImageRefused {
+    /// The repository has no such image or tag.
+    NotFound,
+    /// The tag names another image.
+    TagDoesNotMatchDigest,
+    /// These indexes refer to the image, and maybe more.
+    ReferencedBy(Vec<Digest>),
+}
+
+impl Store {
+    /// Deletes what is named, one after the other, and says for each what became of it: a refusal
+    /// does not keep the others. If nothing is deleted nothing is recorded.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the repository was deleted meanwhile; as every write.
+    pub async fn delete_images(
+        &self,
+        repository: &RepositoryId,
+        images: Vec<ImageToDelete>,
+        change: &Change,
+    ) -> Result<Vec<Result<DeletedImage, DeleteImageRefused>>> {
+        let input = (repository.0.clone(), images, change.clone());
+        self.meta()
+            .transact(input, |tx, input| {
+                Box::pin(async move {
+                    let (repository, images, change) = &*input;
+                    delete_all(tx, repository, images, change).await
+                })
+            })
+            .await
+    }
+}
+
+type Outcome = Result<DeletedImage, DeleteImageRefused>;
+
+async fn delete_all(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    images: &[ImageToDelete],
+    change: &Change,
+) -> Result<Vec<Outcome>> {
+    const REPOSITORY: &str = "SELECT id FROM repositories WHERE id = $1";
+    if tx
+        .optional(REPOSITORY, &[repository.into()])
+        .await?
+        .is_none()
+    {
+        return Err(StoreError::Conflict);
+    }
+    let mut outcomes = Vec::with_capacity(images.len());
+    for image in images {
+        outcomes.push(match image {
+            ImageToDelete::Image(digest) => delete_image(tx, repository, digest).await?,
+            ImageToDelete::Tag(tag, of) => delete_tag(tx, repository, tag, of, false).await?,
+            ImageToDelete::TagOrLast(tag, of) => delete_tag(tx, repository, tag, of, true).await?,
+        });
+    }
+    if outcomes.iter().any(Result::is_ok) {
+        change.insert(tx).await?;
+    }
+    Ok(outcomes)
+}
+
+async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<Outcome> {
+    const INDEXES: &str =
+        "SELECT image FROM image_children WHERE repository = $1 AND child = $2 LIMIT 10";
+    const IMAGE: &str = "DELETE FROM images WHERE repository = $1 AND digest = $2";
+    const BLOBS: &str = "DELETE FROM image_blobs WHERE repository = $1 AND image = $2";
+    const CHILDREN: &str = "DELETE FROM image_children WHERE repository = $1 AND image = $2";
+    const TAGS: &str = "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING tag";
+    let key: [Value; 2] = [repository.into(), digest.as_str().into()];
+    if tx
+        .optional(crate::image_put::IMAGE_DIGEST, &key)
+        .await?
+        .is_none()
+    {
+        return Ok(Err(DeleteImageRefused::NotFound));
+    }
+    let mut indexes = Vec::new();
+    for mut row in tx.all(INDEXES, &key).await? {
+        indexes.push(row.parse()?);
+    }
+    if !indexes.is_empty() {
+        return Ok(Err(DeleteImageRefused::ReferencedBy(indexes)));
+    }
+    for sql in [IMAGE, BLOBS, CHILDREN] {
+        tx.execute(sql, &key).await?;
+    }
+    let mut tags: Vec<Tag> = Vec::new();
+    for mut row in tx.all(TAGS, &key).await? {
+        tags.push(row.parse()?);
+    }
+    tags.sort_unstable();
+    Ok(Ok(DeletedImage {
+        digest: digest.clone(),
+        tags,
+        image: true,
+    }))
+}
+
+async fn delete_tag(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    tag: &Tag,
+    of: &Digest,
+    image_with_last: bool,
+) -> Result<Outcome> {
+    const TAGS: &str = "SELECT tag FROM tags WHERE repository = $1 AND digest = $2 LIMIT 2";
+    const DELETE: &str = "DELETE FROM tags WHERE repository = $1 AND tag = $2";
+    let key: [Value; 2] = [repository.into(), tag.as_str().into()];
+    let named = tx.optional(TAG_DIGEST, &key).await?;
+    let Some(named) = named.map(|mut row| row.parse::<Digest>()).transpose()? else {
+        return Ok(Err(DeleteImageRefused::NotFound));
+    };
+    if named != *of {
+        return Ok(Err(DeleteImageRefused::TagDoesNotMatchDigest));
+    }
+    if image_with_last {
+        let image: [Value; 2] = [repository.into(), of.as_str().into()];
+        if tx.all(TAGS, &image).await?.len() == 1 {
+            return delete_image(tx, repository, of).await;
+        }
+    }
+    tx.execute(DELETE, &key).await?;
+    Ok(Ok(DeletedImage {
+        digest: named,
+        tags: vec![tag.clone()],
+        image: false,
+    }))
+}
