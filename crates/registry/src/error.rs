@@ -314,14 +314,20 @@ impl<T: fmt::Display> fmt::Display for OrNull<'_, T> {
     }
 }
 
+/// How many digests a text names; a manifest may miss ten thousand.
+const JOINED_LIMIT: usize = 100;
+
 /// A list as AWS's texts show it: `a, b`.
 struct Joined<'a>(&'a [Digest]);
 
 impl fmt::Display for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, digest) in self.0.iter().enumerate() {
+        for (i, digest) in self.0.iter().take(JOINED_LIMIT).enumerate() {
             write!(f, "{}{digest}", if i == 0 { "" } else { ", " })?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(JOINED_LIMIT) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }

@@ -26,6 +26,9 @@ use crate::repository::gone;
 /// How long a blob that no image references yet is kept after it was last asked for.
 pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How many unfinished uploads a principal may have.
+const UPLOADS_LIMIT: u32 = 1000;
+
 /// How many pieces of a body may wait for the writing thread.
 const PIECES_AHEAD: usize = 8;
 
@@ -50,9 +53,16 @@ impl Registry {
         let caller = allowed.caller();
         let started = self
             .store()
-            .start_upload(&repository.id, &caller.user_id(), caller.time())
+            .start_upload(
+                &repository.id,
+                &caller.user_id(),
+                UPLOADS_LIMIT,
+                caller.time(),
+            )
             .await;
-        started.map_err(|e| gone(e, &repository.arn))
+        started
+            .map_err(|e| gone(e, &repository.arn))?
+            .map_err(|limit| Error::LimitExceeded(limit.to_string()))
     }
 
     /// How many bytes the upload has.
@@ -64,9 +74,17 @@ impl Registry {
         allowed: &Allowed<RepositoryArn>,
         id: &UploadId,
     ) -> Result<u64> {
-        let repository = allowed.repository()?;
-        let upload = self.store().find_upload(&repository.id, id).await?;
-        Ok(upload.ok_or(Error::UploadNotFound)?.offset)
+        match self.open_upload(allowed, id, None).await {
+            // What another run of the process left is read back here, so that the answer is where
+            // the next request will be taken.
+            Ok(writer) => self.suspend_upload(writer).await,
+            Err(Error::UploadBusy) => {
+                let repository = allowed.repository()?;
+                let upload = self.store().find_upload(&repository.id, id).await?;
+                Ok(upload.ok_or(Error::UploadNotFound)?.offset)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Appends `body` to the upload and returns how many bytes it has then. `first` is where the
@@ -84,10 +102,7 @@ impl Registry {
     ) -> Result<u64> {
         let writer = self.open_upload(allowed, id, first).await?;
         let (writer, received) = write_body(writer, body).await?;
-        let offset = self
-            .store()
-            .suspend_upload(writer, self.clock().now())
-            .await?;
+        let offset = self.suspend_upload(writer).await?;
         received.map(|()| offset)
     }
 
@@ -106,9 +121,7 @@ impl Registry {
         let writer = self.open_upload(allowed, id, first).await?;
         let (writer, received) = write_body(writer, body).await?;
         if let Err(broken) = received {
-            self.store()
-                .suspend_upload(writer, self.clock().now())
-                .await?;
+            self.suspend_upload(writer).await?;
             return Err(broken);
         }
         let now = self.clock().now();
@@ -118,7 +131,7 @@ impl Registry {
             .finish_upload(writer, digest, keep_until, now, &allowed.change())
             .await;
         finished
-            .map_err(|e| gone(e, allowed.target()))?
+            .map_err(cancelled)?
             .map_err(|DigestMismatch { calculated }| Error::BlobDigestMismatch {
                 stated: digest.clone(),
                 calculated,
@@ -156,12 +169,18 @@ impl Registry {
         };
         let offset = writer.offset();
         if first.is_some_and(|first| first != offset) {
-            self.store()
-                .suspend_upload(writer, self.clock().now())
-                .await?;
+            self.suspend_upload(writer).await?;
             return Err(Error::UploadOffset { offset });
         }
         Ok(writer)
+    }
+
+    async fn suspend_upload(&self, writer: UploadWriter) -> Result<u64> {
+        let suspended = self
+            .store()
+            .suspend_upload(writer, self.clock().now())
+            .await;
+        suspended.map_err(cancelled)
     }
 
     /// Stores a manifest under `reference` and the further `tags`, all or nothing.
@@ -231,6 +250,14 @@ impl Registry {
     ) -> Result<Vec<Tag>> {
         let repository = allowed.repository()?;
         Ok(self.store().list_tags(&repository.id, after, limit).await?)
+    }
+}
+
+/// A writer met an upload that was given up meanwhile, perhaps with its repository.
+fn cancelled(error: StoreError) -> Error {
+    match error {
+        StoreError::Conflict => Error::UploadNotFound,
+        other => other.into(),
     }
 }
 

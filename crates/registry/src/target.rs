@@ -9,7 +9,7 @@ mod images;
 use std::future::Future;
 
 use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn};
-use bonded_store::{Repository, Role, User};
+use bonded_store::{Repository, RepositoryId, Role, User};
 
 use crate::Registry;
 use crate::compiled::Labelled;
@@ -222,14 +222,14 @@ impl Judged for ImageIn {
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
         let store = registry.store();
-        let Some(repository) = store.find_repository(&self.repository).await? else {
-            return Ok(None);
-        };
+        let repository = store.find_repository(&self.repository).await?;
+        let nowhere = RepositoryId::nowhere();
+        let id = repository.as_ref().map_or(&nowhere, |found| &found.id);
         let digest = match &self.reference {
             Reference::Digest(digest) => Some(digest.clone()),
-            Reference::Tag(tag) => store.resolve_tag(&repository.id, tag).await?,
+            Reference::Tag(tag) => store.resolve_tag(id, tag).await?,
         };
-        Ok(Some((repository, digest)))
+        Ok(repository.map(|repository| (repository, digest)))
     }
 
     #[expect(private_interfaces, reason = "see the trait")]

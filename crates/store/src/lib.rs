@@ -66,7 +66,7 @@ pub use repository::{DeleteRepository, NewRepository, Repository, RepositoryId};
 pub use repository_settings::{TagUpdate, TooManyTags};
 pub use role::Role;
 pub use session::Session;
-pub use upload::{InvalidUploadId, Upload, UploadId, UploadWriter};
+pub use upload::{InvalidUploadId, TooManyUploads, Upload, UploadId, UploadWriter};
 pub use upload_finish::DigestMismatch;
 pub use user::User;
 

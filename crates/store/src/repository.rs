@@ -21,6 +21,12 @@ const PAGE_LIMIT: usize = 1000;
 pub struct RepositoryId(pub(crate) String);
 
 impl RepositoryId {
+    /// An id that no repository has: what is looked up in it is not found, by the same statement.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self(String::new())
+    }
+
     /// The id as text, for logs.
     #[must_use]
     pub fn as_str(&self) -> &str {

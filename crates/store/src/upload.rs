@@ -97,21 +97,39 @@ fn state_place(id: &UploadId) -> Place {
     Place::new(&["uploads", "sealed_state", &id.0])
 }
 
+/// The principal has as many unfinished uploads as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "you have {0} unfinished uploads, which is the limit; finish or cancel some, or wait a day"
+)]
+pub struct TooManyUploads(pub u32);
+
 impl Store {
-    /// Begins an upload on behalf of `principal`.
+    /// Begins an upload on behalf of `principal`, if it has fewer than `limit` unfinished ones.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the repository does not exist any more.
+    /// [`StoreError::Conflict`] if the repository does not exist any more. The inner error changes
+    /// nothing.
     pub async fn start_upload(
         &self,
         repository: &RepositoryId,
         principal: &str,
+        limit: u32,
         now: Timestamp,
-    ) -> Result<UploadId> {
+    ) -> Result<Result<UploadId, TooManyUploads>> {
         const REGISTRY: &str = "SELECT account, region FROM repositories WHERE id = $1";
+        const UNFINISHED: &str = "SELECT COUNT(*) FROM \
+             (SELECT id FROM uploads WHERE principal = $1 LIMIT $2) AS unfinished";
         const INSERT: &str = "INSERT INTO uploads \
              (id, repository, principal, object, header, received, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
+        // Counted before the transaction: a bound on what may lie about, which some uploads begun
+        // at the same moment may pass, not a reason for them to wait for one another.
+        let values = [principal.into(), limit.into()];
+        let counted = self.meta().optional(UNFINISHED, &values).await?;
+        if counted.map_or(Ok(0), |mut row| row.int())? >= i64::from(limit) {
+            return Ok(Err(TooManyUploads(limit)));
+        }
         let values = [(&repository.0).into()];
         let row = self.meta().optional(REGISTRY, &values).await?;
         let mut row = row.ok_or(StoreError::Conflict)?;
@@ -142,7 +160,7 @@ impl Store {
                 })
             })
             .await?;
-        Ok(id)
+        Ok(Ok(id))
     }
 
     /// The upload `id` of a repository.

@@ -1,7 +1,7 @@
 //! Several images of one repository as a target.
 
 use bonded_model::{Digest, RepositoryArn, Tag};
-use bonded_store::Repository;
+use bonded_store::{Repository, RepositoryId};
 
 use super::sealed::Judged;
 use super::{Resource, Target, repository_resource};
@@ -67,9 +67,9 @@ impl Judged for ImagesIn {
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
         let store = registry.store();
-        let Some(repository) = store.find_repository(&self.repository).await? else {
-            return Ok(None);
-        };
+        let repository = store.find_repository(&self.repository).await?;
+        let nowhere = RepositoryId::nowhere();
+        let within = repository.as_ref().map_or(&nowhere, |found| &found.id);
         let mut resolved = Vec::with_capacity(self.ids.len());
         for id in &self.ids {
             let (tag, stated) = match id {
@@ -80,7 +80,7 @@ impl Judged for ImagesIn {
                 ImageId::Tag(tag) => (tag, None),
                 ImageId::Both(digest, tag) => (tag, Some(digest)),
             };
-            let named = store.resolve_tag(&repository.id, tag).await?;
+            let named = store.resolve_tag(within, tag).await?;
             resolved.push(match named {
                 None => Resolved::NotFound,
                 Some(named) if stated.is_some_and(|stated| *stated != named) => {
@@ -89,7 +89,7 @@ impl Judged for ImagesIn {
                 Some(named) => Resolved::Image(named),
             });
         }
-        Ok(Some((repository, resolved)))
+        Ok(repository.map(|repository| (repository, resolved)))
     }
 
     #[expect(private_interfaces, reason = "see the trait")]

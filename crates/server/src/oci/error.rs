@@ -96,7 +96,7 @@ fn wire(error: &Error) -> (u16, &'static str) {
         Error::ImageReferencedByManifestList(_)
         | Error::BlobReferenced(_)
         | Error::UnknownOperation(_) => (405, "UNSUPPORTED"),
-        Error::LimitExceeded(_) => (400, "TOOMANYREQUESTS"),
+        Error::LimitExceeded(_) => (429, "TOOMANYREQUESTS"),
         Error::InvalidParameter(_) => (400, "UNSUPPORTED"),
         // Of the AWS APIs; no route under /v2 answers them.
         Error::InvalidTagParameter(_)

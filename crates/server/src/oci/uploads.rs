@@ -43,9 +43,14 @@ pub(super) async fn start(call: Call<'_>) -> Result<Reply> {
     let registry = call.registry.clone();
     let body = call.body;
     let layer = task(async move {
-        registry
+        let done = registry
             .finish_upload(&allowed, &id, None, &digest, data(body))
-            .await
+            .await;
+        if matches!(done, Err(Error::BodyIncomplete(_))) {
+            // Nobody was told its id, so nobody can go on with it.
+            registry.cancel_upload(&allowed, &id).await?;
+        }
+        done
     })
     .await?;
     finished(&repository, &layer)

@@ -303,8 +303,9 @@ fn the_repositories_of_a_registry_that_have_a_layer_are_found_by_either_digest()
             let repository = repository(&store, name).await;
             for digest in [&sha256, &sha512] {
                 let id = store
-                    .start_upload(&repository.id, "AIDAX", NOW)
+                    .start_upload(&repository.id, "AIDAX", 10, NOW)
                     .await
+                    .unwrap()
                     .unwrap();
                 let writer = store.open_upload(&repository.id, &id, NOW).await.unwrap();
                 let mut writer = writer.unwrap();
@@ -339,7 +340,11 @@ fn an_older_database_learns_the_sha512_digests_it_has() {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let digest = Digest::of(bonded_model::Algorithm::Sha512, b"layer");
-        let id = store.start_upload(&app.id, "AIDAX", NOW).await.unwrap();
+        let id = store
+            .start_upload(&app.id, "AIDAX", 10, NOW)
+            .await
+            .unwrap()
+            .unwrap();
         let writer = store.open_upload(&app.id, &id, NOW).await.unwrap();
         let mut writer = writer.unwrap();
         writer.write(b"layer").unwrap();

@@ -12,7 +12,11 @@ fn the_first_short_part_is_remembered() {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let other = repository(&store, "other").await;
-        let id = store.start_upload(&app.id, "AIDA", NOW).await.unwrap();
+        let id = store
+            .start_upload(&app.id, "AIDA", 10, NOW)
+            .await
+            .unwrap()
+            .unwrap();
         for (short_end, count, expected) in [
             (None, 1, None),
             (Some(7), 2, Some(7)),

@@ -183,7 +183,11 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
         let store = site.open().await;
         let made = repository(&store, "app").await;
         let layer = push(&store, &made.id, b"layer").await;
-        let upload = store.start_upload(&made.id, "AIDAX", NOW).await.unwrap();
+        let upload = store
+            .start_upload(&made.id, "AIDAX", 10, NOW)
+            .await
+            .unwrap()
+            .unwrap();
         let mut writer = store
             .open_upload(&made.id, &upload, NOW)
             .await
@@ -237,7 +241,7 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
         );
         // The finished object stays for the collector, the unfinished one goes.
         assert_eq!(site.objects().len(), 1);
-        let again = store.start_upload(&made.id, "AIDAX", NOW).await;
+        let again = store.start_upload(&made.id, "AIDAX", 10, NOW).await;
         assert!(matches!(again, Err(StoreError::Conflict)));
 
         let new = new_repository("app", TagMutability::Mutable);

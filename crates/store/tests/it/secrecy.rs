@@ -50,7 +50,11 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
             .await
             .unwrap()
             .unwrap();
-        let id = store.start_upload(&app.id, "AIDAX", NOW).await.unwrap();
+        let id = store
+            .start_upload(&app.id, "AIDAX", 10, NOW)
+            .await
+            .unwrap()
+            .unwrap();
         let mut writer = store.open_upload(&app.id, &id, NOW).await.unwrap().unwrap();
         writer.write(upload.repeat(5000).as_bytes()).unwrap();
         writer.write(tail.as_bytes()).unwrap();

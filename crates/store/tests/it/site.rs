@@ -210,7 +210,11 @@ pub(crate) async fn repository(store: &Store, name: &str) -> Repository {
 
 /// Pushes `bytes` to a repository by one request.
 pub(crate) async fn push(store: &Store, repository: &RepositoryId, bytes: &[u8]) -> Layer {
-    let id = store.start_upload(repository, "AIDAX", NOW).await.unwrap();
+    let id = store
+        .start_upload(repository, "AIDAX", 10, NOW)
+        .await
+        .unwrap()
+        .unwrap();
     let mut writer = store
         .open_upload(repository, &id, NOW)
         .await

@@ -11,7 +11,8 @@ use crate::site::{NOW, Site, change, on_each_engine, push, repository};
 const FRAME: usize = 65_536;
 
 async fn start(store: &Store, repository: &RepositoryId) -> UploadId {
-    store.start_upload(repository, "AIDAX", NOW).await.unwrap()
+    let started = store.start_upload(repository, "AIDAX", 10, NOW).await;
+    started.unwrap().unwrap()
 }
 
 async fn open(store: &Store, repository: &RepositoryId, id: &UploadId) -> UploadWriter {
@@ -347,7 +348,10 @@ fn uploads_that_rest_are_given_up() {
             "not before its time"
         );
         let later = Timestamp::from_millis(NOW.as_millis() + 1);
-        let fresh = store.start_upload(&app.id, "AIDAX", later).await.unwrap();
+        let started = store.start_upload(&app.id, "AIDAX", 2, later).await;
+        let fresh = started.unwrap().unwrap();
+        let third = store.start_upload(&app.id, "AIDAX", 2, later).await;
+        assert!(third.unwrap().is_err(), "two is the limit here");
         assert_eq!(store.collect_uploads(later).await.unwrap(), 1);
         assert_eq!(store.find_upload(&app.id, &resting).await.unwrap(), None);
         assert!(store.find_upload(&app.id, &fresh).await.unwrap().is_some());
