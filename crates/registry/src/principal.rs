@@ -3,7 +3,7 @@
 //! Limits and texts are those of the IAM API reference; the recorded ones are in
 //! `contracts/iam.md` §6 and §11.
 
-use bonded_iam::PolicyKind;
+use bonded_iam::{MalformedPolicy, PolicyKind};
 use bonded_model::{ResourceTags, Secret};
 use bonded_store::{AccessKey, PolicyVersion, Role, StoreError, User};
 
@@ -191,9 +191,8 @@ impl Registry {
     ) -> Result<Role> {
         let policy = validated(&settings.trust_policy, PolicyKind::Trust)?;
         if let Some(principal) = self.missing_principal(&policy).await? {
-            return Err(Error::MalformedPolicyDocument(format!(
-                "Invalid principal in policy: \"AWS\":\"{principal}\""
-            )));
+            let malformed = MalformedPolicy::unknown_principal(&principal);
+            return Err(Error::MalformedPolicyDocument(malformed.to_string()));
         }
         let RoleNamed {
             account,

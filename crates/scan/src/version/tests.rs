@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Each order with a pattern of versions that are likely to differ little. Left out are the two
-/// corners where the tools themselves have no order: PHP's `#`, and Maven's qualifiers after dots.
+/// Each order with a pattern of versions that are likely to differ little. Left out is the corner
+/// where the tool itself has no order: PHP's `#`.
 const PATTERNS: [(VersionOrder, &str); 13] = [
     (VersionOrder::Apk, "[0-2](\\.?[0-2a_r-]|_rc|_p|~a|-r){0,5}"),
     (
@@ -67,6 +67,10 @@ proptest! {
         {
             prop_assert_eq!(compare(0, 0), Ok(Ordering::Equal));
             prop_assert_eq!(ab, ba.reverse(), "antisymmetric");
+            if order == VersionOrder::Maven {
+                // Maven's own order is no more than this; see its file.
+                return Ok(());
+            }
             if ab == bc {
                 prop_assert_eq!(ac, ab, "transitive");
             }
