@@ -235,11 +235,11 @@ def repository(account: Account) -> str:
     return name
 
 
-def get(account: Account, url: str) -> requests.Response:
+def get(account: Account, url: str, **headers: str) -> requests.Response:
     """What is at `url`, without any credential beside it."""
     session = requests.Session()
     session.trust_env = False
-    return session.get(url, verify=str(account.server.ca), timeout=60, allow_redirects=False)
+    return session.get(url, verify=str(account.server.ca), timeout=60, allow_redirects=False, headers=headers)
 
 
 def url_of(account: Account, name: str, layer: bytes = b"a layer", key: Any = None) -> str:
@@ -257,6 +257,14 @@ def test_a_layer_is_read_at_its_url(account: Account, repository: str) -> None:
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == "attachment"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_part_of_a_layer_is_read_at_its_url(account: Account, repository: str) -> None:
+    url = url_of(account, repository)
+    part = get(account, url, Range="bytes=2-6")
+    assert (part.status_code, part.content) == (206, b"layer")
+    assert part.headers["Content-Range"] == "bytes 2-6/7"
+    assert get(account, url, Range="bytes=7-9").status_code == 416
 
 
 def test_who_reached_the_server_in_plain_http_gets_such_a_url(account: Account, repository: str) -> None:

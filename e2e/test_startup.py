@@ -66,6 +66,29 @@ def test_a_restart_keeps_everything(own_server: MakeServer) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_an_upload_goes_on_after_a_restart_where_the_server_says(own_server: MakeServer, end: str) -> None:
+    server = own_server().start()
+    account = Account.default(server)
+    name = account.repository()
+    password = server.password(account.key)
+    data = os.urandom(300_000)
+    door = server.v2(password)
+    location = door.begin_upload(name)
+    assert door.request("PATCH", location, data=data[:200_000]).status_code == 202
+    getattr(server, end)()
+
+    door = server.start().v2(password)
+    told = door.get(location)
+    assert told.status_code == 204
+    offset = int(told.headers["Range"].removeprefix("0-")) + 1
+    assert 0 < offset <= 200_000
+    assert door.request("PATCH", location, data=data[offset:]).status_code == 202
+    assert door.finish_upload(location, digest(data)).status_code == 201
+    assert door.blob(name, digest(data)).content == data
+    server.stop()
+
+
 def test_what_was_acknowledged_survives_a_kill(own_server: MakeServer) -> None:
     server = own_server().start()
     account = Account.default(server)

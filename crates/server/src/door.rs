@@ -195,9 +195,10 @@ impl FrontDoor {
     /// Whether the host name is one of ours. While there is one account, every name may stand for
     /// it; with more, a name that nobody has given us must not choose one.
     async fn is_ours(&self, authority: &str) -> bonded_registry::Result<bool> {
-        let host = authority
-            .rsplit_once(':')
-            .map_or(authority, |(host, _)| host);
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let among = |names: &[String]| names.iter().any(|ours| ours == host || ours == authority);
         let DoorSettings {

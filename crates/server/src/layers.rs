@@ -5,12 +5,10 @@
 
 use bonded_model::Secret;
 use bonded_registry::{Action, Checks, Error, LayerRequest, Registry, Result};
-use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
 
 use crate::door::{Head, Incoming, Reply, log_failure};
+use crate::layer_content;
 
 const ACTION: Action = Action::new("ecr:GetDownloadUrlForLayer");
 
@@ -49,19 +47,7 @@ async fn layer(registry: &Registry, head: &Head, ticket: &Secret) -> Result<Repl
     let checks = Checks::new(ACTION, repository);
     let allowed = registry.authorize(&caller, checks).await?;
     let layer = registry.referenced_layer(&allowed, &digest).await?;
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        HeaderValue::from_static("attachment"),
-    );
-    headers.insert(header::CONTENT_LENGTH, layer.size.into());
-    let bytes = registry.read_layer(&layer, 0..layer.size).await?;
-    let body = StreamBody::new(bytes.map(|piece| piece.map(Frame::data))).boxed_unsync();
-    Ok(Reply::with(StatusCode::OK, headers, body))
+    layer_content::get(registry, head, &layer).await
 }
 
 /// A URL that does not hold is forbidden, as one of S3 is: who has it can do nothing about it but
@@ -71,6 +57,7 @@ const fn status(error: &Error) -> StatusCode {
         Error::Unauthenticated(_) | Error::Denied(_) | Error::RegistryNotAddressed(_) => {
             StatusCode::FORBIDDEN
         }
+        Error::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
         error if error.is_internal() => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::NOT_FOUND,
     }

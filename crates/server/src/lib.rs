@@ -13,10 +13,12 @@ mod client;
 mod config;
 mod door;
 mod files;
+mod layer_content;
 mod layers;
 mod listen;
 pub mod oci;
 mod operator;
+mod range;
 mod tls;
 
 pub use cli::run;

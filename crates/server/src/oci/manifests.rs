@@ -8,9 +8,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::{Call, deleted, value};
 use crate::door::{Incoming, Reply};
-
-/// The digest of what is served or stored.
-pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+use crate::layer_content::CONTENT_DIGEST;
 
 /// The digest of the subject of a stored manifest.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");

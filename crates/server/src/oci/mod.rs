@@ -4,13 +4,11 @@
 //! |---|---|
 //! | `route` | method and path → [`Route`] → IAM action |
 //! | `manifests`, `blobs`, `uploads`, `tags`, `referrers` | the requests on each noun |
-//! | `range` | byte ranges of blobs |
 //! | `error` | the wire form of each error |
 
 mod blobs;
 mod error;
 mod manifests;
-mod range;
 mod referrers;
 mod route;
 mod tags;

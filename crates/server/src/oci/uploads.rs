@@ -8,9 +8,9 @@ use bonded_registry::{Action, Allowed, Checks, Error, Layer, Registry, Result, U
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-use super::manifests::CONTENT_DIGEST;
 use super::{Call, blobs, value};
 use crate::door::{Head, Reply, RequestBody, data};
+use crate::layer_content::CONTENT_DIGEST;
 
 /// The upload's id, as Docker's clients log it.
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
