@@ -8,7 +8,7 @@ mod images;
 
 use std::future::Future;
 
-use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn};
+use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn, RepositoryName};
 use bonded_store::{Repository, RepositoryId, Role, User};
 
 use crate::Registry;
@@ -115,7 +115,7 @@ pub struct Repositories(Range);
 #[derive(Debug, Clone)]
 pub(crate) enum Range {
     /// Those the request names, at least one: each is checked.
-    Named(Vec<RepositoryArn>),
+    Named(AccountId, Region, Vec<RepositoryName>),
     /// All: the check is made on `arn:aws:ecr:REGION:ACCOUNT:repository/*`.
     All(AccountId, Region),
 }
@@ -125,14 +125,14 @@ impl Repositories {
     ///
     /// # Errors
     /// The list is empty: an empty list has nothing to check, so it must not be allowed.
-    pub fn named(arns: Vec<RepositoryArn>) -> Result<Self> {
-        if arns.is_empty() {
+    pub fn named(account: AccountId, region: Region, names: Vec<RepositoryName>) -> Result<Self> {
+        if names.is_empty() {
             return Err(Error::parameter(
                 "repositoryNames",
                 "Member must have length greater than or equal to 1",
             ));
         }
-        Ok(Self(Range::Named(arns)))
+        Ok(Self(Range::Named(account, region, names)))
     }
 
     /// All repositories of a registry.
@@ -152,14 +152,19 @@ impl Judged for Repositories {
     type Found = Vec<(RepositoryArn, Option<Repository>)>;
 
     async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        let Range::Named(arns) = &self.0 else {
+        let Range::Named(account, region, names) = &self.0 else {
             return Ok(Vec::new());
         };
-        let mut found = Vec::with_capacity(arns.len());
-        for arn in arns {
-            found.push((arn.clone(), registry.store().find_repository(arn).await?));
-        }
-        Ok(found)
+        let found = registry
+            .store()
+            .find_repositories(account, region, names)
+            .await?;
+        let arn = |name: &RepositoryName| RepositoryArn {
+            region: region.clone(),
+            account: account.clone(),
+            name: name.clone(),
+        };
+        Ok(names.iter().map(arn).zip(found).collect())
     }
 
     #[expect(private_interfaces, reason = "see the trait")]

@@ -117,16 +117,6 @@ impl Store {
             .await
     }
 
-    /// Whether the account exists.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn account_exists(&self, id: &AccountId) -> Result<bool> {
-        const SQL: &str = "SELECT id FROM accounts WHERE id = $1";
-        let row = self.meta().optional(SQL, &[id.as_str().into()]).await?;
-        Ok(row.is_some())
-    }
-
     /// All accounts, in order.
     ///
     /// # Errors

@@ -176,27 +176,29 @@ impl Store {
             .transpose()
     }
 
-    /// Those of `names` that exist, in that order, duplicates kept.
+    /// The repositories with these names, one for each in order, on one snapshot.
     ///
     /// # Errors
-    /// As every read; at most 1,000 names are looked up, the others are ignored.
+    /// As every read.
     pub async fn find_repositories(
         &self,
         account: &AccountId,
         region: &Region,
         names: &[RepositoryName],
-    ) -> Result<Vec<Repository>> {
-        let names = names.iter().take(PAGE_LIMIT);
-        let keys: Vec<[Value; 3]> = names.map(|n| key(account, region, n)).collect();
+    ) -> Result<Vec<Option<Repository>>> {
+        let keys = names.iter().map(|name| key(account, region, name));
+        let keys: Vec<[Value; 3]> = keys.collect();
         let keys = Arc::new(keys);
-        let body: Body<Vec<Repository>> = Box::new(move |tx| {
+        let body: Body<Vec<Option<Repository>>> = Box::new(move |tx| {
             let keys = Arc::clone(&keys);
             Box::pin(async move {
                 let mut found = Vec::with_capacity(keys.len());
                 for key in &*keys {
-                    if let Some(mut row) = tx.optional(FIND, key).await? {
-                        found.push(Repository::from_row(&mut row)?);
-                    }
+                    let row = tx.optional(FIND, key).await?;
+                    found.push(
+                        row.map(|mut row| Repository::from_row(&mut row))
+                            .transpose()?,
+                    );
                 }
                 Ok(found)
             })

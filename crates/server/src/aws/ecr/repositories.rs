@@ -141,12 +141,10 @@ impl Operation for DescribeRepositories {
                     "Member must have length less than or equal to 100",
                 ));
             }
-            Some(names) => Repositories::named(
-                names
-                    .iter()
-                    .map(|name| repository(caller, registry_id, name))
-                    .collect(),
-            )?,
+            Some(names) => {
+                let account = registry_id.unwrap_or_else(|| caller.account());
+                Repositories::named(account.clone(), caller.region().clone(), names.clone())?
+            }
         };
         Ok(Checks::new(Self::ACTION, target))
     }
