@@ -292,6 +292,19 @@ def test_why_tells_the_powerless_nothing_of_the_repository(account: Account) -> 
     assert "CANARY" not in explained(name)
 
 
+def test_neither_denial_nor_why_tells_the_path_of_a_user(account: Account) -> None:
+    hidden = account.unique("hidden")
+    account.iam.create_user(UserName=hidden, Path="/canary/")
+    user = account.user("powerless")
+    with refused("AccessDenied") as denied:
+        account.server.client("iam", user.key).get_user(UserName=hidden)
+    assert "canary" not in denied.message
+    for key, told in ((user.key, False), (account.key, True)):
+        why = account.server.command("why", decision_of(denied.message), key=key)
+        assert why.returncode == 0, why.stderr
+        assert ("canary" in why.stdout) == told
+
+
 def test_why_shows_no_trust_policy_to_the_powerless(account: Account) -> None:
     trust = document(
         {

@@ -52,6 +52,8 @@ pub(crate) struct PrincipalRecord {
 pub(crate) struct CheckRecord {
     pub(crate) action: String,
     pub(crate) resource: String,
+    /// What the denial called it: not an existing user's path, which nobody may learn from it.
+    pub(crate) told: String,
     pub(crate) resource_account: String,
     /// The context keys that the request brings to this check.
     pub(crate) request_context: ContextFacts,
@@ -157,6 +159,7 @@ impl CheckRecord {
         Self {
             action: request.action.clone(),
             resource: request.resource.clone(),
+            told: resource.told.clone(),
             resource_account: request.resource_account.clone(),
             request_context,
             resource_context: resource.facts(),

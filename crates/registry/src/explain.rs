@@ -123,7 +123,7 @@ impl Registry {
     }
 
     /// One check as the asker may see it. Who may not see the resource's half gets what an absent
-    /// resource would have given: no policy and no fact of it takes part.
+    /// resource would have given: no policy, no fact and no path of it takes part.
     async fn explain_check(
         &self,
         record: &DecisionRecord,
@@ -136,6 +136,11 @@ impl Registry {
         let sides = CallerPolicies {
             identity: self.recorded_policies(&check.identity_policies).await?,
             session: self.recorded_session_policies(record, check).await?,
+        };
+        let named = if resource_half {
+            &check.resource
+        } else {
+            &check.told
         };
         let mut resource = Vec::new();
         let mut facts = record.context.clone();
@@ -150,7 +155,7 @@ impl Registry {
         let request = Request {
             principal: record.principal.to_engine(),
             action: check.action.clone(),
-            resource: check.resource.clone(),
+            resource: named.clone(),
             resource_account: check.resource_account.clone(),
             context: context::to_engine(&facts),
         };
@@ -168,7 +173,7 @@ impl Registry {
         };
         Ok(json!({
             "action": check.action,
-            "resource": check.resource,
+            "resource": named,
             "resourceAccount": check.resource_account,
             "context": shown,
             "outcome": if check.allowed { "allowed" } else { "denied" },

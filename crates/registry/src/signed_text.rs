@@ -7,10 +7,10 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bonded_store::TokenKey;
+use bonded_store::{StoreError, TokenKey};
 
 use crate::Registry;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Longer texts are none of ours.
 const LENGTH_LIMIT: usize = 2048;
@@ -43,7 +43,8 @@ impl Registry {
     /// The token keys cannot be read.
     pub(crate) async fn sign_text(&self, kind: Kind, fields: &str) -> Result<String> {
         let keys = self.store().token_keys().await?;
-        let key = keys.first().ok_or(Error::Random)?;
+        let missing = || StoreError::Corrupt("there is no token key".to_owned());
+        let key = keys.first().ok_or_else(missing)?;
         let signed = format!("{}.{}.{fields}", kind.as_str(), key.id);
         let mac = URL_SAFE_NO_PAD.encode(mac(key, &signed));
         Ok(format!("{signed}.{mac}"))

@@ -2,8 +2,9 @@
 //!
 //! The row has the object's id and header, how much was received, and the sealed state of the
 //! writer (hash, unsealed tail) at the end of the last request that ended well. The writer's lease
-//! is a lock on the object's file, which ends with its holder. A state recorded by another run of the process is not trusted: the file may have
-//! lost what was not synced, so it is read back and hashed anew.
+//! is a lock on the object's file, which ends with its holder. A state recorded by another run of
+//! the process is not trusted: the file may have lost what was not synced, so it is read back and
+//! hashed anew.
 
 use std::fmt;
 use std::str::FromStr;

@@ -88,10 +88,10 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
         Ok(route) => route,
         Err(why) => return Ok(error::no_route(why)),
     };
-    let Some(action) = route.action() else {
+    let (Some(action), Some(name)) = (route.action(), name_of(&route)) else {
         return Ok(ping());
     };
-    let name: RepositoryName = name_of(&route).parse().map_err(error::invalid_name)?;
+    let name: RepositoryName = name.parse().map_err(error::invalid_name)?;
     let repository = RepositoryArn {
         region,
         account,
@@ -157,9 +157,10 @@ impl Call<'_> {
     }
 }
 
-fn name_of(route: &Route) -> &str {
+/// The repository that the route names, unchecked; `None` for the ping.
+fn name_of(route: &Route) -> Option<&str> {
     match route {
-        Route::Ping => "",
+        Route::Ping => None,
         Route::GetManifest { name, .. }
         | Route::PutManifest { name, .. }
         | Route::DeleteManifest { name, .. }
@@ -172,7 +173,7 @@ fn name_of(route: &Route) -> &str {
         | Route::UploadPart { name, .. }
         | Route::FinishUpload { name, .. }
         | Route::CancelUpload { name, .. }
-        | Route::ListTags { name } => name,
+        | Route::ListTags { name } => Some(name),
     }
 }
 
