@@ -9,12 +9,13 @@ mod serve;
 mod why;
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{RawConfig, data_directory};
+use crate::operator::{self, Operation};
 use print::clean;
 
 /// A container registry with AWS's API and AWS's policies.
@@ -114,6 +115,29 @@ impl DataDirectory {
         };
         data_directory(data).map_err(Failure::usage)
     }
+}
+
+/// What the server that runs on `data` answers to the operator.
+fn ask_server<O: Operation>(data: &Path, operation: &O) -> Result<O::Output, Failure> {
+    block_on(async {
+        let answer = operator::call(data, operation).await;
+        answer.map_err(|error| Failure::failed(clean(&error.to_string())))
+    })
+}
+
+/// The error with what caused it: on the host nothing is hidden.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text += ": ";
+            text += &cause_text;
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// Runs `future` to its end.

@@ -1,51 +1,132 @@
 //! The host's operator, who is no principal of any account: a Unix socket in the data directory.
 //!
-//! Whoever may open the socket (its owner alone: mode 0600 in a directory of mode 0700) may make
-//! accounts. A connection carries one request and one answer, each a line of JSON. The lock beside
-//! the socket holds off a second server on the same directory.
+//! Whoever may open the socket (its owner alone: mode 0600 in a directory of mode 0700) may do what
+//! [`OPERATIONS`] lists. A connection carries one request and one answer, each a line of JSON:
+//! ```text
+//! {"operation":"CreateAccount","input":{"account":"222222222222"}}
+//! {"output":…}  or  {"error":"why not"}
+//! ```
+//! The lock beside the socket holds off a second server on the same directory.
+
+mod account;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bonded_model::AccountId;
+use bonded_model::Region;
+use bonded_registry::Registry;
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::administrator::AdministratorKey;
 use crate::files;
 
-/// How long a line may be, in bytes.
-const LINE_LIMIT: u64 = 16 * 1024;
+pub(crate) use account::CreateAccount;
+
+/// How long a request may be, in bytes.
+const REQUEST_LIMIT: u64 = 64 * 1024;
+
+/// How long an answer may be, in bytes.
+const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// How long the server waits for a request.
 const REQUEST_TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the command waits for an answer.
-const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How many requests are served at once; more wait.
+const AT_ONCE: usize = 16;
 
-/// What the operator may ask for.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Request {
-    /// A new account with its first administrator.
-    CreateAccount(AccountId),
+/// Something that the operator may ask for. Nothing has a default, so nothing can be forgotten.
+pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
+    /// Its name in requests.
+    const NAME: &'static str;
+
+    /// How long the command waits for the answer.
+    const TIME_LIMIT: Duration;
+
+    /// What the operator gets.
+    type Output: Serialize + DeserializeOwned;
+
+    /// Does it; an error says why not.
+    fn run(self, host: &Host) -> impl Future<Output = Result<Self::Output, String>> + Send;
 }
 
-/// What the operator gets.
+/// What operations work on.
+#[derive(Clone)]
+pub(crate) struct Host {
+    /// The registry that is served.
+    pub(crate) registry: Registry,
+    /// Its default region.
+    pub(crate) region: Region,
+}
+
+/// Everything that the operator may ask for.
+const OPERATIONS: &[Served] = &[Served::of::<CreateAccount>()];
+
+/// An operation by its name.
+struct Served {
+    name: &'static str,
+    run: for<'a> fn(&'a Host, serde_json::Value) -> BoxFuture<'a, io::Result<Line>>,
+}
+
+/// A line that may hold a secret.
+type Line = zeroize::Zeroizing<Vec<u8>>;
+
+impl Served {
+    const fn of<O: Operation>() -> Self {
+        Self {
+            name: O::NAME,
+            run: |host, input| {
+                Box::pin(async move {
+                    let answer = match serde_json::from_value::<O>(input) {
+                        Ok(operation) => match operation.run(host).await {
+                            Ok(output) => Answer::Output(output),
+                            Err(problem) => Answer::Error(problem),
+                        },
+                        Err(error) => Answer::not_understood(&error),
+                    };
+                    answer.line()
+                })
+            },
+        }
+    }
+}
+
+/// A request as it is sent.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request<I> {
+    operation: String,
+    input: I,
+}
+
+/// An answer as it is sent.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
-    /// The key of the new account's administrator, shown this once.
-    Created(AdministratorKey),
-    /// Why not.
+enum Answer<O> {
+    Output(O),
     Error(String),
+}
+
+impl<O: Serialize> Answer<O> {
+    fn not_understood(error: &serde_json::Error) -> Self {
+        Self::Error(format!("the request is not understood: {error}"))
+    }
+
+    fn line(&self) -> io::Result<Line> {
+        let mut line = Line::new(serde_json::to_vec(self)?);
+        line.push(b'\n');
+        Ok(line)
+    }
 }
 
 /// Why the socket cannot be used.
@@ -68,6 +149,9 @@ pub(crate) enum OperatorError {
     /// The conversation broke off.
     #[error("cannot talk to the server: {0}")]
     Talk(#[from] io::Error),
+    /// The server did not do it, and says why.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// A data directory that no other server uses while this lives.
@@ -127,50 +211,59 @@ impl Drop for Claim {
     }
 }
 
-/// Answers the operator's requests, one after the other and for ever: `create` makes an account,
-/// or says why not.
-pub(crate) async fn serve<F, A>(listener: UnixListener, create: F)
-where
-    F: Fn(AccountId) -> A,
-    A: Future<Output = Result<AdministratorKey, String>>,
-{
+/// Answers the operator's requests for ever. A request goes on although whoever sent it has gone.
+pub(crate) async fn serve(listener: UnixListener, host: Host) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        let served = match listener.accept().await {
-            Ok((stream, _)) => converse(stream, &create).await,
-            Err(error) => {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                Err(error)
+        // The semaphore is never closed.
+        let permit = Arc::clone(&at_once).acquire_owned().await;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let host = host.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = converse(stream, &host).await {
+                        tracing::warn!(%error, "a request of the operator failed");
+                    }
+                    drop(permit);
+                });
             }
-        };
-        if let Err(error) = served {
-            tracing::warn!(%error, "a request of the operator failed");
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen to the operator, trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
         }
     }
 }
 
-async fn converse<F, A>(mut stream: UnixStream, create: &F) -> io::Result<()>
-where
-    F: Fn(AccountId) -> A,
-    A: Future<Output = Result<AdministratorKey, String>>,
-{
-    let line = timeout(REQUEST_TIME_LIMIT, line(&mut stream)).await??;
-    let answer = match serde_json::from_slice(&line) {
-        Ok(Request::CreateAccount(account)) => match create(account).await {
-            Ok(key) => Answer::Created(key),
-            Err(problem) => Answer::Error(problem),
-        },
-        Err(error) => Answer::Error(format!("the request is not understood: {error}")),
+async fn converse(mut stream: UnixStream, host: &Host) -> io::Result<()> {
+    let line = timeout(REQUEST_TIME_LIMIT, line(&mut stream, REQUEST_LIMIT)).await??;
+    let answer = match serde_json::from_slice::<Request<serde_json::Value>>(&line) {
+        Ok(Request { operation, input }) => {
+            let served = OPERATIONS.iter().find(|served| served.name == operation);
+            match served {
+                Some(served) => (served.run)(host, input).await?,
+                None => {
+                    let operation = operation.escape_debug();
+                    let problem = format!(
+                        "this server has no operation '{operation}'; it may be older than this command"
+                    );
+                    Answer::<()>::Error(problem).line()?
+                }
+            }
+        }
+        Err(error) => Answer::<()>::not_understood(&error).line()?,
     };
-    let mut text = zeroize::Zeroizing::new(serde_json::to_vec(&answer)?);
-    text.push(b'\n');
-    stream.write_all(&text).await
+    stream.write_all(&answer).await
 }
 
-/// Sends `request` to the server that runs on `data`.
+/// Asks the server that runs on `data`.
 ///
 /// # Errors
-/// [`OperatorError::NotRunning`] or [`OperatorError::Talk`].
-pub(crate) async fn call(data: &Path, request: &Request) -> Result<Answer, OperatorError> {
+/// [`OperatorError::NotRunning`], [`OperatorError::Talk`] or [`OperatorError::Refused`].
+pub(crate) async fn call<O: Operation>(
+    data: &Path,
+    operation: &O,
+) -> Result<O::Output, OperatorError> {
     let mut stream =
         UnixStream::connect(socket(data))
             .await
@@ -180,18 +273,25 @@ pub(crate) async fn call(data: &Path, request: &Request) -> Result<Answer, Opera
                 }
                 _ => error.into(),
             })?;
-    let mut text = serde_json::to_vec(request).map_err(io::Error::from)?;
+    let request = Request {
+        operation: O::NAME.to_owned(),
+        input: operation,
+    };
+    let mut text = Line::new(serde_json::to_vec(&request).map_err(io::Error::from)?);
     text.push(b'\n');
     stream.write_all(&text).await?;
-    let answer = timeout(ANSWER_TIME_LIMIT, line(&mut stream)).await;
-    let answer = zeroize::Zeroizing::new(answer.map_err(io::Error::from)??);
-    Ok(serde_json::from_slice(&answer).map_err(io::Error::from)?)
+    let answer = timeout(O::TIME_LIMIT, line(&mut stream, ANSWER_LIMIT)).await;
+    let answer = answer.map_err(io::Error::from)??;
+    match serde_json::from_slice(&answer).map_err(io::Error::from)? {
+        Answer::Output(output) => Ok(output),
+        Answer::Error(problem) => Err(OperatorError::Refused(problem)),
+    }
 }
 
-/// One line, with its end.
-async fn line(stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(stream).take(LINE_LIMIT);
+/// One line, with its end, of at most `limit` bytes.
+async fn line(stream: impl AsyncRead + Unpin, limit: u64) -> io::Result<Line> {
+    let mut line = Line::default();
+    let mut reader = BufReader::new(stream).take(limit);
     reader.read_until(b'\n', &mut line).await?;
     match line.last() {
         Some(b'\n') => Ok(line),
@@ -205,66 +305,79 @@ fn socket(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use bonded_model::Secret;
+    use bonded_model::AccountId;
+    use bonded_registry::{Clock, Settings};
+    use bonded_store::{Database, StoreSettings};
 
     use super::*;
 
-    async fn create(account: AccountId) -> Result<AdministratorKey, String> {
-        if account.as_str() == "000000000000" {
-            return Err("the account exists".to_owned());
-        }
-        Ok(AdministratorKey {
-            access_key_id: format!("AKIA{account}"),
-            secret_access_key: Secret::new("secret".to_owned()),
-            account,
-            region: "us-east-1".parse().unwrap(),
-        })
+    fn create(account: &str) -> CreateAccount {
+        let account: AccountId = account.parse().unwrap();
+        CreateAccount { account }
+    }
+
+    async fn host(data: &Path, keys: &Path) -> Host {
+        let region: Region = "us-east-1".parse().unwrap();
+        let settings = Settings {
+            store: StoreSettings {
+                data: data.to_owned(),
+                database: Database::Sqlite,
+                keyring: keys.join("keyring"),
+            },
+            account: "111122223333".parse().unwrap(),
+            regions: vec![region.clone()],
+            domain: None,
+            create_on_push: Vec::new(),
+            sparse_manifests: Vec::new(),
+        };
+        let opened = Registry::open(settings, Clock::system()).await.unwrap();
+        let registry = opened.registry;
+        Host { registry, region }
     }
 
     #[tokio::test]
     async fn the_operator_makes_an_account() {
-        let data = tempfile::tempdir().unwrap();
-        let claim = Claim::take(data.path()).unwrap();
-        let server = tokio::spawn(serve(claim.listen().unwrap(), create));
-        let request = |account: &str| Request::CreateAccount(account.parse().unwrap());
-        let Answer::Created(key) = call(data.path(), &request("222222222222")).await.unwrap()
-        else {
-            panic!("refused");
+        let (data, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = data.path();
+        let claim = Claim::take(data).unwrap();
+        let host = host(data, keys.path()).await;
+        let server = tokio::spawn(serve(claim.listen().unwrap(), host));
+        let key = call(data, &create("222222222222")).await.unwrap();
+        assert_eq!(key.account.as_str(), "222222222222");
+        let again = call(data, &create("222222222222")).await;
+        let Err(OperatorError::Refused(problem)) = again else {
+            panic!("made twice");
         };
-        assert_eq!(key.access_key_id, "AKIA222222222222");
-        let Answer::Error(problem) = call(data.path(), &request("000000000000")).await.unwrap()
-        else {
-            panic!("made");
-        };
-        assert_eq!(problem, "the account exists");
-        let mode = fs::metadata(socket(data.path()))
-            .unwrap()
-            .permissions()
-            .mode();
+        assert!(problem.contains("exists"), "{problem}");
+        let mode = fs::metadata(socket(data)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         server.abort();
     }
 
     #[tokio::test]
     async fn what_is_not_a_request_is_answered_and_leaves_the_server_alive() {
-        let data = tempfile::tempdir().unwrap();
-        let claim = Claim::take(data.path()).unwrap();
-        let server = tokio::spawn(serve(claim.listen().unwrap(), create));
+        let (data, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = data.path();
+        let claim = Claim::take(data).unwrap();
+        let host = host(data, keys.path()).await;
+        let server = tokio::spawn(serve(claim.listen().unwrap(), host));
+        let create = |input| format!("{{\"operation\":\"CreateAccount\",\"input\":{input}}}\n");
         for (text, answered) in [
             ("{}\n", true),
-            ("{\"create_account\":\"12\"}\n", true),
-            ("{\"create_account\":\"222222222222\",\"x\":1}\n", true),
+            ("{\"operation\":\"Nothing\",\"input\":{}}\n", true),
+            (&create("{\"account\":\"12\"}"), true),
+            (&create("{\"account\":\"222222222222\",\"x\":1}"), true),
             ("no end", false),
-            (&("x".repeat(20_000) + "\n"), false),
+            (&("x".repeat(100_000) + "\n"), false),
         ] {
-            let mut stream = UnixStream::connect(socket(data.path())).await.unwrap();
+            let mut stream = UnixStream::connect(socket(data)).await.unwrap();
             // The server may hang up before it has read everything.
             let _ = stream.write_all(text.as_bytes()).await;
             let _ = stream.shutdown().await;
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer).await;
             assert_eq!(answer.starts_with("{\"error\":"), answered, "{answer}");
-            assert!(!answer.contains("created"), "{answer}");
+            assert!(!answer.contains("output"), "{answer}");
         }
         assert!(!server.is_finished());
         server.abort();
@@ -273,8 +386,7 @@ mod tests {
     #[tokio::test]
     async fn one_server_at_a_time_uses_a_directory() {
         let data = tempfile::tempdir().unwrap();
-        let request = Request::CreateAccount("222222222222".parse().unwrap());
-        let result = call(data.path(), &request).await;
+        let result = call(data.path(), &create("222222222222")).await;
         assert!(matches!(result, Err(OperatorError::NotRunning(_))));
         let claim = Claim::take(data.path()).unwrap();
         assert!(matches!(
@@ -285,8 +397,16 @@ mod tests {
         drop((claim, listener));
         // What a killed server leaves behind.
         drop(std::os::unix::net::UnixListener::bind(socket(data.path())).unwrap());
-        let result = call(data.path(), &request).await;
+        let result = call(data.path(), &create("222222222222")).await;
         assert!(matches!(result, Err(OperatorError::NotRunning(_))));
         Claim::take(data.path()).unwrap().listen().unwrap();
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let mut names: Vec<_> = OPERATIONS.iter().map(|served| served.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), OPERATIONS.len());
     }
 }

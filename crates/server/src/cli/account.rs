@@ -3,9 +3,9 @@
 use bonded_model::AccountId;
 use clap::{Args, Subcommand};
 
-use super::print::{self, Form, clean};
-use super::{DataDirectory, Failure, block_on};
-use crate::operator::{Answer, Request, call};
+use super::print::{self, Form};
+use super::{DataDirectory, Failure, ask_server};
+use crate::operator::CreateAccount;
 
 /// Make accounts on the server on this machine
 #[derive(Args)]
@@ -39,26 +39,18 @@ impl AccountCommand {
             data,
         } = self.action;
         let data = data.path()?;
-        let answer = async {
-            let request = Request::CreateAccount(account);
-            call(&data, &request).await.map_err(Failure::failed)
+        let key = ask_server(&data, &CreateAccount { account })?;
+        let text = match output {
+            Form::Json => serde_json::to_string_pretty(&key).map_err(Failure::failed)?,
+            Form::Text => format!(
+                "account {} is made; the key of its user 'administrator', shown this once:\n\
+                 AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}",
+                key.account,
+                key.access_key_id,
+                key.secret_access_key.expose()
+            ),
         };
-        match block_on(answer)? {
-            Answer::Created(key) => {
-                let text = match output {
-                    Form::Json => serde_json::to_string_pretty(&key).map_err(Failure::failed)?,
-                    Form::Text => format!(
-                        "account {} is made; the key of its user 'administrator', shown this once:\n\
-                         AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}",
-                        key.account,
-                        key.access_key_id,
-                        key.secret_access_key.expose()
-                    ),
-                };
-                print::line(zeroize::Zeroizing::new(text).as_str());
-                Ok(())
-            }
-            Answer::Error(problem) => Err(Failure::failed(clean(&problem))),
-        }
+        print::line(zeroize::Zeroizing::new(text).as_str());
+        Ok(())
     }
 }

@@ -8,21 +8,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonded_model::{AccountId, Region};
 use bonded_registry::{Clock, Opened, Registry};
 use bonded_store::StoreSettings;
 use clap::Args;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::config::ConfigArgs;
-use super::{Failure, block_on};
-use crate::administrator::AdministratorKey;
+use super::{Failure, block_on, with_sources};
 use crate::config::Config;
 use crate::door::{DoorSettings, FrontDoor};
 use crate::listen::{self, ListenSettings};
-use crate::operator::{self, Claim};
+use crate::operator::{self, Claim, Host};
 use crate::{files, tls};
 
 /// How many connections may be open at once.
@@ -135,7 +133,11 @@ impl Started {
         let opened = open(config, clock).await?;
         let registry = opened.registry.clone();
         announce::opened(config, opened)?;
-        let operator = tokio::spawn(operate(socket, registry.clone(), config.region.clone()));
+        let host = Host {
+            registry: registry.clone(),
+            region: config.region.clone(),
+        };
+        let operator = tokio::spawn(operator::serve(socket, host));
         Ok(Self {
             claim,
             tls,
@@ -165,21 +167,6 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
             with_sources(&error)
         ))
     })
-}
-
-/// The error with what caused it: on the host nothing is hidden.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text += ": ";
-            text += &cause_text;
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn certificate(config: &Config, clock: &Clock) -> Result<Arc<rustls::ServerConfig>, Failure> {
@@ -228,19 +215,6 @@ async fn reconcile(registry: Registry) {
         }
         tokio::time::sleep(Registry::RECONCILE_INTERVAL).await;
     }
-}
-
-/// Answers the operator of the host.
-async fn operate(socket: UnixListener, registry: Registry, region: Region) {
-    let create = |account: AccountId| {
-        let (registry, region) = (registry.clone(), region.clone());
-        async move {
-            let made = registry.create_account(&account).await;
-            made.map(|administrator| AdministratorKey::new(administrator, region))
-                .map_err(|error| with_sources(&error))
-        }
-    };
-    operator::serve(socket, create).await;
 }
 
 /// The signals that end the server.
