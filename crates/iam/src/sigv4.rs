@@ -9,7 +9,7 @@
 mod canonical;
 
 use aws_lc_rs::{constant_time, digest, hmac};
-use bonded_model::Timestamp;
+use bonded_model::{Timestamp, shown};
 
 pub use canonical::SignedRequest;
 
@@ -105,11 +105,7 @@ pub fn parse_authorization(header: &str) -> Result<Authorization, SigV4Error> {
     }
     let (algorithm, parameters) = header.split_once(' ').unwrap_or((header, ""));
     if algorithm != ALGORITHM {
-        let shown: String = algorithm
-            .chars()
-            .take(32)
-            .flat_map(char::escape_debug)
-            .collect();
+        let shown = shown(algorithm);
         let text = format!("Unsupported AWS 'algorithm': '{shown}'.");
         return Err(SigV4Error::Incomplete(text));
     }
@@ -139,13 +135,13 @@ pub fn parse_authorization(header: &str) -> Result<Authorization, SigV4Error> {
     let [access_key_id, date, region, service, terminator] = parts[..] else {
         return Err(SigV4Error::Incomplete(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
-            credential.escape_debug()
+            shown(&credential)
         )));
     };
     if terminator != TERMINATOR {
         return Err(SigV4Error::WrongScope(format!(
             "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{}'.",
-            terminator.escape_debug()
+            shown(terminator)
         )));
     }
     Ok(Authorization {
@@ -180,7 +176,7 @@ impl Authorization {
     /// [`SigV4Error::WrongScope`]
     pub fn check_scope(&self, regions: &[&str], service: &str) -> Result<(), SigV4Error> {
         if !regions.contains(&self.region.as_str()) {
-            let region = self.region.escape_debug();
+            let region = shown(&self.region);
             let text = format!("Credential should be scoped to a valid region, not '{region}'.");
             return Err(SigV4Error::WrongScope(text));
         }
@@ -213,7 +209,7 @@ pub fn verify(
     if stamp.get(..8) != Some(&authorization.date) {
         return Err(SigV4Error::WrongScope(format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{stamp}'.",
-            authorization.date.escape_debug(),
+            shown(&authorization.date),
             stamp.get(..8).unwrap_or_default(),
         )));
     }

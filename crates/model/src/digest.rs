@@ -95,14 +95,7 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let invalid = || {
-            InvalidDigest(
-                text.chars()
-                    .take(160)
-                    .flat_map(char::escape_debug)
-                    .collect(),
-            )
-        };
+        let invalid = || InvalidDigest(crate::shown(text));
         let (name, hex) = text.split_once(':').ok_or_else(invalid)?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,

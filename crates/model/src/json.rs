@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Strict {
             if members.contains_key(&key) {
                 return Err(A::Error::custom(format!(
                     "the key '{}' stands twice",
-                    key.escape_debug()
+                    crate::shown(&key)
                 )));
             }
             let value = map.next_value_seed(self.deeper()?)?;

@@ -15,6 +15,7 @@ mod repository_name;
 mod repository_pattern;
 mod resource_tag;
 mod secret;
+mod shown;
 mod tag_mutability;
 mod timestamp;
 
@@ -28,5 +29,6 @@ pub use repository_name::{InvalidRepositoryName, RepositoryName};
 pub use repository_pattern::{InvalidRepositoryPattern, RepositoryPattern};
 pub use resource_tag::{InvalidResourceTag, ResourceTag, ResourceTags, TAGS_LIMIT};
 pub use secret::Secret;
+pub use shown::shown;
 pub use tag_mutability::{InvalidTagMutability, TagMutability};
 pub use timestamp::Timestamp;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Digest, InvalidDigest, InvalidMediaType, MediaType, json};
+use crate::{Digest, InvalidDigest, InvalidMediaType, MediaType, json, shown};
 
 /// The longest manifest, in bytes (ECR: 4 MiB).
 pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
@@ -261,7 +261,7 @@ fn annotations(object: &Map<String, Value>) -> Result<BTreeMap<String, String>, 
         .map(|(key, value)| {
             Ok((
                 key.clone(),
-                text(value, &format!("annotations.{key}"))?.to_owned(),
+                text(value, &format!("annotations.{}", shown(key)))?.to_owned(),
             ))
         })
         .collect()

@@ -63,9 +63,7 @@ impl FromStr for MediaType {
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidMediaType(
-                text.chars().take(80).flat_map(char::escape_debug).collect(),
-            ))
+            Err(InvalidMediaType(crate::shown(text)))
         }
     }
 }

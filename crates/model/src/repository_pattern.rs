@@ -33,9 +33,7 @@ impl FromStr for RepositoryPattern {
         if (1..=256).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidRepositoryPattern(
-                text.chars().take(80).flat_map(char::escape_debug).collect(),
-            ))
+            Err(InvalidRepositoryPattern(crate::shown(text)))
         }
     }
 }

@@ -40,7 +40,7 @@ impl ResourceTag {
     /// # Errors
     /// See [`InvalidResourceTag`].
     pub fn new(key: String, value: String) -> Result<Self, InvalidResourceTag> {
-        let shown = || key.chars().take(128).flat_map(char::escape_debug).collect();
+        let shown = || crate::shown(&key);
         let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
         if !(1..=128).contains(&key.chars().count()) {
             Err(InvalidResourceTag::KeyLength(shown()))

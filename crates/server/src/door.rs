@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonded_model::Secret;
+use bonded_model::{Secret, shown};
 use bonded_registry::{Error, Facts, LAYERS_PATH, Registry};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -119,7 +119,7 @@ impl FrontDoor {
             Ok(false) => {
                 let text = format!(
                     "'{}' is not a host name of this registry; add it to 'hosts' in the configuration\n",
-                    head.authority.escape_debug()
+                    shown(&head.authority)
                 );
                 return Reply::text(StatusCode::MISDIRECTED_REQUEST, HeaderMap::new(), text);
             }

@@ -18,7 +18,7 @@ mod layers;
 mod listen;
 pub mod oci;
 mod operator;
-mod range;
+pub mod range;
 mod tls;
 
 pub use cli::run;

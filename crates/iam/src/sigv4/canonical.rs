@@ -1,6 +1,6 @@
 //! The canonical request: one spelling of what was signed.
 
-use bonded_model::Timestamp;
+use bonded_model::{Timestamp, shown};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::SigV4Error;
@@ -63,7 +63,7 @@ impl SignedRequest<'_> {
             if name.starts_with("x-amz-") && name != "x-amz-security-token" && !signed(&name) {
                 return Err(SigV4Error::NotSigned(format!(
                     "There were headers present in the request which were not signed: {}",
-                    name.escape_debug()
+                    shown(&name)
                 )));
             }
         }
@@ -80,7 +80,7 @@ impl SignedRequest<'_> {
             let one = amz.next().is_none();
             let date = Timestamp::parse_amz_date(text.trim()).filter(|_| one);
             return date.ok_or_else(|| {
-                let shown = text.escape_debug();
+                let shown = shown(text);
                 SigV4Error::Incomplete(format!(
                     "Date must be in ISO-8601 'basic format'. Got '{shown}'."
                 ))

@@ -11,10 +11,10 @@ mod ecr;
 mod error;
 mod iam;
 mod operation;
-mod query;
+pub mod query;
 mod sts;
 
-use bonded_model::json;
+use bonded_model::{json, shown};
 use bonded_registry::{Error, Registry, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -101,7 +101,7 @@ async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Resu
     let name = name.ok_or_else(|| {
         Error::UnknownOperation(format!(
             "the operation '{}' is not one of Amazon ECR's",
-            target.escape_debug()
+            shown(target)
         ))
     })?;
     let endpoint = find(ecr::OPERATIONS, name).ok_or_else(|| unknown(name))?;
@@ -150,7 +150,7 @@ async fn query_answer(
         let served: Vec<&str> = operations.iter().map(|endpoint| endpoint.name).collect();
         Error::UnknownOperation(format!(
             "the action '{}' is not served; {} serves {}",
-            name.escape_debug(),
+            shown(name),
             service.name.to_uppercase(),
             served.join(", ")
         ))
@@ -175,10 +175,7 @@ fn unknown(name: &str) -> Error {
     let text = if ecr::not_served().any(|operation| operation == name) {
         format!("the operation '{name}' of Amazon ECR is not served by this registry yet")
     } else {
-        format!(
-            "the operation '{}' is not one of Amazon ECR's",
-            name.escape_debug()
-        )
+        format!("the operation '{}' is not one of Amazon ECR's", shown(name))
     };
     Error::UnknownOperation(text)
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bonded_model::shown;
 use bonded_registry::{Error, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -20,18 +21,21 @@ const MEMBERS_LIMIT: u32 = 1000;
 const DEPTH_LIMIT: usize = 8;
 
 /// A parsed form.
-pub(super) struct Form {
-    pub(super) action: Option<String>,
-    pub(super) version: Option<String>,
+#[derive(Debug)]
+pub struct Form {
+    /// The parameter `Action`.
+    pub action: Option<String>,
+    /// The parameter `Version`.
+    pub version: Option<String>,
     /// All other parameters as a tree; scalars are texts.
-    pub(super) parameters: Value,
+    pub parameters: Value,
 }
 
 /// Parses `application/x-www-form-urlencoded`.
 ///
 /// # Errors
 /// Too many parameters, a name twice, a name that is a scalar here and a structure there.
-pub(super) fn parse(body: &[u8]) -> Result<Form> {
+pub fn parse(body: &[u8]) -> Result<Form> {
     let mut root = Node::default();
     let (mut action, mut version) = (None, None);
     for (i, (name, value)) in form_urlencoded::parse(body).enumerate() {
@@ -52,7 +56,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Form> {
                 let clash = || {
                     Error::Validation(format!(
                         "the parameter '{}' contradicts another one",
-                        name.escape_debug()
+                        shown(name)
                     ))
                 };
                 root.insert(name, value.into_owned()).ok_or_else(clash)?;
@@ -112,7 +116,7 @@ impl Node {
                 .ok()
                 .filter(|index| (1..=MEMBERS_LIMIT).contains(index));
             let index = index.ok_or_else(|| {
-                let number = number.escape_debug();
+                let number = shown(&number);
                 Error::Validation(format!(
                     "the member number '{number}' of a list is not one of 1 to {MEMBERS_LIMIT}"
                 ))
@@ -157,7 +161,7 @@ pub(super) fn number<'de, D: Deserializer<'de>>(
     let text = Option::<String>::deserialize(deserializer)?;
     let parse = |text: String| {
         text.parse().map_err(|_| {
-            serde::de::Error::custom(format!("'{}' is not a whole number", text.escape_debug()))
+            serde::de::Error::custom(format!("'{}' is not a whole number", shown(&text)))
         })
     };
     text.map(parse).transpose()

@@ -20,6 +20,7 @@ use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 pub use route::{NoRoute, Route};
+pub use tags::page_size;
 
 use crate::authn;
 use crate::door::{Head, Incoming, Reply, RequestBody, log_failure};
@@ -150,11 +151,15 @@ impl Call<'_> {
 
     /// The values of a parameter in the query, in order.
     fn parameters(&self, name: &str) -> impl Iterator<Item = String> {
-        let query = self.head.parts.uri.query().unwrap_or_default();
-        form_urlencoded::parse(query.as_bytes())
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        parameters(self.head.parts.uri.query().unwrap_or_default(), name)
     }
+}
+
+/// The values of a parameter in a query as it is on the wire, in order.
+pub fn parameters(query: &str, name: &str) -> impl Iterator<Item = String> {
+    form_urlencoded::parse(query.as_bytes())
+        .filter(move |(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// The repository that the route names, unchecked; `None` for the ping.

@@ -12,8 +12,7 @@ const PAGE: u32 = 1000;
 
 /// `GET`: tags in byte order, at most `n` of them, after `last`.
 pub(super) async fn list(call: Call<'_>) -> Result<Reply> {
-    let asked = call.parameter("n").map(|n| parse_count(&n)).transpose()?;
-    let limit = asked.unwrap_or(PAGE).min(PAGE);
+    let limit = page_size(call.parameter("n").as_deref())?;
     let last = call
         .parameter("last")
         .map(|last| last.parse())
@@ -44,11 +43,17 @@ pub(super) async fn list(call: Call<'_>) -> Result<Reply> {
     ))
 }
 
-fn parse_count(n: &str) -> Result<u32> {
+/// How many tags a page has for `n` as the query states it: at most 1,000, which is also what it
+/// has without.
+///
+/// # Errors
+/// [`Error::InvalidParameter`]: not a whole number.
+pub fn page_size(n: Option<&str>) -> Result<u32> {
+    let Some(n) = n else { return Ok(PAGE) };
     let digits = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
     if digits {
         // A number too long for us asks for more than a page.
-        Ok(n.parse().unwrap_or(PAGE))
+        Ok(n.parse().unwrap_or(PAGE).min(PAGE))
     } else {
         Err(Error::parameter("n", "a whole number is expected"))
     }

@@ -3,7 +3,7 @@
 //! Each request that carries bytes runs as a task of its own, so that a client that goes away in
 //! the middle leaves an upload with what came, not one that is held for ever.
 
-use bonded_model::{Digest, RepositoryArn};
+use bonded_model::{Digest, RepositoryArn, shown};
 use bonded_registry::{Action, Allowed, Checks, Error, Layer, Registry, Result, UploadId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use super::{Call, blobs, value};
 use crate::door::{Head, Reply, RequestBody, data};
 use crate::layer_content::CONTENT_DIGEST;
+use crate::range;
 
 /// The upload's id, as Docker's clients log it.
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
@@ -171,29 +172,18 @@ fn first_byte(head: &Head) -> Result<Option<u64>> {
     let Some(text) = head.header(header::CONTENT_RANGE) else {
         return Ok(None);
     };
-    let invalid = || {
-        Error::InvalidParameter(format!(
-            "the header 'Content-Range: {}' is malformed; FIRST-LAST is expected",
-            text.escape_debug()
-        ))
-    };
-    let range = text.strip_prefix("bytes ").unwrap_or(text);
-    let range = range.split('/').next().unwrap_or_default();
-    let (first, last) = range.split_once('-').ok_or_else(invalid)?;
-    let first: u64 = first.trim().parse().map_err(|_| invalid())?;
-    let last: u64 = last.trim().parse().map_err(|_| invalid())?;
-    let length = last.checked_sub(first).and_then(|less| less.checked_add(1));
-    let length = length.ok_or_else(invalid)?;
+    let range = range::content_range(text)?;
+    let length = range.end - range.start;
     let body: Option<u64> = head
         .header(header::CONTENT_LENGTH)
         .and_then(|length| length.parse().ok());
     if let Some(body) = body.filter(|body| *body != length) {
-        let text = text.escape_debug();
+        let text = shown(text);
         return Err(Error::InvalidParameter(format!(
             "the header 'Content-Range: {text}' is about {length} bytes, but the body has {body}"
         )));
     }
-    Ok(Some(first))
+    Ok(Some(range.start))
 }
 
 fn progress(

@@ -10,6 +10,7 @@
 mod app;
 mod architecture;
 mod denials;
+mod fuzz;
 mod operations;
 mod tickets;
 mod tokens;

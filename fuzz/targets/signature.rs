@@ -1,0 +1,64 @@
+//! SigV4.
+
+use bonded_iam::sigv4::{self, SignedRequest};
+use bonded_model::Timestamp;
+use http::{HeaderName, HeaderValue};
+
+use super::{can_be_shown, first_line};
+
+/// A request as a text: `Authorization`, method, path and query in a line each, then a header
+/// `NAME:VALUE` a line. What HTTP does not take for a header is left out.
+pub(super) fn authorization(data: &[u8]) {
+    let (authorization, rest) = first_line(data);
+    let (method, rest) = first_line(rest);
+    let (path, rest) = first_line(rest);
+    let (query, rest) = first_line(rest);
+    let rest = String::from_utf8_lossy(rest);
+    let is_header = |(name, value): &(&str, &str)| {
+        name.parse::<HeaderName>().is_ok()
+            && value
+                .parse::<HeaderValue>()
+                .is_ok_and(|value| value.to_str().is_ok())
+    };
+    let headers = rest.lines().filter_map(|line| line.split_once(':'));
+    let headers: Vec<(&str, &str)> = headers.filter(is_header).collect();
+    let body_sha256_hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let request = SignedRequest {
+        method,
+        path,
+        query,
+        headers: &headers,
+        body_sha256_hex,
+    };
+    let now = Timestamp::from_millis(1_767_225_900_000);
+    let window = 5 * 60 * 1000;
+    match sigv4::parse_authorization(authorization) {
+        Ok(parsed) => {
+            if let Err(error) = parsed.check_scope(&["us-east-1"], "ecr") {
+                can_be_shown(&error);
+            }
+            match sigv4::verify(
+                &parsed,
+                &request,
+                b"a secret that signed nothing",
+                now,
+                window,
+            ) {
+                Ok(()) => panic!("a signature of an unknown secret"),
+                Err(error) => can_be_shown(&error),
+            }
+        }
+        Err(error) => can_be_shown(&error),
+    }
+    // What is signed by us verifies, or is refused for what it says and not for its signature.
+    let secret = b"the secret";
+    let Ok(signed) = sigv4::sign(&request, "AKIDEXAMPLE", secret, "us-east-1", "ecr") else {
+        return;
+    };
+    let parsed = sigv4::parse_authorization(&signed).expect("the header that was made");
+    match sigv4::verify(&parsed, &request, secret, now, window) {
+        Ok(()) => {}
+        Err(sigv4::SigV4Error::SignatureMismatch) => panic!("our own signature: {signed}"),
+        Err(error) => can_be_shown(&error),
+    }
+}
