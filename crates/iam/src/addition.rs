@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::decide::{LAYERS, Question};
 use crate::decision::Blocked;
-use crate::evaluate::{Evaluation, LAYERS, evaluate};
 use crate::policies::{Level, Policies};
 use crate::policy::{NamedPolicy, Policy, PolicyKind};
+use crate::reference::{self, service_control_allows};
 use crate::request::{Principal, Request};
 use crate::statement::{Layer, Unknowns};
 
@@ -31,7 +32,7 @@ pub(crate) fn additions(request: &Request, policies: &Policies<'_>) -> Vec<Addit
     // Each round satisfies one more layer, or gives up.
     for _ in LAYERS {
         let attempt = with(policies, &additions, &added);
-        let layer = match evaluate(request, &attempt).blocked_by {
+        let layer = match reference::evaluate(request, &attempt).blocked_by {
             None => return additions,
             Some(Blocked::NotAllowed(layer)) => layer,
             Some(Blocked::Denied(_) | Blocked::HardLimit(_)) => return Vec::new(),
@@ -39,16 +40,15 @@ pub(crate) fn additions(request: &Request, policies: &Policies<'_>) -> Vec<Addit
         if additions.iter().any(|addition| addition.layer == layer) {
             return Vec::new();
         }
-        let evaluation = Evaluation::new(request, &attempt, Unknowns::Deny);
-        let Some((kind, statement)) = missing_statement(request, layer, evaluation.is_trust())
-        else {
+        let question = Question::new(request, &attempt, Unknowns::Deny);
+        let Some((kind, statement)) = missing_statement(request, layer, question.is_trust()) else {
             return Vec::new();
         };
         let lacking = attempt
             .service_control
             .iter()
             .filter(|level| {
-                layer == Layer::ServiceControl && !evaluation.service_control_allows(level)
+                layer == Layer::ServiceControl && !service_control_allows(&question, level)
             })
             .map(|level| Some(level.name.to_owned()));
         let levels: Vec<Option<String>> = match layer {

@@ -6,7 +6,7 @@ mod schema;
 use std::io::{BufRead, Read as _};
 
 use crate::decision::Outcome;
-use crate::evaluate::evaluate;
+use crate::reference::evaluate;
 use schema::{Case, OwnedPolicies};
 
 /// How long a line may be, in bytes.

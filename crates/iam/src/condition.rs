@@ -164,6 +164,15 @@ impl Clause {
         self.test.is_some()
     }
 
+    /// The patterns among its values.
+    pub(crate) fn patterns(&self) -> Vec<&Pattern> {
+        match self.test.as_ref().map(|test| &test.values) {
+            Some(Values::Strings { patterns, .. }) => patterns.iter().collect(),
+            Some(Values::Arns(arns)) => arns.iter().flatten().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the clause holds; `None` if that is undefined.
     pub(crate) fn holds(&self, context: &Context) -> Option<Ternary> {
         let Test { operator, values } = self.test.as_ref()?;

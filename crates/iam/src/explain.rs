@@ -4,11 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::addition::{Addition, additions};
+use crate::decide::{LAYERS, Question};
 use crate::decision::{Blocked, Outcome};
-use crate::evaluate::{Evaluation, LAYERS};
 use crate::policies::Policies;
 use crate::policy::{Effect, Policy, Statement, list};
+use crate::position::Span;
 use crate::principal::GrantLevel;
+use crate::reference;
 use crate::request::{ContextValue, Request};
 use crate::statement::{Layer, Miss, Place, Side, Unknowns};
 use crate::ternary::Ternary;
@@ -57,6 +59,9 @@ pub struct PolicyExplanation {
 pub struct StatementExplanation {
     /// Its place in the policy, from 1.
     pub number: usize,
+    /// Where it stands in the document; `None` for a document that never was a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
     /// Its `Sid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
@@ -131,13 +136,11 @@ pub enum Got {
 /// Takes the decision of [`crate::evaluate`] apart. Allocates much: for a question, not for every request.
 #[must_use]
 pub fn explain(request: &Request, policies: &Policies<'_>) -> Explanation {
-    let evaluation = Evaluation::new(request, policies, Unknowns::Deny);
-    let decision = evaluation.decide();
-    let layers = LAYERS
-        .into_iter()
-        .filter(|layer| evaluation.applies(*layer));
+    let question = Question::new(request, policies, Unknowns::Deny);
+    let decision = reference::decide(&question);
+    let layers = LAYERS.into_iter().filter(|layer| question.applies(*layer));
     let explained = layers.flat_map(|layer| {
-        let place = evaluation.place(layer);
+        let place = question.place(layer);
         policies
             .of_with_level(layer)
             .map(move |(level, policy)| PolicyExplanation {
@@ -207,6 +210,7 @@ fn statements(policy: &Policy, request: &Request, place: Place) -> Vec<Statement
         };
         StatementExplanation {
             number: index + 1,
+            span: statement.span,
             sid: statement
                 .source
                 .get("Sid")

@@ -27,8 +27,8 @@ mod action;
 mod addition;
 pub mod case;
 mod condition;
+mod decide;
 mod decision;
-mod evaluate;
 mod explain;
 #[cfg(test)]
 mod fixtures;
@@ -36,11 +36,14 @@ mod malformed;
 mod pattern;
 mod policies;
 mod policy;
+mod position;
 mod principal;
+pub mod reference;
 mod request;
 mod resource;
 mod sentence;
 pub mod sigv4;
+mod simulate;
 mod statement;
 mod ternary;
 mod validate;
@@ -48,7 +51,6 @@ mod variable;
 
 pub use addition::Addition;
 pub use decision::{Blocked, Decision, HardLimit, Outcome};
-pub use evaluate::{evaluate, evaluate_free};
 pub use explain::{
     ConditionExplanation, Explanation, Got, Missed, PolicyExplanation, StatementExplanation,
     explain,
@@ -56,8 +58,11 @@ pub use explain::{
 pub use malformed::MalformedPolicy;
 pub use policies::{Level, Policies};
 pub use policy::{Effect, NamedPolicy, Policy, PolicyKind, rewrite_principals};
+pub use position::{Position, Span};
 pub use principal::GrantLevel;
+pub use reference::{evaluate, evaluate_free};
 pub use request::{Context, ContextValue, Principal, Request};
 pub use sentence::sentence;
+pub use simulate::{MatchedStatement, Simulation, context_keys, simulate};
 pub use statement::{Layer, Side};
 pub use validate::{document_size, validate};

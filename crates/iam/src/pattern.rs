@@ -113,6 +113,14 @@ impl Pattern {
         self.0.iter().any(|p| matches!(p, Piece::Variable(_)))
     }
 
+    /// The variables in it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(&**variable),
+            Piece::Char(_) | Piece::Any | Piece::One => None,
+        })
+    }
+
     /// Whether its last character is the wildcard `*`.
     pub(crate) fn ends_with_any(&self) -> bool {
         self.0.last() == Some(&Piece::Any)

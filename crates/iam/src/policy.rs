@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::action::ActionPattern;
 use crate::condition::Clause;
 use crate::malformed::MalformedPolicy;
+use crate::position::{self, Span};
 use crate::principal::{Entry, entries};
 use crate::resource::ResourcePattern;
 
@@ -66,6 +67,8 @@ pub enum Effect {
 pub(crate) struct Statement {
     /// The statement as written, for explanations.
     pub(crate) source: Map<String, Value>,
+    /// Where it stands in the text of the policy, if it had one.
+    pub(crate) span: Option<Span>,
     pub(crate) effect: Effect,
     pub(crate) action: Element<ActionPattern>,
     pub(crate) resource: Element<ResourcePattern>,
@@ -97,7 +100,16 @@ impl Policy {
     /// effect `Allow` or `Deny`.
     pub fn parse(text: &str) -> Result<Self, MalformedPolicy> {
         let value = bonded_model::json::parse(text.as_bytes());
-        Self::from_value(&value.map_err(|_| MalformedPolicy::syntax())?)
+        Self::from_text(text, &value.map_err(|_| MalformedPolicy::syntax())?)
+    }
+
+    /// Reads `document`, which was parsed from `text`, and keeps where its statements stand.
+    pub(crate) fn from_text(text: &str, document: &Value) -> Result<Self, MalformedPolicy> {
+        let mut policy = Self::from_value(document)?;
+        for (statement, span) in policy.statements.iter_mut().zip(position::statements(text)) {
+            statement.span = Some(span);
+        }
+        Ok(policy)
     }
 
     /// Like [`Policy::parse`] for a document that is JSON already.
@@ -189,6 +201,7 @@ impl Statement {
         let sid_understood = value.get("Sid").is_none_or(Value::is_string);
         Ok(Self {
             source: value.clone(),
+            span: None,
             effect,
             action: element(value, "Action", "NotAction", |v| {
                 list(v).map(ActionPattern::from_value).collect()

@@ -68,6 +68,15 @@ impl ResourcePattern {
         }
     }
 
+    /// The patterns it is made of.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match self {
+            Self::Everything | Self::NotUnderstood(None) => &[],
+            Self::Arn(segments) => segments,
+            Self::NotUnderstood(Some(whole)) => std::slice::from_ref(whole),
+        }
+    }
+
     /// Whether a Deny hits where [`Self::matches`] cannot say: as a whole text, or always.
     pub(crate) fn denies(&self, request: &Request) -> Ternary {
         match self {

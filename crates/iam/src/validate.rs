@@ -37,7 +37,7 @@ pub fn validate(text: &str, kind: PolicyKind) -> Result<Policy, MalformedPolicy>
         PolicyKind::Trust => MalformedPolicy::new("This policy contains invalid Json"),
         _ => MalformedPolicy::syntax(),
     })?;
-    let policy = Policy::from_value(&document)?;
+    let policy = Policy::from_text(text, &document)?;
     check_document(&document, kind)?;
     if policy.statements.is_empty() {
         return Err(MalformedPolicy::syntax());

@@ -11,10 +11,12 @@ use crate::request::{Context, ContextValue, fold_key};
 /// `${key}` or `${key, 'default'}` in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
+    /// The context key as written.
+    pub(crate) name: String,
     /// The context key, folded to lower case.
-    key: String,
+    pub(crate) key: String,
     /// The text used where the key has no single value.
-    default: Option<String>,
+    pub(crate) default: Option<String>,
 }
 
 /// A pattern with its variables put in.
@@ -51,6 +53,7 @@ fn variable(name: &str, default: Option<&str>) -> Option<Piece> {
     let wild = name.contains(['*', '?']);
     (!wild).then(|| {
         Piece::Variable(Box::new(Variable {
+            name: name.to_owned(),
             key: fold_key(name),
             default: default.map(str::to_owned),
         }))

@@ -60,11 +60,24 @@ struct Policy {
 #[derive(Deserialize)]
 struct Statement {
     number: usize,
+    span: Option<Span>,
     sid: Option<String>,
     effect: String,
     missed: Option<Missed>,
     #[serde(default)]
     presumed: Vec<Missed>,
+}
+
+/// Where a statement stands in its document.
+#[derive(Deserialize)]
+struct Span {
+    start: Position,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    line: u32,
+    column: u32,
 }
 
 /// An element that did not match, or a condition that was presumed to.
@@ -162,6 +175,12 @@ impl Statement {
             Some(sid) => format!("#{} '{sid}'", self.number),
             None => format!("#{}", self.number),
         };
+        let place = match &self.span {
+            Some(Span {
+                start: Position { line, column },
+            }) => format!(" (line {line} column {column})"),
+            None => String::new(),
+        };
         let verdict = match &self.missed {
             None => "applies".to_owned(),
             Some(missed) => format!("does not apply: {}", missed.text()),
@@ -173,7 +192,7 @@ impl Statement {
                 format!(", presuming {}", presumed.join("; "))
             }
         };
-        format!("    {name} {}: {verdict}{presumed}", self.effect)
+        format!("    {name} {}{place}: {verdict}{presumed}", self.effect)
     }
 }
 
@@ -233,7 +252,7 @@ mod tests {
         let document = json!({"Version": "2012-10-17", "Statement": statements});
         let policy = NamedPolicy {
             label: "ci".to_owned(),
-            policy: Document::from_value(&document).unwrap(),
+            policy: Document::parse(&document.to_string()).unwrap(),
         };
         let mut context = Context::default();
         context.insert("aws:SourceIp", ContextValue::One("10.0.0.1".to_owned()));
@@ -288,9 +307,9 @@ mod tests {
             "aws:SourceIp = 10.0.0.1",
             "not allowed by any statement of the layer 'identity'",
             "  identity: ci",
-            "#1 'Pull' Allow: does not apply: action wants ecr:BatchGetImage, got ecr:PutImage",
-            "#2 Allow: does not apply: resource wants arn:aws:ecr:*:*:repository/b, got arn:aws:ecr:",
-            "#3 Allow: does not apply: condition StringEquals aws:username wants x, got absent",
+            "#1 'Pull' Allow (line 1 column 15): does not apply: action wants ecr:BatchGetImage, got ecr:PutImage",
+            "#2 Allow (line 1 column 91): does not apply: resource wants arn:aws:ecr:*:*:repository/b, got arn:aws:ecr:",
+            "): does not apply: condition StringEquals aws:username wants x, got absent",
             "to allow it, add to a policy of the kind 'identity':",
             "\"Action\": \"ecr:PutImage\"",
         ] {
@@ -307,7 +326,10 @@ mod tests {
             text.contains("denied by a statement of the layer 'identity'"),
             "{text}"
         );
-        assert!(text.contains("#1 'No' Deny: applies"), "{text}");
+        assert!(
+            text.contains("#1 'No' Deny (line 1 column 15): applies"),
+            "{text}"
+        );
         assert!(
             text.contains("no addition to the policies shown would allow it"),
             "{text}"

@@ -1,25 +1,13 @@
 //! The decision: iam.md §5 in code. Small and readable on purpose; each rule stands once.
+//!
+//! What the statements say is found before, as [`Findings`]: by the reference, which reads them
+//! all, or by the engine, which reads those that can matter. The rows here are the same for both.
 
 use crate::decision::{Blocked, Decision, HardLimit, Outcome};
-use crate::policies::{Level, Policies};
-use crate::policy::{Effect, NamedPolicy};
+use crate::policies::Policies;
 use crate::principal::GrantLevel;
 use crate::request::{ContextValue, Principal, Request};
 use crate::statement::{Layer, Place, Unknowns};
-
-/// Decides. A condition on an unknown key denies.
-#[must_use]
-pub fn evaluate(request: &Request, policies: &Policies<'_>) -> Decision {
-    Evaluation::new(request, policies, Unknowns::Deny).decide()
-}
-
-/// Decides as favourably as the unknown keys may turn out: an Allow applies unless its condition is
-/// false, a Deny only if it is true. A denial here holds whatever the unknown keys are
-/// (condition-keys.md, "Three values").
-#[must_use]
-pub fn evaluate_free(request: &Request, policies: &Policies<'_>) -> Decision {
-    Evaluation::new(request, policies, Unknowns::Allow).decide()
-}
 
 /// The places in which policies stand, in the order in which a denial is looked for and named:
 /// those that the caller may know about first.
@@ -32,15 +20,42 @@ pub(crate) const LAYERS: [Layer; 6] = [
     Layer::Resource,
 ];
 
-/// One request under way.
-pub(crate) struct Evaluation<'a> {
-    request: &'a Request,
-    policies: &'a Policies<'a>,
+/// Some of the layers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LayerSet(u8);
+
+impl LayerSet {
+    pub(crate) fn insert(&mut self, layer: Layer) {
+        self.0 |= 1 << layer as u8;
+    }
+
+    pub(crate) fn contains(self, layer: Layer) -> bool {
+        self.0 & (1 << layer as u8) != 0
+    }
+}
+
+/// What the statements of all policies say to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// The layers in which a Deny applies.
+    pub(crate) denied: LayerSet,
+    /// The layers in which an Allow applies; service control policies only if one applies at every
+    /// level.
+    pub(crate) allowed: LayerSet,
+    /// §4: the best level at which an Allow of the resource's policies names the caller.
+    pub(crate) level: GrantLevel,
+}
+
+/// A request and what is asked of its policies.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) policies: &'a Policies<'a>,
     unknowns: Unknowns,
     trust: bool,
 }
 
-impl<'a> Evaluation<'a> {
+impl<'a> Question<'a> {
     pub(crate) fn new(
         request: &'a Request,
         policies: &'a Policies<'a>,
@@ -57,8 +72,9 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    pub(crate) fn decide(&self) -> Decision {
-        let level = self.level();
+    /// The rows, from the first to the last.
+    pub(crate) fn decide(&self, findings: &Findings) -> Decision {
+        let level = findings.level;
         let decision = |outcome, blocked_by, told| Decision {
             outcome,
             blocked_by,
@@ -72,15 +88,18 @@ impl<'a> Evaluation<'a> {
         if let Some(limit) = self.hard_limit() {
             return implicit(Blocked::HardLimit(limit));
         }
-        if let Some(layer) = LAYERS.into_iter().find(|layer| self.denies(*layer)) {
+        if let Some(layer) = LAYERS
+            .into_iter()
+            .find(|layer| findings.denied.contains(*layer))
+        {
             let by = Blocked::Denied(layer);
             return decision(
                 Outcome::ExplicitDeny,
                 Some(by),
-                Some(self.told(layer, level)),
+                Some(self.told(layer, findings)),
             );
         }
-        match self.missing(level) {
+        match self.missing(level, findings.allowed) {
             Some(by) => implicit(by),
             None => decision(Outcome::Allow, None, None),
         }
@@ -103,7 +122,10 @@ impl<'a> Evaluation<'a> {
     }
 
     fn is_temporary(&self) -> bool {
-        self.request.context.get("aws:TokenIssueTime").is_some()
+        self.request
+            .context
+            .get_folded("aws:tokenissuetime")
+            .is_some()
     }
 
     /// Row 0.
@@ -132,7 +154,7 @@ impl<'a> Evaluation<'a> {
     /// permissions that `AssumeRole` checks, not calls.
     fn session_token_limit(&self, iam: bool, sts: bool) -> Option<HardLimit> {
         let request = self.request;
-        let mfa = match request.context.get("aws:MultiFactorAuthPresent") {
+        let mfa = match request.context.get_folded("aws:multifactorauthpresent") {
             Some(ContextValue::One(value)) => value.eq_ignore_ascii_case("true"),
             _ => false,
         };
@@ -160,28 +182,6 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn denies(&self, layer: Layer) -> bool {
-        self.applies(layer) && self.any(Effect::Deny, layer, self.policies.of(layer))
-    }
-
-    fn allows(&self, layer: Layer) -> bool {
-        self.any(Effect::Allow, layer, self.policies.of(layer))
-    }
-
-    /// Whether a statement with `effect` applies in any of the policies.
-    pub(crate) fn any<'p>(
-        &self,
-        effect: Effect,
-        layer: Layer,
-        policies: impl IntoIterator<Item = &'p NamedPolicy>,
-    ) -> bool {
-        let place = self.place(layer);
-        policies
-            .into_iter()
-            .flat_map(|named| &named.policy.statements)
-            .any(|s| s.effect == effect && s.miss(self.request, place).is_none())
-    }
-
     /// Whether the resource is a role, whose policy is a trust policy.
     pub(crate) fn is_trust(&self) -> bool {
         self.trust
@@ -196,25 +196,14 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// §4: the best level at which the resource's policies grant. Row 9: none ever grants
-    /// `ecr:GetAuthorizationToken`.
-    fn level(&self) -> GrantLevel {
-        if self.request.is_action("ecr:GetAuthorizationToken") {
-            return GrantLevel::None;
-        }
-        let place = self.place(Layer::Resource);
-        self.policies
-            .of(Layer::Resource)
-            .flat_map(|named| &named.policy.statements)
-            .filter(|s| s.effect == Effect::Allow && s.miss(self.request, place).is_none())
-            .map(|statement| statement.level(&self.request.principal))
-            .max()
-            .unwrap_or(GrantLevel::None)
+    /// Row 9: no policy of the resource ever grants `ecr:GetAuthorizationToken`.
+    pub(crate) fn resource_may_grant(&self) -> bool {
+        !self.request.is_action("ecr:GetAuthorizationToken")
     }
 
     /// Rows 3 to 7: what does not allow, if nothing denies and the resource's policies name the
     /// caller at `level`. `None` if all that must allow does.
-    fn missing(&self, level: GrantLevel) -> Option<Blocked> {
+    fn missing(&self, level: GrantLevel, allowed: LayerSet) -> Option<Blocked> {
         let direct = level == GrantLevel::Direct;
         let public = level == GrantLevel::Wildcard;
         let resource = Blocked::NotAllowed(Layer::Resource);
@@ -232,14 +221,13 @@ impl<'a> Evaluation<'a> {
                 unless(direct && assumes)
             }
             Principal::Service { .. } => unless(direct || public),
-            _ => self.missing_for_signed(level),
+            _ => self.missing_for_signed(level, allowed),
         }
     }
 
-    fn missing_for_signed(&self, level: GrantLevel) -> Option<Blocked> {
+    fn missing_for_signed(&self, level: GrantLevel, allowed: LayerSet) -> Option<Blocked> {
         use GrantLevel::{Direct, Role, User, Wildcard};
-        let mut levels = self.policies.service_control.iter();
-        if !levels.all(|level| self.service_control_allows(level)) {
+        if !allowed.contains(Layer::ServiceControl) {
             return Some(Blocked::NotAllowed(Layer::ServiceControl));
         }
         if self.is_session_token_for_keys() {
@@ -247,12 +235,14 @@ impl<'a> Evaluation<'a> {
         }
         match (self.request.is_same_account(), level) {
             (true, Direct | Wildcard) => None,
-            (true, Role | User) => self.missing_limit(),
-            (true, _) if !self.trust => self.missing_identity().or_else(|| self.missing_limit()),
+            (true, Role | User) => self.missing_limit(allowed),
+            (true, _) if !self.trust => self
+                .missing_identity(allowed)
+                .or_else(|| self.missing_limit(allowed)),
             // Cross-account, and the trust policy of a role: both sides must allow.
             (_, level) => self
-                .missing_identity()
-                .or_else(|| self.missing_limit())
+                .missing_identity(allowed)
+                .or_else(|| self.missing_limit(allowed))
                 .or_else(|| {
                     let none = level == GrantLevel::None;
                     none.then_some(Blocked::NotAllowed(Layer::Resource))
@@ -260,24 +250,19 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    pub(crate) fn service_control_allows(&self, level: &Level<'_>) -> bool {
-        let policies = level.policies.iter().copied();
-        self.any(Effect::Allow, Layer::ServiceControl, policies)
-    }
-
-    fn missing_identity(&self) -> Option<Blocked> {
+    fn missing_identity(&self, allowed: LayerSet) -> Option<Blocked> {
         let root = matches!(self.request.principal, Principal::Root { .. });
-        let allowed = root || self.allows(Layer::Identity);
+        let allowed = root || allowed.contains(Layer::Identity);
         (!allowed).then_some(Blocked::NotAllowed(Layer::Identity))
     }
 
     /// Boundary and session policies. A federated user has nothing without a session policy.
-    fn missing_limit(&self) -> Option<Blocked> {
-        if self.policies.boundary.is_some() && !self.allows(Layer::Boundary) {
+    fn missing_limit(&self, allowed: LayerSet) -> Option<Blocked> {
+        if self.policies.boundary.is_some() && !allowed.contains(Layer::Boundary) {
             return Some(Blocked::NotAllowed(Layer::Boundary));
         }
         let allowed = match self.policies.session {
-            Some(_) => self.allows(Layer::Session),
+            Some(_) => allowed.contains(Layer::Session),
             None => !matches!(self.request.principal, Principal::FederatedUser { .. }),
         };
         (!allowed).then_some(Blocked::NotAllowed(Layer::Session))
@@ -287,12 +272,15 @@ impl<'a> Evaluation<'a> {
     /// to a caller whom that side also grants something, or who has the permission by its own
     /// side in the same account. All others hear what they would hear if the resource had no
     /// policy, or did not exist (security.md, "Existence: status").
-    fn told(&self, layer: Layer, level: GrantLevel) -> Blocked {
+    fn told(&self, layer: Layer, findings: &Findings) -> Blocked {
         let denied = Blocked::Denied(layer);
-        if !matches!(layer, Layer::Resource | Layer::ResourceControl) || level != GrantLevel::None {
+        if !matches!(layer, Layer::Resource | Layer::ResourceControl)
+            || findings.level != GrantLevel::None
+        {
             return denied;
         }
-        self.missing(GrantLevel::None).unwrap_or(denied)
+        self.missing(GrantLevel::None, findings.allowed)
+            .unwrap_or(denied)
     }
 }
 

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixtures::{HOME, REPOSITORY, own, policy, pull, user};
-use crate::{Policy, PolicyKind, validate};
+use crate::{NamedPolicy, Policy, PolicyKind, evaluate, evaluate_free, validate};
 
 #[test]
 fn unknown_keys_deny_and_free_evaluation_is_the_best_case() {
