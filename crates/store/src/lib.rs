@@ -34,6 +34,7 @@ mod repository_delete;
 mod repository_settings;
 mod role;
 mod session;
+mod thread;
 mod upload;
 mod upload_collect;
 mod upload_finish;

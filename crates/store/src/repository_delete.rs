@@ -97,7 +97,7 @@ impl Store {
                 return Ok(());
             }
             for mut row in objects {
-                self.blobs().delete(row.parse()?)?;
+                self.blobs().delete(row.parse()?).await?;
             }
         }
     }

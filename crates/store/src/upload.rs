@@ -18,6 +18,7 @@ use crate::keys::Place;
 use crate::meta::{Row, Value};
 use crate::random;
 use crate::repository::{RepositoryId, found};
+use crate::thread::blocking;
 
 /// Names an upload: a UUID in its canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -224,7 +225,7 @@ impl Store {
         let Some(mut row) = state else {
             // A file that was there may be an object by now.
             if created {
-                self.blobs().delete(object)?;
+                self.blobs().delete(object).await?;
             }
             return Ok(None);
         };
@@ -296,7 +297,7 @@ impl Store {
         let Some(mut row) = row else {
             return Ok(false);
         };
-        self.blobs().delete(row.parse()?)?;
+        self.blobs().delete(row.parse()?).await?;
         Ok(true)
     }
 }
@@ -304,17 +305,4 @@ impl Store {
 /// `size` as a column.
 pub(crate) fn row_size(size: u64) -> Result<i64> {
     i64::try_from(size).map_err(|_| StoreError::Corrupt("an impossible size".to_owned()))
-}
-
-/// Runs `work` on a thread that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|e| {
-        Err(StoreError::Io {
-            what: "a thread that writes objects ended".to_owned(),
-            source: std::io::Error::other(e),
-        })
-    })
 }

@@ -10,7 +10,8 @@ use crate::error::{Result, StoreError};
 use crate::layer::{Layer, link};
 use crate::meta::{Tx, Value};
 use crate::repository::{RepositoryId, found};
-use crate::upload::{UploadId, UploadWriter, blocking, row_size};
+use crate::thread::blocking;
+use crate::upload::{UploadId, UploadWriter, row_size};
 
 /// The bytes are not those that were announced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +81,7 @@ impl Store {
             .await?;
         drop(writer);
         if kept != object {
-            self.blobs().delete(object)?;
+            self.blobs().delete(object).await?;
         }
         Ok(Ok(Layer {
             digest: expected.clone(),

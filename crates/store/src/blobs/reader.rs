@@ -44,7 +44,8 @@ impl Blobs {
     /// Opens a finished object of `size` plain bytes.
     pub(crate) fn open_finished(&self, object: ObjectId, size: u64) -> Result<ObjectFile> {
         let io = |e| StoreError::io(format!("cannot read the object '{object}'"))(e);
-        let file = self.open_object(object)?;
+        let Self::Disk(disk) = self;
+        let file = disk.open_object(object)?;
         if file.metadata().map_err(io)?.len() != sealed_len(size) {
             return Err(StoreError::Corrupt(format!(
                 "the object '{object}' does not have the length it was written with"
