@@ -14,6 +14,7 @@ mod reference;
 mod repository_name;
 mod repository_pattern;
 mod resource_tag;
+mod scanning;
 mod secret;
 mod shown;
 mod tag_mutability;
@@ -28,6 +29,10 @@ pub use reference::{InvalidReference, InvalidTag, Reference, Tag};
 pub use repository_name::{InvalidRepositoryName, RepositoryName};
 pub use repository_pattern::{InvalidRepositoryPattern, RepositoryPattern};
 pub use resource_tag::{InvalidResourceTag, ResourceTag, ResourceTags, TAGS_LIMIT};
+pub use scanning::{
+    InvalidScanStatus, RegistryScanning, ScanFrequency, ScanStatus, ScanType, ScanningFilter,
+    ScanningFilterType, ScanningRule,
+};
 pub use secret::Secret;
 pub use shown::shown;
 pub use tag_mutability::{InvalidTagMutability, TagMutability};

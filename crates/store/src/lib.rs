@@ -22,17 +22,22 @@ mod image_delete;
 mod image_list;
 mod image_put;
 mod image_referrers;
+mod image_scan;
+mod job;
 mod keys;
 mod layer;
 mod layer_delete;
+mod layer_inventory;
 mod layer_part;
 mod meta;
 mod policy;
 mod random;
+mod registry_scanning;
 mod repository;
 mod repository_delete;
 mod repository_settings;
 mod role;
+mod scan_generation;
 mod session;
 mod thread;
 mod upload;
@@ -59,13 +64,17 @@ pub use image_delete::{DeleteImageRefused, DeletedImage, ImageToDelete};
 pub use image_list::{ImageDetail, ImageKey, ImagePage, TagStatus};
 pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused};
 pub use image_referrers::{Referrer, ReferrersPage};
+pub use image_scan::{ImageScan, JudgedBy, ScanResult, SeverityCounts, StartScan};
+pub use job::{ATTEMPTS, ClaimedJob, FailedJob, Job, Priority};
 pub use layer::Layer;
 pub use layer_delete::DeleteLayer;
+pub use layer_inventory::LayerToScan;
 pub use layer_part::LayerParts;
 pub use policy::{NamedPolicy, PoliciesTooLong, PolicyVersion};
 pub use repository::{DeleteRepository, NewRepository, Repository, RepositoryId};
 pub use repository_settings::{TagUpdate, TooManyTags};
 pub use role::Role;
+pub use scan_generation::ScanGeneration;
 pub use session::Session;
 pub use upload::{InvalidUploadId, TooManyUploads, Upload, UploadId, UploadWriter};
 pub use upload_finish::DigestMismatch;
@@ -100,6 +109,8 @@ struct Inner {
     blobs: blobs::Blobs,
     keys: keys::Keys,
     audit: AuditLog,
+    /// Told when there may be jobs to do.
+    jobs: tokio::sync::Notify,
     /// Names this run of the process: states of uploads that another run wrote are not trusted.
     run: String,
 }
@@ -143,6 +154,7 @@ impl Store {
             blobs: blobs::Blobs::open(data)?,
             keys,
             audit: AuditLog::open(&data.join("audit"))?,
+            jobs: tokio::sync::Notify::new(),
             run: random::uuid()?,
         };
         Ok(Opened {
@@ -174,6 +186,10 @@ impl Store {
 
     pub(crate) fn keys(&self) -> &keys::Keys {
         &self.0.keys
+    }
+
+    pub(crate) fn jobs(&self) -> &tokio::sync::Notify {
+        &self.0.jobs
     }
 
     pub(crate) fn run(&self) -> &str {

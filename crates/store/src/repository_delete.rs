@@ -12,9 +12,13 @@ use crate::meta::{Tx, Value};
 use crate::repository::{DeleteRepository, RepositoryId};
 
 /// Each deletes up to 1,000 rows of a repository that is gone; children before parents.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 7] = [
     "DELETE FROM tags WHERE repository = $1 AND tag IN \
      (SELECT tag FROM tags WHERE repository = $1 LIMIT 1000)",
+    "DELETE FROM image_findings WHERE repository = $1 AND (image, part) IN \
+     (SELECT image, part FROM image_findings WHERE repository = $1 LIMIT 500)",
+    "DELETE FROM image_scans WHERE repository = $1 AND image IN \
+     (SELECT image FROM image_scans WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_blobs WHERE repository = $1 AND image IN \
      (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 50)",
     "DELETE FROM image_children WHERE repository = $1 AND image IN \

@@ -7,6 +7,7 @@ use crate::Store;
 use crate::blobs::ObjectId;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
+use crate::job::{Job, Priority, enqueue};
 use crate::layer::{Layer, link};
 use crate::meta::{Tx, Value};
 use crate::repository::{RepositoryId, found};
@@ -80,7 +81,9 @@ impl Store {
             })
             .await?;
         drop(writer);
-        if kept != object {
+        if kept == object {
+            self.wake_jobs();
+        } else {
             self.blobs().delete(object).await?;
         }
         Ok(Ok(Layer {
@@ -158,6 +161,11 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
     let (repository, digest) = (&upload.repository, &upload.digest);
     link(tx, repository, digest, &kept, upload.keep_until).await?;
     upload.change.insert(tx).await?;
-    kept.parse()
-        .map_err(|_| StoreError::Corrupt("a row holds no object id".to_owned()))
+    let corrupt = |_| StoreError::Corrupt("a row holds no object id".to_owned());
+    let object: ObjectId = kept.parse().map_err(corrupt)?;
+    if kept == upload.object {
+        let job = Job::IndexLayer(object);
+        enqueue(tx, &job, Priority::Normal, upload.now).await?;
+    }
+    Ok(object)
 }

@@ -25,6 +25,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_image_lists_and_layer_parts",
         sql: include_str!("../../migrations/0003_image_lists_and_layer_parts.sql"),
     },
+    Migration {
+        name: "0006_jobs_and_scans",
+        sql: include_str!("../../migrations/0006_jobs_and_scans.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

@@ -14,6 +14,8 @@ mod image;
 mod image_delete;
 mod image_list;
 mod image_referrers;
+mod image_scan;
+mod job;
 mod keyring;
 mod layer;
 mod layer_part;
