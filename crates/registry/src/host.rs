@@ -54,6 +54,12 @@ impl Registry {
         }
     }
 
+    /// The registry that a host name of ECR's form names, with or without a port.
+    #[must_use]
+    pub fn named_by(authority: &str) -> Option<(AccountId, Region)> {
+        parse(split_port(authority).0)
+    }
+
     /// Whether a host name, without a port, is of ECR's form and so names its registry itself.
     #[must_use]
     pub fn has_registry_form(host: &str) -> bool {

@@ -2,12 +2,17 @@
 
 mod account;
 mod advisories;
+mod completion;
 mod config;
+mod credential_helper;
+mod kubelet_plugin;
+mod login;
 mod policy;
 mod print;
 mod serve;
 mod why;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +39,11 @@ enum Command {
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
     Why(why::Why),
+    Login(login::Login),
+    Logout(login::Logout),
+    CredentialHelper(credential_helper::CredentialHelper),
+    KubeletPlugin(kubelet_plugin::KubeletPlugin),
+    Completion(completion::Completion),
 }
 
 /// How a command ends if it does not succeed; the numbers are part of the interface.
@@ -76,13 +86,18 @@ impl Failure {
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Serve(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
         Command::Why(command) => command.run(),
+        Command::Login(command) => command.run(),
+        Command::Logout(command) => command.run(),
+        Command::CredentialHelper(command) => command.run(),
+        Command::KubeletPlugin(command) => command.run(),
+        Command::Completion(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,6 +108,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// The arguments as `bonded` takes them: under docker's name for it, it is the credential helper.
+fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = given.collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == login::HELPER) {
+        arguments.insert(1, "credential-helper".into());
+    }
+    arguments
 }
 
 /// Where the data of the server on this machine is.
@@ -154,6 +179,22 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn under_dockers_name_it_is_the_credential_helper() {
+        for (given, want) in [
+            (
+                "/usr/bin/docker-credential-bonded get",
+                "credential-helper get",
+            ),
+            ("bonded why x", "why x"),
+        ] {
+            let given = given.split(' ').map(OsString::from);
+            let arguments = arguments(given);
+            let rest: Vec<_> = arguments[1..].iter().map(|a| a.to_str().unwrap()).collect();
+            assert_eq!(rest.join(" "), want);
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -222,23 +222,34 @@ pub(crate) fn data_directory(path: Option<PathBuf>) -> Result<PathBuf, ConfigErr
     canonical("data", &path.unwrap_or_else(|| DEFAULT_DATA.into()))
 }
 
+/// The directory of this user's settings.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] for `key` if the environment does not say where it is.
+pub(crate) fn user_directory(
+    key: &'static str,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, ConfigError> {
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".config"));
+    let configuration = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    match configuration.filter(|path| path.is_absolute()) {
+        Some(configuration) => Ok(configuration.join("bonded")),
+        None => {
+            let problem = "neither XDG_CONFIG_HOME nor HOME says where it should be; name a file";
+            Err(invalid(key, problem.to_owned()))
+        }
+    }
+}
+
 /// A file of its own for every data directory, so that two servers on one machine do not meet.
 fn default_keyring(
     data: &Path,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<PathBuf, ConfigError> {
-    let home = || variable("HOME").map(|home| Path::new(&home).join(".config"));
-    let configuration = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-    let Some(configuration) = configuration.filter(|path| path.is_absolute()) else {
-        let problem = "neither XDG_CONFIG_HOME nor HOME says where it should be; name a file";
-        return Err(invalid("keyring", problem.to_owned()));
-    };
+    let directory = user_directory("keyring", variable)?;
     let digest = Digest::sha256(data.as_os_str().as_encoded_bytes());
     let id = &digest.as_str()["sha256:".len()..][..8];
-    canonical(
-        "keyring",
-        &configuration.join(format!("bonded/keyring-{id}")),
-    )
+    canonical("keyring", &directory.join(format!("keyring-{id}")))
 }
 
 /// The absolute path without symbolic links, of which the end may not exist yet.

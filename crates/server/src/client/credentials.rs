@@ -1,16 +1,22 @@
-//! The access key a client signs with.
+//! The access key a client signs with, and where it is found.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use bonded_model::Secret;
 
-use super::ClientError;
+use super::profile::Profiles;
+use super::server::Endpoint;
+use super::{ClientError, DEFAULT_ENDPOINT};
 use crate::administrator::AdministratorKey;
-use crate::files;
 
-/// How large a file of profiles may be, in bytes.
-const FILE_LIMIT: u64 = 1024 * 1024;
+/// How many profiles may lead to one another.
+const CHAIN_LIMIT: usize = 5;
+
+/// Where the credentials of an ECS task are, and of an EKS pod (AWS SDK reference, "Container
+/// credential provider").
+const CONTAINER_HOST: &str = "http://169.254.170.2";
+const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 /// An access key.
 pub(super) struct Credentials {
@@ -22,161 +28,246 @@ pub(super) struct Credentials {
     pub(super) session_token: Option<Secret>,
 }
 
-impl Credentials {
-    /// The key of the environment, else of the profile it names, else of the administrator of the
-    /// server on `data`.
+/// What gives an access key.
+pub(crate) enum Source {
+    /// It is known.
+    Key(Credentials),
+    /// A role that the key of another source may assume.
+    Role {
+        /// Its ARN.
+        role_arn: String,
+        /// The name of the session.
+        session_name: String,
+        /// What its trust policy may ask for.
+        external_id: Option<String>,
+        /// Whose key.
+        with: Box<Source>,
+    },
+    /// A role that whoever holds a token of an identity provider may assume.
+    WebIdentity {
+        /// Its ARN.
+        role_arn: String,
+        /// The name of the session.
+        session_name: String,
+        /// The token.
+        token: Token,
+    },
+    /// An address that gives a container its key.
+    Container {
+        /// Where.
+        endpoint: Endpoint,
+        /// The path there.
+        path: String,
+        /// The value of `Authorization`.
+        authorization: Option<Token>,
+    },
+}
+
+/// What proves who asks.
+pub(super) enum Token {
+    /// This text.
+    Given(Secret),
+    /// The text in this file, which is read anew at each use.
+    File(PathBuf),
+}
+
+impl Source {
+    /// The key of `AWS_ACCESS_KEY_ID` and its companions; else what `profile` says; else the role
+    /// of `AWS_ROLE_ARN` by `AWS_WEB_IDENTITY_TOKEN_FILE`; else what `AWS_CONTAINER_CREDENTIALS_…`
+    /// names; else the administrator of the server on `data`; else the profile `default`.
     pub(super) fn find(
         data: &Path,
-        variable: impl Fn(&str) -> Option<OsString>,
+        profiles: &Profiles,
+        profile: Option<&str>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ClientError> {
-        let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
-        let secret = |name: &str| text(name).map(Secret::new);
-        match (text("AWS_ACCESS_KEY_ID"), secret("AWS_SECRET_ACCESS_KEY")) {
-            (Some(access_key_id), Some(secret_access_key)) => {
-                let session_token = secret("AWS_SESSION_TOKEN");
-                return Ok(Self {
-                    access_key_id,
-                    secret_access_key,
-                    session_token,
-                });
-            }
-            (None, None) => {}
-            _ => {
-                let problem = "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither";
-                return Err(ClientError::Settings(problem.to_owned()));
-            }
+        if let Some(key) = of_environment(variable)? {
+            return Ok(Self::Key(key));
         }
-        if let Some(profile) = text("AWS_PROFILE") {
-            let named = variable("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from);
-            let home = || variable("HOME").map(|home| Path::new(&home).join(".aws/credentials"));
-            return Self::of_profile(&profile, named.or_else(home));
+        if let Some(profile) = profile {
+            let found = Self::of_profile(profiles, profile, variable, CHAIN_LIMIT)?;
+            return found.ok_or_else(|| {
+                let profile = profile.escape_debug();
+                ClientError::Settings(format!(
+                    "the profile '{profile}' has neither a key nor a role; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another"
+                ))
+            });
+        }
+        if let Some(source) = web_identity(variable)? {
+            return Ok(source);
+        }
+        if let Some(source) = container(variable)? {
+            return Ok(source);
         }
         let path = AdministratorKey::path(data);
         match AdministratorKey::read(&path) {
-            Ok(Some(key)) => Ok(Self {
-                access_key_id: key.access_key_id,
-                secret_access_key: key.secret_access_key,
-                session_token: None,
-            }),
-            Ok(None) => Err(ClientError::Settings(
-                "no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-                    .to_owned(),
-            )),
+            Ok(Some(key)) => {
+                return Ok(Self::Key(Credentials {
+                    access_key_id: key.access_key_id,
+                    secret_access_key: key.secret_access_key,
+                    session_token: None,
+                }));
+            }
+            Ok(None) => {}
             Err(error) => {
                 let path = path.display();
-                Err(ClientError::Settings(format!(
+                return Err(ClientError::Settings(format!(
                     "cannot read the key in '{path}': {error}"
-                )))
+                )));
             }
         }
+        let default = Self::of_profile(profiles, "default", variable, CHAIN_LIMIT)?;
+        default.ok_or_else(|| {
+            let problem =
+                "no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE";
+            ClientError::Settings(problem.to_owned())
+        })
     }
 
-    fn of_profile(profile: &str, path: Option<PathBuf>) -> Result<Self, ClientError> {
-        let shown = profile.escape_debug();
-        let text = path
-            .as_deref()
-            .and_then(|path| files::read(path, FILE_LIMIT).ok().flatten());
-        let value = |key| {
-            text.as_deref()
-                .and_then(|text| value_of(text, profile, key))
+    fn of_profile(
+        profiles: &Profiles,
+        name: &str,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        chain: usize,
+    ) -> Result<Option<Self>, ClientError> {
+        let value = |key: &str| profiles.value(name, key);
+        let wrong = |problem: String| {
+            let name = name.escape_debug();
+            ClientError::Settings(format!("the profile '{name}' {problem}"))
         };
-        match (value("aws_access_key_id"), value("aws_secret_access_key")) {
-            (Some(access_key_id), Some(secret)) => Ok(Self {
-                access_key_id: access_key_id.to_owned(),
-                secret_access_key: Secret::new(secret.to_owned()),
-                session_token: value("aws_session_token").map(|t| Secret::new(t.to_owned())),
-            }),
-            _ => Err(ClientError::Settings(format!(
-                "the profile '{shown}' has no key in '{}'; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-                path.unwrap_or_else(|| "~/.aws/credentials".into())
-                    .display()
-            ))),
+        if let Some(role_arn) = value("role_arn") {
+            let session_name = value("role_session_name").unwrap_or_else(|| "bonded".to_owned());
+            if let Some(token_file) = value("web_identity_token_file") {
+                return Ok(Some(Self::WebIdentity {
+                    role_arn,
+                    session_name,
+                    token: Token::File(token_file.into()),
+                }));
+            }
+            let with = match (value("source_profile"), value("credential_source")) {
+                (Some(source), None) if source == name => profile_key(profiles, name),
+                (Some(source), None) if chain > 0 => {
+                    Self::of_profile(profiles, &source, variable, chain - 1)?
+                }
+                (Some(_), None) => {
+                    return Err(wrong("leads through too many others".to_owned()));
+                }
+                (None, Some(source)) if source == "Environment" => {
+                    of_environment(variable)?.map(Self::Key)
+                }
+                (None, Some(source)) if source == "EcsContainer" => container(variable)?,
+                _ => None,
+            };
+            let with = with.ok_or_else(|| {
+                wrong(
+                    "has a role and no key to assume it with; give it 'source_profile', \
+                     'credential_source' or 'web_identity_token_file'"
+                        .to_owned(),
+                )
+            })?;
+            return Ok(Some(Self::Role {
+                role_arn,
+                session_name,
+                external_id: value("external_id"),
+                with: Box::new(with),
+            }));
+        }
+        Ok(profile_key(profiles, name))
+    }
+}
+
+fn profile_key(profiles: &Profiles, name: &str) -> Option<Source> {
+    let value = |key: &str| profiles.value(name, key);
+    Some(Source::Key(Credentials {
+        access_key_id: value("aws_access_key_id")?,
+        secret_access_key: Secret::new(value("aws_secret_access_key")?),
+        session_token: value("aws_session_token").map(Secret::new),
+    }))
+}
+
+fn of_environment(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Credentials>, ClientError> {
+    let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    let secret = |name: &str| text(name).map(Secret::new);
+    match (text("AWS_ACCESS_KEY_ID"), secret("AWS_SECRET_ACCESS_KEY")) {
+        (Some(access_key_id), Some(secret_access_key)) => Ok(Some(Credentials {
+            access_key_id,
+            secret_access_key,
+            session_token: secret("AWS_SESSION_TOKEN"),
+        })),
+        (None, None) => Ok(None),
+        _ => {
+            let problem = "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither";
+            Err(ClientError::Settings(problem.to_owned()))
         }
     }
 }
 
-/// The value of `key` in the section `[profile]` of AWS's credentials file.
-fn value_of<'a>(text: &'a str, profile: &str, key: &str) -> Option<&'a str> {
-    let mut lines = text.lines().map(str::trim);
-    let header = |line: &str| {
-        let name = line.strip_prefix('[')?.strip_suffix(']')?;
-        Some(name.trim().to_owned())
+fn web_identity(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Source>, ClientError> {
+    let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    match (
+        text("AWS_ROLE_ARN"),
+        variable("AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ) {
+        (Some(role_arn), Some(token_file)) => Ok(Some(Source::WebIdentity {
+            role_arn,
+            session_name: text("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "bonded".to_owned()),
+            token: Token::File(token_file.into()),
+        })),
+        (None, Some(_)) => {
+            let problem = "AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not";
+            Err(ClientError::Settings(problem.to_owned()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn container(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Source>, ClientError> {
+    let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    if let Some(path) = text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+        return Ok(Some(Source::Container {
+            endpoint: Endpoint::parse(CONTAINER_HOST)?,
+            path,
+            authorization: None,
+        }));
+    }
+    let Some(address) = text("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
+        return Ok(None);
     };
-    lines
-        .by_ref()
-        .find(|line| header(line).is_some_and(|name| name == profile))?;
-    let entries = lines.take_while(|line| !line.starts_with('['));
-    let mut pairs = entries.filter_map(|line| line.split_once('='));
-    pairs
-        .find(|(name, _)| name.trim() == key)
-        .map(|(_, value)| value.trim())
+    let wrong = |problem: &str| {
+        let address = address.escape_debug();
+        ClientError::Settings(format!(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI '{address}' {problem}"
+        ))
+    };
+    let uri: http::Uri = address.parse().map_err(|_| wrong("is not a URL"))?;
+    let path = uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
+    let base = address.strip_suffix(path).unwrap_or(&address);
+    let endpoint = Endpoint::parse(base).map_err(|_| {
+        let example = DEFAULT_ENDPOINT;
+        wrong(&format!(
+            "does not begin with an endpoint, such as '{example}'"
+        ))
+    })?;
+    // As the SDKs do: a key in clear is read from this machine or its container agent only.
+    let trusted = endpoint.is_local() || CONTAINER_HOSTS.contains(&endpoint.host());
+    if uri.scheme_str() == Some("http") && !trusted {
+        return Err(wrong("is plain HTTP to another machine; use https"));
+    }
+    let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    let token = text("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new);
+    let file = file.map(|path| Token::File(path.into()));
+    Ok(Some(Source::Container {
+        path: path.to_owned(),
+        endpoint,
+        authorization: file.or_else(|| token.map(Token::Given)),
+    }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROFILES: &str = "\
-        # comment\n[default]\naws_access_key_id = DEFAULT\naws_secret_access_key = D\n\
-        [ ci ]\naws_access_key_id=CI\n  aws_secret_access_key =  a=b/c \naws_session_token = t\n\
-        [half]\naws_access_key_id = H\n[ok]\naws_secret_access_key = x\n";
-
-    fn find(pairs: &[(&str, &str)], data: &Path) -> Result<Credentials, String> {
-        let variable = |name: &str| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
-        };
-        Credentials::find(data, variable).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_key_is_looked_for_where_aws_tools_look_and_then_in_the_data() {
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("profiles");
-        std::fs::write(&file, PROFILES).unwrap();
-        let file = ("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap());
-        let key = AdministratorKey {
-            access_key_id: "ADMIN".to_owned(),
-            secret_access_key: Secret::new("s".to_owned()),
-            account: "111122223333".parse().unwrap(),
-            region: "us-east-1".parse().unwrap(),
-        };
-        key.write(&AdministratorKey::path(home.path())).unwrap();
-        let id = ("AWS_ACCESS_KEY_ID", "ENV");
-        let secret = ("AWS_SECRET_ACCESS_KEY", "e");
-        let profile = |name| ("AWS_PROFILE", name);
-        for (pairs, want) in [
-            (vec![], Some(("ADMIN", "s", None))),
-            (
-                vec![id, secret, profile("ci"), file],
-                Some(("ENV", "e", None)),
-            ),
-            (
-                vec![id, secret, ("AWS_SESSION_TOKEN", "t")],
-                Some(("ENV", "e", Some("t"))),
-            ),
-            (vec![profile("ci"), file], Some(("CI", "a=b/c", Some("t")))),
-            (vec![profile("default"), file], Some(("DEFAULT", "D", None))),
-            (vec![id], None),
-            (vec![secret], None),
-            (vec![profile("half"), file], None),
-            (vec![profile("absent"), file], None),
-            (vec![profile("ci")], None),
-        ] {
-            let found = find(&pairs, home.path());
-            let found = found.as_ref().ok().map(|found| {
-                let token = found.session_token.as_ref().map(Secret::expose);
-                (
-                    found.access_key_id.as_str(),
-                    found.secret_access_key.expose(),
-                    token,
-                )
-            });
-            assert_eq!(found, want, "{pairs:?}");
-        }
-        let problem = find(&[], &home.path().join("absent")).err().unwrap();
-        assert!(problem.contains("AWS_ACCESS_KEY_ID"), "{problem}");
-    }
-}
+mod tests;

@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use http::Response;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
@@ -52,6 +55,10 @@ fn now() -> Timestamp {
 }
 
 async fn start(data: &Path) -> SocketAddr {
+    start_door(data, Verifier(now())).await
+}
+
+async fn start_door(data: &Path, door: impl Door) -> SocketAddr {
     let names = crate::tls::names(None, &[], None, &[]);
     // Certificates are checked against the real time.
     let today = bonded_registry::Clock::system().now();
@@ -63,13 +70,7 @@ async fn start(data: &Path) -> SocketAddr {
         connections: 8,
         grace: Duration::ZERO,
     };
-    tokio::spawn(serve(
-        listener,
-        tls,
-        settings,
-        Verifier(now()),
-        std::future::pending(),
-    ));
+    tokio::spawn(serve(listener, tls, settings, door, std::future::pending()));
     address
 }
 
@@ -150,13 +151,114 @@ fn settings_that_cannot_be_are_refused() {
     std::fs::create_dir(data.path().join("tls")).unwrap();
     std::fs::write(data.path().join("tls/ca.crt"), "").unwrap();
     assert!(client("https://127.0.0.1", data.path(), &key).is_ok());
-    let error = client("https://a", data.path(), &key)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(error.contains("no authority to trust"), "{error}");
-    let error = client("https://127.0.0.1.example.org", data.path(), &key);
-    assert!(error.is_err(), "the own authority is for this machine only");
+    let bundle = ("AWS_CA_BUNDLE", "/nonexistent/ca.crt");
+    let with_bundle: Vec<_> = key.iter().copied().chain([bundle]).collect();
+    let error = client("https://a", data.path(), &with_bundle);
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("cannot trust the file"), "{error}");
     assert!(client("http://a", data.path(), &key).is_ok());
     assert!(client("http://a", data.path(), &[]).is_err());
+}
+
+/// Plays STS and a container agent: gives a key to whoever asks rightly, and to that key's
+/// signature a JSON answer.
+#[derive(Clone)]
+struct Exchange;
+
+impl Door for Exchange {
+    async fn answer(&self, request: Request<Incoming>, _: Peer) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let header = |name: &str| {
+            let value = parts.headers.get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        let by = header("authorization");
+        let credentials = |id: &str| {
+            format!(
+                "<Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                 <SessionToken>token-of-{id}</SessionToken><Expiration>x</Expiration></Credentials>"
+            )
+        };
+        let (status, text) = if parts.method == "GET" {
+            assert_eq!((parts.uri.path(), by.as_str()), ("/key", "Agent token"));
+            let key = r#"{"AccessKeyId":"AGENT","SecretAccessKey":"s","Token":"token-of-AGENT"}"#;
+            (200, key.to_owned())
+        } else if body.contains("AssumeRoleWithWebIdentity") {
+            assert!(by.is_empty(), "a token needs no signature");
+            let denied = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code>\
+                          <Message>no</Message></Error></ErrorResponse>";
+            match body.contains("WebIdentityToken=good") {
+                true => (200, xml("AssumeRoleWithWebIdentity", &credentials("WEB"))),
+                false => (400, denied.to_owned()),
+            }
+        } else if body.contains("AssumeRole") {
+            assert!(by.contains("Credential=AGENT/"), "{by}");
+            (200, xml("AssumeRole", &credentials("ROLE")))
+        } else {
+            (
+                200,
+                format!(
+                    "{} {}",
+                    header("x-amz-security-token"),
+                    header("x-amz-target")
+                ),
+            )
+        };
+        let body = Full::from(text).map_err(|never: std::convert::Infallible| match never {});
+        let mut response = Response::new(body.boxed_unsync());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response
+    }
+}
+
+fn xml(action: &str, credentials: &str) -> String {
+    format!(
+        "<{action}Response xmlns=\"n\"><{action}Result>{credentials}<AssumedRoleUser>\
+         <Arn>a</Arn></AssumedRoleUser></{action}Result></{action}Response>"
+    )
+}
+
+#[tokio::test]
+async fn a_key_is_exchanged_for_that_of_a_role() {
+    let data = tempfile::tempdir().unwrap();
+    let address = start_door(data.path(), Exchange).await;
+    let token = data.path().join("token");
+    std::fs::write(&token, "good\n").unwrap();
+    let bad = data.path().join("bad");
+    std::fs::write(&bad, "bad").unwrap();
+    let config = data.path().join("config");
+    let profile = "[profile r]\nrole_arn = arn:r\ncredential_source = EcsContainer\n";
+    std::fs::write(&config, profile).unwrap();
+    let agent = format!("http://{address}/key");
+    let agent = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.as_str()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Agent token"),
+    ];
+    let web = |path| {
+        [
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", path),
+            ("AWS_ROLE_ARN", "arn:w"),
+        ]
+    };
+    let role = [
+        ("AWS_CONFIG_FILE", config.to_str().unwrap()),
+        ("AWS_PROFILE", "r"),
+    ];
+    for (pairs, want) in [
+        (agent.to_vec(), Some("AGENT")),
+        (web(token.to_str().unwrap()).to_vec(), Some("WEB")),
+        ([agent, role].concat(), Some("ROLE")),
+        (web(bad.to_str().unwrap()).to_vec(), None),
+        (web("/nonexistent").to_vec(), None),
+    ] {
+        let client = client(&format!("http://{address}"), data.path(), &pairs).unwrap();
+        let input = serde_json::json!({});
+        let answer = client.ecr("DescribeRepositories", &input, now()).await;
+        let text = answer.map(|answer| String::from_utf8(answer.body.to_vec()).unwrap());
+        let target = "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories";
+        let want = want.map(|id| format!("token-of-{id} {target}"));
+        assert_eq!(text.as_deref().ok(), want.as_deref(), "{pairs:?}");
+    }
 }

@@ -1,0 +1,236 @@
+//! A connection to one server: where it is, whom to trust, one request and its answer.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{Authority, Scheme};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::ClientError;
+
+/// How long a call may take.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// How large an answer may be, in bytes.
+const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Where systems keep the authorities that everybody trusts.
+const SYSTEM_AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// What a server answered.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The body, at most 4 MiB.
+    pub(crate) body: Bytes,
+}
+
+/// Scheme, host and port of a URL that has nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl Endpoint {
+    /// Reads `https://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// [`ClientError::Settings`].
+    pub(crate) fn parse(text: &str) -> Result<Self, ClientError> {
+        let wrong = || {
+            let text = text.escape_debug();
+            ClientError::Settings(format!(
+                "'{text}' is not an endpoint, such as 'https://127.0.0.1:5000'"
+            ))
+        };
+        let parts = text.parse::<Uri>().map_err(|_| wrong())?.into_parts();
+        let plain = parts.path_and_query.is_none_or(|path| path == "/");
+        match (parts.scheme, parts.authority) {
+            (Some(scheme), Some(authority))
+                if plain
+                    && (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
+                    && !authority.as_str().contains('@') =>
+            {
+                Ok(Self { scheme, authority })
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Host name and port, as a request names them.
+    pub(crate) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
+    /// The host name, without brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host().trim_matches(['[', ']'])
+    }
+
+    /// Whether it can only be this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let address = self.host().parse::<IpAddr>();
+        self.host() == "localhost"
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+
+    fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    fn port(&self) -> u16 {
+        let default = if self.is_https() { 443 } else { 80 };
+        self.authority.port_u16().unwrap_or(default)
+    }
+}
+
+impl Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// A server that can be asked.
+pub(crate) struct Server {
+    endpoint: Endpoint,
+    /// Whom to trust; `None` for plain HTTP.
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Server {
+    /// A server at `endpoint` whose certificate must be by an authority in one of the PEM files
+    /// `authorities`, or, if there is none, by one that this system trusts.
+    ///
+    /// # Errors
+    /// [`ClientError::Settings`] if it speaks TLS and there is nobody to trust.
+    pub(crate) fn new(endpoint: Endpoint, authorities: &[PathBuf]) -> Result<Self, ClientError> {
+        let tls = match endpoint.is_https() {
+            true => Some(trust(authorities)?),
+            false => None,
+        };
+        Ok(Self { endpoint, tls })
+    }
+
+    /// Where it is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends `request` on a connection of its own.
+    ///
+    /// # Errors
+    /// The server cannot be reached or does not speak HTTP. Its own refusals are answers.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let answered = timeout(TIME_LIMIT, self.talk(request)).await;
+        answered.unwrap_or_else(|_| Err(self.unexpected("it took too long")))
+    }
+
+    /// An answer that is not what it should be.
+    pub(crate) fn unexpected(&self, problem: &str) -> ClientError {
+        ClientError::Talk {
+            endpoint: self.endpoint.to_string(),
+            problem: problem.to_owned(),
+        }
+    }
+
+    async fn talk(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let unreachable = |source| ClientError::Unreachable {
+            endpoint: self.endpoint.to_string(),
+            source,
+        };
+        let host = self.endpoint.host();
+        let stream = TcpStream::connect((host, self.endpoint.port()))
+            .await
+            .map_err(unreachable)?;
+        let Some(tls) = &self.tls else {
+            return self.exchange(stream, request).await;
+        };
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| self.unexpected("its name cannot be in a certificate"))?;
+        let connector = TlsConnector::from(Arc::clone(tls));
+        let stream = connector.connect(name, stream).await.map_err(|error| {
+            self.unexpected(&format!(
+                "{error}; set AWS_CA_BUNDLE to the 'ca.crt' of the server"
+            ))
+        })?;
+        self.exchange(stream, request).await
+    }
+
+    async fn exchange<S>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let failed = |error: hyper::Error| self.unexpected(&error.to_string());
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        // It ends with the connection; its error comes back from `send_request` too.
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(failed)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_LIMIT)
+            .collect()
+            .await;
+        let body = body
+            .map_err(|error| self.unexpected(&error.to_string()))?
+            .to_bytes();
+        connection.abort();
+        Ok(Answer { status, body })
+    }
+}
+
+/// Trusts the certificates in the PEM files `paths`, or those of the system.
+fn trust(paths: &[PathBuf]) -> Result<Arc<rustls::ClientConfig>, ClientError> {
+    let system = SYSTEM_AUTHORITIES.map(PathBuf::from);
+    let paths = match paths {
+        [] => system
+            .iter()
+            .find(|path| path.exists())
+            .map_or(&[][..], std::slice::from_ref),
+        paths => paths,
+    };
+    if paths.is_empty() {
+        let problem = "no authority to trust: set AWS_CA_BUNDLE to the 'ca.crt' of the server";
+        return Err(ClientError::Settings(problem.to_owned()));
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    for path in paths {
+        let unusable = |problem: &dyn Display| {
+            let path = path.display();
+            ClientError::Settings(format!("cannot trust the file '{path}': {problem}"))
+        };
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unusable(&e))? {
+            let certificate = certificate.map_err(|e| unusable(&e))?;
+            roots.add(certificate).map_err(|e| unusable(&e))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError::Settings(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
