@@ -16,6 +16,7 @@ mod repository_pattern;
 mod resource_tag;
 mod scanning;
 mod secret;
+mod severity;
 mod shown;
 mod tag_mutability;
 mod timestamp;
@@ -23,7 +24,7 @@ mod timestamp;
 pub use account::{AccountId, InvalidAccountId, InvalidRegion, Region};
 pub use arn::{InvalidArn, RepositoryArn};
 pub use digest::{Algorithm, Digest, InvalidDigest};
-pub use manifest::{Descriptor, InvalidManifest, MANIFEST_LIMIT, Manifest};
+pub use manifest::{Descriptor, InvalidManifest, MANIFEST_LIMIT, Manifest, ManifestKind};
 pub use media_type::{InvalidMediaType, MediaType};
 pub use reference::{InvalidReference, InvalidTag, Reference, Tag};
 pub use repository_name::{InvalidRepositoryName, RepositoryName};
@@ -34,6 +35,7 @@ pub use scanning::{
     ScanningFilterType, ScanningRule,
 };
 pub use secret::Secret;
+pub use severity::{InvalidSeverity, Severity};
 pub use shown::shown;
 pub use tag_mutability::{InvalidTagMutability, TagMutability};
 pub use timestamp::Timestamp;

@@ -53,6 +53,35 @@ pub struct Manifest {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// What a manifest is to whoever judges it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestKind {
+    /// A list of manifests: judged by what is in it.
+    Index,
+    /// Something that a client may run, so it has a scan of its own, whatever `subject`,
+    /// annotations or platform it states.
+    Image,
+    /// Anything else: a chart, a signature, a bill of materials.
+    Artifact,
+}
+
+/// The types of a config with which clients take a manifest for an image. Docker runs those of the
+/// second half too: registries once answered with them.
+const IMAGE_CONFIGS: [&str; 5] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    "application/octet-stream",
+    "application/json",
+    "text/html",
+];
+
+/// What the media types of root file system layers begin with: tar archives, whatever they are
+/// compressed or encrypted with and whoever may push them.
+const IMAGE_LAYERS: [&str; 2] = [
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+];
+
 /// The bytes are not a manifest we store.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidManifest {
@@ -130,6 +159,28 @@ impl Manifest {
             artifact_type,
             annotations,
         })
+    }
+
+    /// Whether this is an index, can be run, or neither. Media types are compared without regard to
+    /// case, as clients do.
+    #[must_use]
+    pub fn kind(&self) -> ManifestKind {
+        if self.is_index() {
+            return ManifestKind::Index;
+        }
+        let essence = |blob: &Descriptor| blob.media_type.essence().to_ascii_lowercase();
+        let config = self.blobs.first().map(essence).unwrap_or_default();
+        let is_layer = |blob: &Descriptor| {
+            let essence = essence(blob);
+            IMAGE_LAYERS
+                .iter()
+                .any(|prefix| essence.starts_with(prefix))
+        };
+        if IMAGE_CONFIGS.contains(&config.as_str()) || self.blobs.iter().skip(1).any(is_layer) {
+            ManifestKind::Image
+        } else {
+            ManifestKind::Artifact
+        }
     }
 
     /// Whether this is an index of manifests.
@@ -294,6 +345,81 @@ mod tests {
         let manifest = Manifest::parse(text.as_bytes(), Some(MediaType::OCI_INDEX)).unwrap();
         assert!(manifest.is_index());
         assert!(manifest.artifact_type.is_none());
+    }
+
+    #[test]
+    fn what_a_client_may_run_is_an_image() {
+        let digest = Digest::sha256(b"x");
+        let kind = |config: &str, layer: &str, extra: &str| {
+            let text = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{config}","digest":"{digest}","size":1}},"layers":[{{"mediaType":"{layer}","digest":"{digest}","size":1}}]{extra}}}"#,
+                MediaType::OCI_MANIFEST
+            );
+            Manifest::parse(text.as_bytes(), None).unwrap().kind()
+        };
+        let subject = format!(
+            r#","subject":{{"mediaType":"{}","digest":"{digest}","size":1}}"#,
+            MediaType::OCI_MANIFEST
+        );
+        for (config, layer) in [
+            ("application/vnd.oci.image.config.v1+json", "application/x"),
+            (
+                "Application/vnd.docker.container.IMAGE.v1+json",
+                "application/x",
+            ),
+            (
+                "application/vnd.oci.image.config.v1+json; a=b",
+                "application/x",
+            ),
+            ("application/octet-stream", "application/vnd.in-toto+json"),
+            (
+                "application/vnd.dev.cosign.x",
+                "application/vnd.oci.image.layer.v1.tar",
+            ),
+            (
+                "application/vnd.x",
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+            ),
+            (
+                "application/vnd.x",
+                "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+            ),
+            (
+                "application/vnd.x",
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            ),
+            (
+                "application/vnd.x",
+                "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            ),
+            (
+                "application/vnd.x",
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            ),
+        ] {
+            assert_eq!(
+                kind(config, layer, ""),
+                ManifestKind::Image,
+                "{config} {layer}"
+            );
+            assert_eq!(kind(config, layer, &subject), ManifestKind::Image);
+        }
+        for (config, layer) in [
+            (
+                "application/vnd.cncf.helm.config.v1+json",
+                "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            ),
+            (
+                "application/vnd.oci.empty.v1+json",
+                "application/vnd.in-toto+json",
+            ),
+        ] {
+            assert_eq!(
+                kind(config, layer, &subject),
+                ManifestKind::Artifact,
+                "{config}"
+            );
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Registry {
 
     /// One round: a new token key when the last is a day old; sessions that ended, uploads that
     /// rest and what interrupted deletions of repositories left are removed, a bounded number of
-    /// each.
+    /// each; images that were pushed by a version without facts of images get theirs.
     ///
     /// # Errors
     /// Rows or objects cannot be written; the rest of the round is left to the next.
@@ -39,6 +39,7 @@ impl Registry {
         store.collect_sessions(ago(SESSION_KEPT)).await?;
         store.collect_uploads(ago(UPLOAD_REST)).await?;
         store.collect_deleted_repositories().await?;
+        while store.fill_image_facts().await? {}
         Ok(())
     }
 }

@@ -6,71 +6,11 @@
 
 mod cvss;
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
+pub use bonded_model::Severity;
 pub use cvss::{InvalidCvss, Score};
-
-/// A severity of ECR's, from the least to the worst. `None` says that the advisory rates the
-/// matter as harmless, which is not the same as no rating.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Severity {
-    /// Rated, and harmless: a CVSS score of 0.
-    None,
-    /// Known, but hardly a risk.
-    Informational,
-    /// A CVSS score from 0.1 to 3.9.
-    Low,
-    /// From 4.0 to 6.9.
-    Medium,
-    /// From 7.0 to 8.9.
-    High,
-    /// From 9.0.
-    Critical,
-}
 
 /// The name of what has no severity, as ECR writes it.
 pub const UNRATED: &str = "UNDEFINED";
-
-impl Severity {
-    /// The name, as conditions and ECR's answers write it: `"CRITICAL"`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "NONE",
-            Self::Informational => "INFORMATIONAL",
-            Self::Low => "LOW",
-            Self::Medium => "MEDIUM",
-            Self::High => "HIGH",
-            Self::Critical => "CRITICAL",
-        }
-    }
-
-    /// The severity that a word of an advisory or a distribution means, in any case: GitHub's
-    /// `MODERATE`, Red Hat's `Important`, Ubuntu's `negligible`, Debian's `unimportant` and
-    /// `low**`. `None` for a word that states none, such as `untriaged` or `not yet assigned`.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        let word = word.trim().trim_end_matches('*').to_ascii_lowercase();
-        Some(match word.as_str() {
-            "none" => Self::None,
-            "negligible" | "informational" | "info" => Self::Informational,
-            "low" | "minor" | "unimportant" => Self::Low,
-            "medium" | "moderate" => Self::Medium,
-            "high" | "important" => Self::High,
-            "critical" => Self::Critical,
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
 
 /// What an advisory states about its severity. Ordered by severity, then by score, so that the
 /// worst of several is their maximum.
@@ -136,25 +76,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_advisories_have_their_severity() {
-        for (word, severity) in [
-            ("MODERATE", Some(Severity::Medium)),
-            ("Important", Some(Severity::High)),
-            ("negligible", Some(Severity::Informational)),
-            ("unimportant", Some(Severity::Low)),
-            ("low**", Some(Severity::Low)),
-            (" Critical ", Some(Severity::Critical)),
-            ("none", Some(Severity::None)),
-            ("not yet assigned", None),
-            ("untriaged", None),
-            ("Unknown", None),
-            ("", None),
-        ] {
-            assert_eq!(Severity::from_word(word), severity, "{word}");
-        }
-    }
-
-    #[test]
     fn an_entry_of_osv_is_rated_or_says_why_not() {
         let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
         let rating = Rating::from_osv("CVSS_V3", vector).unwrap();
@@ -178,13 +99,5 @@ mod tests {
         let medium = Rating::from_osv("Ubuntu", "medium").unwrap();
         let low = Rating::from_osv("CVSS_V2", "AV:L/AC:H/Au:M/C:P/I:N/A:N").unwrap();
         assert_eq!(medium.max(low), medium);
-    }
-
-    #[test]
-    fn names_are_the_ones_of_ecr() {
-        for severity in [Severity::None, Severity::Informational, Severity::Critical] {
-            let json = serde_json::to_string(&severity).unwrap();
-            assert_eq!(json, format!("\"{severity}\""));
-        }
     }
 }

@@ -9,6 +9,7 @@ use crate::Store;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::image::TAG_DIGEST;
+use crate::image_facts::delete_image_facts;
 use crate::image_scan::delete_scan;
 use crate::meta::{Tx, Value};
 use crate::repository::RepositoryId;
@@ -126,6 +127,7 @@ async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Res
         tx.execute(sql, &key).await?;
     }
     delete_scan(tx, &key).await?;
+    delete_image_facts(tx, repository, digest).await?;
     let mut tags: Vec<Tag> = Vec::new();
     for mut row in tx.all(TAGS, &key).await? {
         tags.push(row.parse()?);

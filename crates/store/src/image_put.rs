@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use bonded_model::{Digest, Manifest, Tag, TagMutability, Timestamp};
+use bonded_model::{Digest, Manifest, ManifestKind, Tag, TagMutability, Timestamp};
 
 use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
 use crate::image::{TAG_DIGEST, manifest_place};
+use crate::image_facts::insert_image_facts;
 use crate::layer::missing_layers;
 use crate::meta::{Tx, Value};
 use crate::repository::{Repository, tag_mutability};
@@ -73,6 +74,7 @@ struct NewImage {
     repository: String,
     digest: Digest,
     media_type: String,
+    kind: ManifestKind,
     artifact_type: Option<String>,
     subject: Option<String>,
     size: i64,
@@ -106,6 +108,7 @@ impl Store {
             repository: repository.clone(),
             digest: image.digest.clone(),
             media_type: manifest.media_type.to_string(),
+            kind: manifest.kind(),
             artifact_type: manifest.artifact_type.as_ref().map(ToString::to_string),
             subject: manifest.subject.as_ref().map(|s| s.digest.to_string()),
             size: i64::try_from(image.bytes.len()).unwrap_or(i64::MAX),
@@ -158,6 +161,7 @@ async fn put_image(
     };
     if created {
         insert_image(tx, new).await?;
+        insert_image_facts(tx, &new.repository, &new.digest, new.kind).await?;
     }
     set_tags(tx, new, &moved).await?;
     new.change.insert(tx).await?;

@@ -29,6 +29,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_jobs_and_scans",
         sql: include_str!("../../migrations/0006_jobs_and_scans.sql"),
     },
+    Migration {
+        name: "0007_image_facts",
+        sql: include_str!("../../migrations/0007_image_facts.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

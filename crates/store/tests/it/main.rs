@@ -12,6 +12,7 @@ mod audit;
 mod credential;
 mod image;
 mod image_delete;
+mod image_facts;
 mod image_list;
 mod image_referrers;
 mod image_scan;

@@ -24,7 +24,9 @@ fn statements() -> Vec<String> {
                 .collect();
             let text = joined.concat();
             let verb = text.split(' ').next().unwrap_or_default();
-            if ["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&verb) && text.contains(' ') {
+            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb)
+                && text.contains(' ')
+            {
                 found.push(text);
             }
         }
