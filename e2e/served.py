@@ -24,6 +24,10 @@ SERVED = {
     "UploadLayerPart",
     "CompleteLayerUpload",
     "GetDownloadUrlForLayer",
+    "PutImageScanningConfiguration",
+    "GetRegistryScanningConfiguration",
+    "PutRegistryScanningConfiguration",
+    "BatchGetRepositoryScanningConfiguration",
     "GetAuthorizationToken",
 }
 

@@ -86,8 +86,16 @@ def ecr_calls(repository: str, arn: str) -> dict[str, dict]:
         "UploadLayerPart": named | {"uploadId": UPLOAD, "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": b"x"},
         "CompleteLayerUpload": named | {"uploadId": UPLOAD, "layerDigests": [digest(LAYER)]},
         "GetDownloadUrlForLayer": named | {"layerDigest": digest(LAYER)},
+        "PutImageScanningConfiguration": named | {"imageScanningConfiguration": {"scanOnPush": True}},
+        "GetRegistryScanningConfiguration": {},
+        "PutRegistryScanningConfiguration": {"scanType": "BASIC"},
+        "BatchGetRepositoryScanningConfiguration": {"repositoryNames": [repository]},
         "GetAuthorizationToken": {},
     }
+
+
+# What concerns no repository.
+REGISTRY_WIDE = {"GetAuthorizationToken", "GetRegistryScanningConfiguration", "PutRegistryScanningConfiguration"}
 
 
 IAM_CALLS: dict[str, tuple[str, dict]] = {
@@ -123,7 +131,7 @@ def test_the_powerless_are_denied_every_ecr_operation(account: Account, name: st
             account.server.client("ecr", user.key)._make_api_call(name, ecr_calls(repository, arn)[name])
         response = raised.value.response
         assert response["Error"]["Code"] == "AccessDeniedException"
-        resource = "*" if name == "GetAuthorizationToken" else arn
+        resource = "*" if name in REGISTRY_WIDE else arn
         action = f"ecr:{ACTIONS.get(name, name)}"
         assert re.fullmatch(no_right(user.arn, action, resource), response["Error"]["Message"])
         answers.append(masked_aws(response, repository))

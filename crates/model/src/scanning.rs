@@ -129,6 +129,25 @@ pub enum ScanningFilterType {
 }
 
 impl ScanningFilter {
+    /// ECR's pattern of a filter, of at most 255 characters.
+    pub const PATTERN: &str = r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$";
+
+    /// Whether the filter satisfies [`ScanningFilter::PATTERN`]: separators stand alone between
+    /// other characters.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '*';
+        let mut after_plain = false;
+        for c in self.filter.chars() {
+            match c {
+                c if is_plain(c) => after_plain = true,
+                '.' | '_' | '-' | '/' if after_plain => after_plain = false,
+                _ => return false,
+            }
+        }
+        after_plain && self.filter.len() <= 255
+    }
+
     /// Whether the filter takes the repository.
     #[must_use]
     pub fn matches(&self, name: &RepositoryName) -> bool {
@@ -214,6 +233,23 @@ mod tests {
             let taken: Vec<&str> = names.iter().filter(taken).copied().collect();
             assert_eq!(taken, want, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_filter_is_a_name_with_stars() {
+        for (text, valid) in [
+            ("*", true),
+            ("prod-*/a.b_c", true),
+            ("", false),
+            ("-a", false),
+            ("a-", false),
+            ("a--b", false),
+            ("A", false),
+            ("a b", false),
+        ] {
+            assert_eq!(filter(text).is_valid(), valid, "{text}");
+        }
+        assert!(!filter(&"a".repeat(256)).is_valid());
     }
 
     #[test]

@@ -208,7 +208,7 @@ pub enum Error {
     /// IAM and STS: the policy document cannot be saved; the text is AWS's.
     #[error("{0}")]
     MalformedPolicyDocument(String),
-    /// IAM and STS: a parameter is malformed.
+    /// IAM and STS: a parameter is malformed. ECR: what is asked for does not fit together.
     #[error("{0}")]
     Validation(String),
     /// STS: parameters that contradict one another.

@@ -45,6 +45,7 @@ mod random;
 mod reconcile;
 mod referrers;
 mod repository;
+mod scanning_configuration;
 mod session;
 mod signed_text;
 pub mod target;
@@ -74,6 +75,7 @@ pub use principal::{NewAccessKey, RoleSettings};
 pub use push::PushedImage;
 pub use referrers::{Referrer, Referrers};
 pub use repository::RepositorySettings;
+pub use scanning_configuration::RepositoryScanning;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
 

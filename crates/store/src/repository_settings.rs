@@ -80,6 +80,28 @@ impl Store {
             .await
     }
 
+    /// Sets whether each pushed image of a repository is scanned, from the next push on.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the repository does not exist any more.
+    pub async fn set_scan_on_push(
+        &self,
+        id: &RepositoryId,
+        scan_on_push: bool,
+        change: &Change,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE repositories SET scan_on_push = $1 WHERE id = $2";
+        let values: [Value; 2] = [scan_on_push.into(), (&id.0).into()];
+        self.meta()
+            .transact((values, change.clone()), |tx, input| {
+                Box::pin(async move {
+                    found(tx.execute(SQL, &input.0).await?)?;
+                    input.1.insert(tx).await
+                })
+            })
+            .await
+    }
+
     /// Changes the resource tags of a repository, on top of whatever they are by then.
     ///
     /// # Errors

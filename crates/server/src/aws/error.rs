@@ -115,9 +115,9 @@ fn json_code(error: &Error) -> &'static str {
         | Error::RangeNotSatisfiable(_)
         | Error::InvalidManifest(_)
         | Error::BodyIncomplete(_)
-        | Error::Validation(_)
         | Error::InvalidParameterValue(_)
         | Error::MalformedPolicyDocument(_) => "InvalidParameterException",
+        Error::Validation(_) => "ValidationException",
         Error::InvalidTagParameter(_) => "InvalidTagParameterException",
         Error::TooManyTags => "TooManyTagsException",
         Error::RepositoryNotFound(_) => "RepositoryNotFoundException",

@@ -10,6 +10,7 @@ mod page;
 mod policies;
 mod referrers;
 mod repositories;
+mod scanning_configuration;
 mod shapes;
 mod tags;
 mod token;
@@ -42,6 +43,10 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<layers::UploadLayerPart>(),
     Endpoint::of::<layers::CompleteLayerUpload>(),
     Endpoint::of::<layers::GetDownloadUrlForLayer>(),
+    Endpoint::of::<scanning_configuration::PutImageScanningConfiguration>(),
+    Endpoint::of::<scanning_configuration::GetRegistryScanningConfiguration>(),
+    Endpoint::of::<scanning_configuration::PutRegistryScanningConfiguration>(),
+    Endpoint::of::<scanning_configuration::BatchGetRepositoryScanningConfiguration>(),
     Endpoint::of::<token::GetAuthorizationToken>(),
 ];
 
