@@ -24,7 +24,7 @@ const DEFAULT_DATA: &str = "bonded-data";
 const DEFAULT_LISTEN: &str = "127.0.0.1:5000";
 const DEFAULT_ACCOUNT: &str = "111122223333";
 const DEFAULT_REGION: &str = "us-east-1";
-const DEFAULT_PLAIN_HTTP_FROM: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 const DEFAULT_LOG_LEVEL: &str = "info";
 
 /// How `config show` writes a password.
@@ -85,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) plain_http_from: Vec<IpNet>,
     /// The proxies that are believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The clients that may read the metrics.
+    pub(crate) metrics_from: Vec<IpNet>,
     /// The repositories that a push makes.
     pub(crate) create_on_push: Vec<RepositoryPattern>,
     /// The repositories that take sparse manifests.
@@ -149,7 +151,7 @@ impl Config {
         }
         let (log_level, log_format) = log(raw.log)?;
         let (region, regions) = regions(raw.regions)?;
-        let defaults = || DEFAULT_PLAIN_HTTP_FROM.map(str::to_owned).into();
+        let loopback = || LOOPBACK.map(str::to_owned).into();
         Ok(Self {
             data,
             keyring,
@@ -160,10 +162,13 @@ impl Config {
             regions,
             domain: raw.domain.map(|name| host("domain", &name)).transpose()?,
             hosts: list(raw.hosts, |name| host("hosts", name))?,
-            plain_http_from: list(Some(raw.plain_http_from.unwrap_or_else(defaults)), |text| {
+            plain_http_from: list(Some(raw.plain_http_from.unwrap_or_else(loopback)), |text| {
                 net("plain_http_from", text)
             })?,
             trusted_proxies: list(raw.trusted_proxies, |text| net("trusted_proxies", text))?,
+            metrics_from: list(Some(raw.metrics_from.unwrap_or_else(loopback)), |text| {
+                net("metrics_from", text)
+            })?,
             create_on_push: list(raw.create_on_push, |text| parsed("create_on_push", text))?,
             sparse_manifests: list(raw.oci.sparse_manifests, |text| {
                 parsed("oci.sparse_manifests", text)
@@ -195,6 +200,7 @@ impl Config {
             hosts: Some(self.hosts.clone()),
             plain_http_from: texts(&self.plain_http_from),
             trusted_proxies: texts(&self.trusted_proxies),
+            metrics_from: texts(&self.metrics_from),
             create_on_push: patterns(&self.create_on_push),
             oci: RawOci {
                 sparse_manifests: patterns(&self.sparse_manifests),

@@ -1,6 +1,7 @@
 //! Each request to the door it is for.
 
 mod lent;
+mod reply;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use bonded_registry::{Error, Facts, LAYERS_PATH, Registry};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
-use http_body_util::{BodyExt as _, BodyStream, Full};
+use http_body_util::{BodyExt as _, BodyStream};
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::listen::{Door, Peer, ResponseBody};
+use crate::metrics::{self, Metrics};
 use crate::{aws, layers, oci};
+pub(crate) use reply::Reply;
 
 /// How much of a `User-Agent` header conditions and records see, in characters.
 const USER_AGENT_LIMIT: usize = 1024;
@@ -41,6 +44,8 @@ pub(crate) struct DoorSettings {
     pub(crate) certified: Vec<String>,
     /// Proxies that may state the client's address and scheme.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The clients that may read the metrics.
+    pub(crate) metrics_from: Vec<IpNet>,
 }
 
 /// Both front doors.
@@ -49,6 +54,7 @@ pub(crate) struct FrontDoor {
     registry: Registry,
     settings: Arc<DoorSettings>,
     budget: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 /// All of a request but its body.
@@ -84,15 +90,13 @@ impl std::ops::Deref for Held {
     }
 }
 
-/// An answer.
-pub(crate) struct Reply(pub(crate) Response<ResponseBody>);
-
 impl FrontDoor {
     pub(crate) fn new(registry: Registry, settings: DoorSettings) -> Self {
         Self {
             registry,
             settings: Arc::new(settings),
             budget: Arc::new(Semaphore::new(BODY_BUDGET)),
+            metrics: Arc::new(Metrics::new()),
         }
     }
 
@@ -114,6 +118,16 @@ impl FrontDoor {
                 return Reply::text(StatusCode::BAD_REQUEST, HeaderMap::new(), text);
             }
         };
+        // Whoever probes or measures a node knows it by an address.
+        match (&method, path.as_str()) {
+            (&Method::GET | &Method::HEAD, "/health") => {
+                return Reply::text(StatusCode::OK, HeaderMap::new(), "ok\n".to_owned());
+            }
+            (&Method::GET, "/metrics") if self.may_measure(head.source_ip) => {
+                return self.measures();
+            }
+            _ => {}
+        }
         match self.is_ours(&head.authority).await {
             Ok(true) => {}
             Ok(false) => {
@@ -138,9 +152,6 @@ impl FrontDoor {
         }
         match (&method, path.as_str()) {
             (&Method::POST, "/") => aws::answer(&self.registry, request).await,
-            (&Method::GET | &Method::HEAD, "/health") => {
-                Reply::text(StatusCode::OK, HeaderMap::new(), "ok\n".to_owned())
-            }
             _ => Reply::text(
                 StatusCode::NOT_FOUND,
                 HeaderMap::new(),
@@ -190,6 +201,21 @@ impl FrontDoor {
             parts,
             budget,
         })
+    }
+
+    fn may_measure(&self, client: IpAddr) -> bool {
+        let nets = &self.settings.metrics_from;
+        nets.iter().any(|net| net.contains(&client))
+    }
+
+    fn measures(&self) -> Reply {
+        let Ok(text) = self.metrics.text() else {
+            return internal_error();
+        };
+        let mut headers = HeaderMap::new();
+        let content_type = header::HeaderValue::from_static(metrics::CONTENT_TYPE);
+        headers.insert(header::CONTENT_TYPE, content_type);
+        Reply::text(StatusCode::OK, headers, text)
     }
 
     /// Whether the host name is one of ours. While there is one account, every name may stand for
@@ -247,12 +273,14 @@ impl Door for FrontDoor {
         let waits = request.headers().contains_key(header::EXPECT);
         let (parts, body) = request.into_parts();
         let (lent, lender) = lent::lend(body);
-        let body = lent.map_err(|e| e.to_string()).boxed();
+        let body = self.metrics.receiving(lent);
+        let body = body.map_err(|e| e.to_string()).boxed();
+        let measured = self.metrics.begin();
         let reply = self.reply(Request::from_parts(parts, body), peer).await;
         if !waits {
             lender.read_rest().await;
         }
-        reply.0
+        measured.answered(reply.0)
     }
 }
 
@@ -339,34 +367,6 @@ pub(crate) fn data(body: RequestBody) -> impl Stream<Item = Result<Bytes, String
             Err(e) => Some(Err(e)),
         }
     })
-}
-
-impl Reply {
-    /// An answer with a text as its body; plain text unless `headers` say otherwise.
-    pub(crate) fn text(status: StatusCode, mut headers: HeaderMap, body: String) -> Self {
-        headers
-            .entry(header::CONTENT_TYPE)
-            .or_insert(header::HeaderValue::from_static(
-                "text/plain; charset=utf-8",
-            ));
-        Self::whole(status, headers, Bytes::from(body))
-    }
-
-    /// An answer whose body is at hand.
-    pub(crate) fn whole(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        let body = Full::new(body)
-            .map_err(|never| match never {})
-            .boxed_unsync();
-        Self::with(status, headers, body)
-    }
-
-    /// An answer with any body.
-    pub(crate) fn with(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Self {
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Self(response)
-    }
 }
 
 /// One line in the log for a request that failed: faults of ours with their cause, denials and

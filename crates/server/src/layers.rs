@@ -31,7 +31,7 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming, ticket: &Secr
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-amzn-requestid", id);
     }
-    reply
+    reply.served("layers", "GetLayer")
 }
 
 async fn layer(registry: &Registry, head: &Head, ticket: &Secret) -> Result<Reply> {

@@ -16,6 +16,7 @@ mod files;
 mod layer_content;
 mod layers;
 mod listen;
+mod metrics;
 pub mod oci;
 mod operator;
 pub mod range;

@@ -52,6 +52,16 @@ struct Service {
     namespace: &'static str,
 }
 
+impl Service {
+    fn operations(&self) -> &'static [Endpoint] {
+        match self.name {
+            "ecr" => ecr::OPERATIONS,
+            "iam" => iam::OPERATIONS,
+            _ => sts::OPERATIONS,
+        }
+    }
+}
+
 const ECR: Service = Service {
     name: "ecr",
     protocol: Protocol::Json,
@@ -141,11 +151,7 @@ async fn query_answer(
                 .to_owned(),
         )
     })?;
-    let operations = if service.name == IAM.name {
-        iam::OPERATIONS
-    } else {
-        sts::OPERATIONS
-    };
+    let operations = service.operations();
     let endpoint = find(operations, name).ok_or_else(|| {
         let served: Vec<&str> = operations.iter().map(|endpoint| endpoint.name).collect();
         Error::UnknownOperation(format!(
@@ -202,5 +208,8 @@ fn reply(service: &Service, id: &str, action: &str, done: Result<String>) -> Rep
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("x-amzn-requestid", id);
     }
-    Reply::text(status, headers, body)
+    // Of JSON's protocol the action still has its prefix.
+    let name = action.rsplit('.').next().unwrap_or_default();
+    let operation = service.operations().iter().find(|o| o.name == name);
+    Reply::text(status, headers, body).served(service.name, operation.map_or("-", |o| o.name))
 }

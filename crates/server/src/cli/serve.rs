@@ -204,6 +204,7 @@ fn door_settings(config: Config) -> DoorSettings {
         certified: names(&config),
         hosts: config.hosts,
         trusted_proxies: config.trusted_proxies,
+        metrics_from: config.metrics_from,
     }
 }
 

@@ -99,6 +99,17 @@ pub(crate) struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trusted_proxies: Option<Vec<String>>,
 
+    /// The clients that may read '/metrics', as networks [default: 127.0.0.0/8,::1/128]
+    #[arg(
+        long,
+        id = "metrics_from",
+        value_name = "NET,…",
+        env = "BONDED_METRICS_FROM"
+    )]
+    #[arg(value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_from: Option<Vec<String>>,
+
     /// The repositories that a push makes if they are missing, as patterns of names such as 'ci/*';
     /// only for who may create them [default: none]
     #[arg(
@@ -231,6 +242,7 @@ impl RawConfig {
             hosts: self.hosts.or(base.hosts),
             plain_http_from: self.plain_http_from.or(base.plain_http_from),
             trusted_proxies: self.trusted_proxies.or(base.trusted_proxies),
+            metrics_from: self.metrics_from.or(base.metrics_from),
             create_on_push: self.create_on_push.or(base.create_on_push),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
@@ -315,6 +327,7 @@ mod tests {
                     | "hosts"
                     | "plain_http_from"
                     | "trusted_proxies"
+                    | "metrics_from"
                     | "create_on_push"
                     | "oci.sparse_manifests"
             );

@@ -57,7 +57,10 @@ struct Call<'a> {
 pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     let id = request.id.clone();
     let authority = request.head.authority.clone();
-    let mut reply = match dispatch(registry, request).await {
+    let parts = &request.head.parts;
+    let route = Route::parse(&parts.method, parts.uri.path());
+    let operation = route.as_ref().map_or("-", Route::name);
+    let mut reply = match dispatch(registry, request, route).await {
         Ok(reply) => reply,
         Err(error) => {
             log_failure(&id, &error);
@@ -69,11 +72,15 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-amzn-requestid", id);
     }
-    reply
+    reply.served("oci", operation)
 }
 
 /// Authenticate, parse, and on to the noun; the noun's file has it authorized.
-async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
+async fn dispatch(
+    registry: &Registry,
+    request: Incoming,
+    route: std::result::Result<Route, NoRoute>,
+) -> Result<Reply> {
     let Incoming { head, body, .. } = request;
     let addressed = registry.addressed_by(&head.authority);
     let default = || registry.regions().first().cloned();
@@ -85,7 +92,7 @@ async fn dispatch(registry: &Registry, request: Incoming) -> Result<Reply> {
     let caller = authn::token(registry, &head, region).await?;
     let (account, region) =
         addressed.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
-    let route = match Route::parse(&head.parts.method, head.parts.uri.path()) {
+    let route = match route {
         Ok(route) => route,
         Err(why) => return Ok(error::no_route(why)),
     };

@@ -119,6 +119,27 @@ pub enum NoRoute {
 }
 
 impl Route {
+    /// What it is called in metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ping => "Ping",
+            Self::GetManifest { .. } => "GetManifest",
+            Self::PutManifest { .. } => "PutManifest",
+            Self::DeleteManifest { .. } => "DeleteManifest",
+            Self::ListReferrers { .. } => "ListReferrers",
+            Self::HeadBlob { .. } => "HeadBlob",
+            Self::GetBlob { .. } => "GetBlob",
+            Self::DeleteBlob { .. } => "DeleteBlob",
+            Self::StartUpload { .. } => "StartUpload",
+            Self::UploadStatus { .. } => "UploadStatus",
+            Self::UploadPart { .. } => "UploadPart",
+            Self::FinishUpload { .. } => "FinishUpload",
+            Self::CancelUpload { .. } => "CancelUpload",
+            Self::ListTags { .. } => "ListTags",
+        }
+    }
+
     /// The route of `method` on `path`, which is percent-encoded as on the wire. Names, tags,
     /// digests and ids need no encoding, so an encoded path has no route.
     ///
