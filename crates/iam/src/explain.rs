@@ -136,7 +136,18 @@ pub enum Got {
 /// Takes the decision of [`crate::evaluate`] apart. Allocates much: for a question, not for every request.
 #[must_use]
 pub fn explain(request: &Request, policies: &Policies<'_>) -> Explanation {
-    let question = Question::new(request, policies, Unknowns::Deny);
+    explain_with(request, policies, Unknowns::Deny)
+}
+
+/// Takes the decision of [`crate::evaluate_free`] apart. The additions are still those with which
+/// [`crate::evaluate`] would allow.
+#[must_use]
+pub fn explain_free(request: &Request, policies: &Policies<'_>) -> Explanation {
+    explain_with(request, policies, Unknowns::Allow)
+}
+
+fn explain_with(request: &Request, policies: &Policies<'_>, unknowns: Unknowns) -> Explanation {
+    let question = Question::new(request, policies, unknowns);
     let decision = reference::decide(&question);
     let layers = LAYERS.into_iter().filter(|layer| question.applies(*layer));
     let explained = layers.flat_map(|layer| {

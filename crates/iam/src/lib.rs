@@ -32,6 +32,8 @@ mod decision;
 mod explain;
 #[cfg(test)]
 mod fixtures;
+mod image_key;
+mod lint;
 mod malformed;
 mod pattern;
 mod policies;
@@ -53,8 +55,9 @@ pub use addition::Addition;
 pub use decision::{Blocked, Decision, HardLimit, Outcome};
 pub use explain::{
     ConditionExplanation, Explanation, Got, Missed, PolicyExplanation, StatementExplanation,
-    explain,
+    explain, explain_free,
 };
+pub use lint::{Warning, lint};
 pub use malformed::MalformedPolicy;
 pub use policies::{Level, Policies};
 pub use policy::{Effect, NamedPolicy, Policy, PolicyKind, rewrite_principals};

@@ -32,10 +32,6 @@ impl MalformedPolicy {
         }
     }
 
-    pub(crate) fn not_supported_yet(key: &str) -> Self {
-        Self::new(format!("The condition key {key} is not supported yet"))
-    }
-
     /// The error for a policy that names a user or role that does not exist.
     #[must_use]
     pub fn unknown_principal(principal: &str) -> Self {

@@ -128,7 +128,8 @@ impl Statement {
         (self.effect == Effect::Deny).into()
     }
 
-    fn action_matches(&self, request: &Request) -> bool {
+    /// Whether `Action` or `NotAction` lets the statement apply to the request's action.
+    pub(crate) fn action_matches(&self, request: &Request) -> bool {
         let deny = self.effect == Effect::Deny;
         match &self.action {
             Element::Listed(patterns) => patterns.iter().any(|pattern| {

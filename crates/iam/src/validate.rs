@@ -15,7 +15,7 @@ use crate::malformed::MalformedPolicy;
 use crate::policy::{Effect, Element, Policy, PolicyKind, Statement, list};
 use crate::principal::Entry;
 use crate::resource::ResourcePattern;
-use condition::{check_conditions, check_github, refuse_own_variables};
+use condition::{check_conditions, check_github, check_own_variables};
 
 /// Parses a document and refuses it unless it may be saved as `kind`.
 ///
@@ -221,7 +221,7 @@ fn check_resource(statement: &Statement, kind: PolicyKind) -> Result<(), Malform
     }
     for (pattern, value) in patterns.iter().zip(values(statement, element)) {
         let text = value.as_str().ok_or_else(MalformedPolicy::syntax)?;
-        refuse_own_variables(text)?;
+        check_own_variables(text)?;
         if let ResourcePattern::NotUnderstood(whole) = pattern {
             return Err(resource_defect(text, whole.is_some()));
         }

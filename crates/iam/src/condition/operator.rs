@@ -58,6 +58,18 @@ impl Operator {
         !self.negated && !self.if_exists && self.base != Base::Null
     }
 
+    /// Whether it holds for what does not match.
+    pub(crate) fn is_negated(self) -> bool {
+        self.negated
+    }
+
+    /// `name`, which is that of this operator, without a set prefix and `IfExists`.
+    pub(crate) fn plain_name(self, name: &str) -> &str {
+        let end = if self.if_exists { "IfExists".len() } else { 0 };
+        let name = name.split_once(':').map_or(name, |(_, name)| name);
+        name.get(..name.len().saturating_sub(end)).unwrap_or(name)
+    }
+
     /// Reads an operator's name, ignoring case; `None` if there is no such operator.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::no_vendor;
 use crate::condition::{Base, Clause, Operator, SetOperator};
+use crate::image_key;
 use crate::malformed::MalformedPolicy;
 use crate::policy::{Effect, Element, Statement, list};
 use crate::principal::Entry;
@@ -37,8 +38,13 @@ pub(super) fn check_conditions(statement: &Statement) -> Result<(), MalformedPol
         let Some((vendor, _)) = clause.key.split_once(':') else {
             return Err(no_vendor());
         };
-        if vendor.eq_ignore_ascii_case("bonded") {
-            return Err(MalformedPolicy::not_supported_yet(&clause.key));
+        let defect = if vendor.eq_ignore_ascii_case("bonded") {
+            image_key::defect(clause, operator)
+        } else {
+            None
+        };
+        if let Some(defect) = defect {
+            return Err(MalformedPolicy::new(defect));
         }
         if !clause.is_understood() {
             return Err(MalformedPolicy::legacy());
@@ -51,7 +57,7 @@ pub(super) fn check_conditions(statement: &Statement) -> Result<(), MalformedPol
             )));
         }
         for value in clause_values(statement, clause) {
-            value.as_str().map_or(Ok(()), refuse_own_variables)?;
+            value.as_str().map_or(Ok(()), check_own_variables)?;
         }
     }
     Ok(())
@@ -62,15 +68,15 @@ fn is_multivalued(key: &str) -> bool {
     MULTIVALUED.contains(&key.as_str()) || key.ends_with(":amr")
 }
 
-/// Conditions on our own keys are refused until they have their meaning; so are their variables.
-pub(super) fn refuse_own_variables(text: &str) -> Result<(), MalformedPolicy> {
-    let lower = text.to_ascii_lowercase();
-    match lower.find("${bonded:") {
-        Some(at) => Err(MalformedPolicy::not_supported_yet(
-            text.get(at..).unwrap_or_default(),
-        )),
-        None => Ok(()),
+/// A variable of our own namespace must name a key that there is.
+pub(super) fn check_own_variables(text: &str) -> Result<(), MalformedPolicy> {
+    for variable in text.split("${").skip(1) {
+        let key = variable.split(['}', ',']).next().unwrap_or_default();
+        if image_key::is_own(key) && image_key::value_type(key).is_none() {
+            return Err(MalformedPolicy::new(image_key::no_such_key(key)));
+        }
     }
+    Ok(())
 }
 
 /// An Allow for GitHub's provider must say which subject it means.

@@ -197,7 +197,7 @@ fn actions_and_resources_are_checked() {
         (
             Identity,
             json!({"Resource": "arn:aws:ecr:*:*:repository/${Bonded:ImageTag}"}),
-            "The condition key ${Bonded:ImageTag} is not supported yet",
+            "valid",
         ),
         (Registry, json!({"Resource": null}), NO_RESOURCE),
         (Repository, json!({"Resource": "*"}), prohibited),
@@ -416,8 +416,9 @@ fn a_condition_block_has_operators_and_keys() {
 #[test]
 fn conditions_without_a_defined_meaning_are_refused() {
     let several = "The condition key AWS:tagkeys can have several values: use ForAnyValue or ForAllValues with StringEquals";
-    let own_key = "The condition key Bonded:ScanStatus is not supported yet";
-    let own_variable = "The condition key ${bonded:ImageTag} is not supported yet";
+    let tags = "The condition key bonded:CurrentImageTags can have several values: use ForAnyValue or ForAllValues with StringLike";
+    let text = "The condition key Bonded:ScanStatus cannot be compared by NumericEquals: use a String operator, or Null";
+    let number = "The condition key bonded:CriticalFindings cannot be compared by StringEquals: use a Numeric operator, or Null";
     for (operator, key, value, expected) in [
         ("StringEquals", "aws:username", json!("a"), "valid"),
         ("StringSame", "aws:username", json!("a"), SYNTAX),
@@ -438,16 +439,53 @@ fn conditions_without_a_defined_meaning_are_refused() {
             "valid",
         ),
         ("StringEquals", "AWS:tagkeys", json!("a"), several),
-        ("StringEquals", "Bonded:ScanStatus", json!("x"), own_key),
+        ("StringEquals", "Bonded:ScanStatus", json!("x"), "valid"),
+        ("NumericEquals", "Bonded:ScanStatus", json!(0), text),
+        ("Null", "bonded:ImageTag", json!(true), "valid"),
+        (
+            "NumericLessThanIfExists",
+            "bonded:scanagehours",
+            json!("24"),
+            "valid",
+        ),
+        ("NumericEquals", "bonded:HighFindings", json!("x"), LEGACY),
+        (
+            "StringEquals",
+            "bonded:CriticalFindings",
+            json!("0"),
+            number,
+        ),
+        (
+            "ForAnyValue:StringLike",
+            "bonded:CurrentImageTags",
+            json!("release-*"),
+            "valid",
+        ),
+        ("Null", "bonded:CurrentImageTags", json!("true"), "valid"),
+        ("StringLike", "bonded:CurrentImageTags", json!("a*"), tags),
         (
             "StringEquals",
             "aws:username",
             json!("${bonded:ImageTag}"),
-            own_variable,
+            "valid",
         ),
     ] {
         let changes = json!({"Condition": {operator: {key: value}}});
         let message = message(PolicyKind::Identity, &changes);
         assert_eq!(message, expected, "{changes}");
     }
+}
+
+#[test]
+fn a_key_of_images_that_does_not_exist_is_named() {
+    for condition in [
+        json!({"StringEquals": {"bonded:ScanState": "COMPLETE"}}),
+        json!({"StringEquals": {"aws:username": "${bonded:Tag, 'x'}"}}),
+    ] {
+        let message = message(PolicyKind::Identity, &json!({"Condition": condition}));
+        assert!(message.contains("does not exist; those of images are bonded:ImageTag, "));
+    }
+    let resource = json!({"Resource": "arn:aws:ecr:*:*:repository/${bonded:Name}"});
+    let message = message(PolicyKind::Identity, &resource);
+    assert!(message.starts_with("The condition key bonded:Name does not exist"));
 }

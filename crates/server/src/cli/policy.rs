@@ -1,11 +1,12 @@
 //! `bonded policy`: policies without a server.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
 use bonded_iam::case::{CaseTotals, run_cases};
-use clap::{Args, Subcommand};
+use bonded_iam::{PolicyKind, lint, validate};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::print::{self, clean};
 use super::{Failure, Status};
@@ -25,18 +26,95 @@ enum Action {
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
     },
+    /// Check whether a policy may be saved, and warn of what it hardly means
+    Lint {
+        /// A file with a policy, as JSON
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What the policy is to be used as
+        #[arg(long, value_enum, default_value_t = Kind::Identity)]
+        kind: Kind,
+    },
 }
+
+/// What a policy is attached to.
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// A user or a role
+    Identity,
+    /// A session
+    Session,
+    /// A repository
+    Repository,
+    /// A role, as its trust policy
+    Trust,
+}
+
+impl From<Kind> for PolicyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Identity => Self::Identity,
+            Kind::Session => Self::Session,
+            Kind::Repository => Self::Repository,
+            Kind::Trust => Self::Trust,
+        }
+    }
+}
+
+/// The longest file that can hold a policy: blanks do not count in most kinds.
+const FILE_LIMIT: u64 = 1 << 20;
 
 impl PolicyCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Action::Test { file } = self.action;
+        match self.action {
+            Action::Test { file } => Self::test(&file),
+            Action::Lint { file, kind } => Self::lint(&file, kind),
+        }
+    }
+
+    fn lint(file: &Path, kind: Kind) -> Result<(), Failure> {
+        let unreadable = |error| {
+            Failure::usage(format!(
+                "cannot read the policy '{}': {error}",
+                file.display()
+            ))
+        };
+        let mut text = String::new();
+        let opened = File::open(file).map_err(unreadable)?;
+        opened
+            .take(FILE_LIMIT)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
+        let failed = |message| Failure {
+            status: Status::Failed,
+            message,
+        };
+        let policy = validate(&text, kind.into())
+            .map_err(|e| failed(Some(format!("the policy may not be saved: {e}"))))?;
+        let warnings = lint(&policy);
+        for warning in &warnings {
+            let place = warning.span.map_or_else(String::new, |span| {
+                format!("{}:{}: ", span.start.line, span.start.column)
+            });
+            print::line(clean(&format!(
+                "{place}statement {}: {}",
+                warning.statement, warning.message
+            )));
+        }
+        match warnings.len() {
+            0 => Ok(()),
+            _ => Err(failed(None)),
+        }
+    }
+
+    fn test(file: &Path) -> Result<(), Failure> {
         let unreadable = |error| {
             Failure::usage(format!(
                 "cannot read the cases '{}': {error}",
                 file.display()
             ))
         };
-        let opened = File::open(&file).map_err(unreadable)?;
+        let opened = File::open(file).map_err(unreadable)?;
         if opened.metadata().map_err(unreadable)?.is_dir() {
             return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
         }
