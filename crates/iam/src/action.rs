@@ -22,6 +22,8 @@ pub(crate) enum ActionPattern {
         service: String,
         /// The pattern of the name.
         name: Pattern,
+        /// All of it.
+        whole: Pattern,
     },
     /// Not `service:Name`. Still compared as a whole in a Deny, if it is a text with a colon.
     NotUnderstood(Option<Pattern>),
@@ -35,20 +37,17 @@ impl ActionPattern {
         if text == "*" {
             return Self::Everything;
         }
-        let whole = || Pattern::parse(text, SYNTAX);
         let Some((service, name)) = text.split_once(':') else {
             return Self::NotUnderstood(None);
         };
-        match Pattern::parse(name, SYNTAX) {
-            Some(name_pattern)
-                if !service.is_empty() && !service.contains(['*', '?']) && !name.is_empty() =>
-            {
-                Self::Named {
-                    service: service.to_owned(),
-                    name: name_pattern,
-                }
-            }
-            _ => Self::NotUnderstood(whole()),
+        let valid = !service.is_empty() && !service.contains(['*', '?']) && !name.is_empty();
+        match (Pattern::parse(name, SYNTAX), Pattern::parse(text, SYNTAX)) {
+            (Some(name), Some(whole)) if valid => Self::Named {
+                service: service.to_owned(),
+                name,
+                whole,
+            },
+            (_, whole) => Self::NotUnderstood(whole),
         }
     }
 
@@ -56,7 +55,7 @@ impl ActionPattern {
     pub(crate) fn matches(&self, request: &Request) -> Option<bool> {
         match self {
             Self::Everything => Some(true),
-            Self::Named { service, name } => {
+            Self::Named { service, name, .. } => {
                 let Some((_, action)) = request.action.split_once(':') else {
                     return Some(false);
                 };

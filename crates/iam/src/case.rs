@@ -5,8 +5,10 @@ mod schema;
 
 use std::io::{BufRead, Read as _};
 
-use crate::decision::Outcome;
-use crate::reference::evaluate;
+use serde_json::Value;
+
+use crate::decision::{Decision, Outcome};
+use crate::{engine, reference};
 use schema::{Case, OwnedPolicies};
 
 /// How long a line may be, in bytes.
@@ -28,6 +30,16 @@ pub enum CaseResult {
         expected: String,
         /// What the engine decided.
         got: Outcome,
+    },
+    /// The engine that serves and the reference do not say the same: a defect of ours, whatever
+    /// the case expects.
+    Disagreed {
+        /// The case.
+        id: String,
+        /// What the engine decided.
+        engine: Box<Decision>,
+        /// What the reference decided.
+        reference: Box<Decision>,
     },
     /// Not a case.
     Unreadable {
@@ -53,6 +65,14 @@ impl std::fmt::Display for CaseResult {
             Self::Failed { id, expected, got } => {
                 write!(f, "FAIL {id}: expected {expected}, got {}", name(*got))
             }
+            Self::Disagreed {
+                id,
+                engine,
+                reference,
+            } => write!(
+                f,
+                "FAIL {id}: the engine says {engine:?}, the reference {reference:?}"
+            ),
             Self::Unreadable { line, reason } => write!(f, "FAIL line {line}: {reason}"),
         }
     }
@@ -109,15 +129,23 @@ pub fn run_cases(mut reader: impl BufRead) -> impl Iterator<Item = CaseResult> {
                     unreadable(format!("longer than {LINE_LIMIT} bytes"))
                 }
                 Ok(_) if bytes.trim_ascii().is_empty() => continue,
-                Ok(_) => run_case(&bytes).unwrap_or_else(unreadable),
+                Ok(_) => run_line(&bytes).unwrap_or_else(unreadable),
             });
         }
     })
 }
 
-fn run_case(line: &[u8]) -> Result<CaseResult, String> {
+fn run_line(line: &[u8]) -> Result<CaseResult, String> {
     let value = bonded_model::json::parse(line).map_err(|error| error.to_string())?;
-    let case: Case = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    run_case(value)
+}
+
+/// Runs one case.
+///
+/// # Errors
+/// The value is not a case; the text says why not.
+pub fn run_case(case: Value) -> Result<CaseResult, String> {
+    let case: Case = serde_json::from_value(case).map_err(|error| error.to_string())?;
     if ![Outcome::Allow, Outcome::ExplicitDeny, Outcome::ImplicitDeny]
         .iter()
         .any(|outcome| name(*outcome) == case.expected)
@@ -128,7 +156,24 @@ fn run_case(line: &[u8]) -> Result<CaseResult, String> {
         ));
     }
     let owned = OwnedPolicies::parse(&case.policies).map_err(|error| error.to_string())?;
-    let got = evaluate(&case.request.into(), &owned.borrow()).outcome;
+    let (request, policies) = (case.request.into(), owned.borrow());
+    let strict = engine::evaluate(&request, &policies);
+    for (engine, reference) in [
+        (strict, reference::evaluate(&request, &policies)),
+        (
+            engine::evaluate_free(&request, &policies),
+            reference::evaluate_free(&request, &policies),
+        ),
+    ] {
+        if engine != reference {
+            return Ok(CaseResult::Disagreed {
+                id: case.id,
+                engine: engine.into(),
+                reference: reference.into(),
+            });
+        }
+    }
+    let got = strict.outcome;
     Ok(if name(got) == case.expected {
         CaseResult::Passed { id: case.id }
     } else {

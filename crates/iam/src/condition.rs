@@ -18,7 +18,7 @@ use crate::request::{Context, ContextValue, fold_key};
 use crate::ternary::Ternary;
 use operator::Comparison;
 pub(crate) use operator::{Base, Operator, SetOperator};
-use value::{Decimal, Instant, address_range, boolean};
+use value::{Decimal, Instant, address_range, boolean, is_base64_of};
 
 /// One key under one operator with its values.
 #[derive(Debug, Clone)]
@@ -28,26 +28,27 @@ pub(crate) struct Clause {
     /// The key as written.
     pub(crate) key: String,
     /// The key in the form in which keys are compared.
-    folded_key: String,
+    pub(crate) folded_key: String,
     /// What to test; `None` if it is not understood.
-    test: Option<Test>,
+    pub(crate) test: Option<Test>,
 }
 
+/// An operator with its values.
 #[derive(Debug, Clone)]
-struct Test {
-    operator: Operator,
-    values: Values,
+pub(crate) struct Test {
+    pub(crate) operator: Operator,
+    pub(crate) values: Values,
 }
 
 /// The values of a clause, parsed for its operator.
 #[derive(Debug, Clone)]
-enum Values {
+pub(crate) enum Values {
     Strings {
         patterns: Vec<Pattern>,
         fold: bool,
     },
     Arns(Vec<Vec<Pattern>>),
-    Numbers(Comparison, Vec<Decimal>),
+    Numbers(Comparison, Vec<Decimal<'static>>),
     Dates(Comparison, Vec<Instant>),
     Bools(Vec<bool>),
     Bytes(Vec<Vec<u8>>),
@@ -77,7 +78,10 @@ impl Values {
                 fold,
             },
             Base::Arn => Self::Arns(each(texts, |text| arn_pattern(&pattern(text, true)?))?),
-            Base::Numeric(comparison) => Self::Numbers(comparison, each(texts, Decimal::parse)?),
+            Base::Numeric(comparison) => {
+                let number = |text: &str| Decimal::parse(text).map(Decimal::into_owned);
+                Self::Numbers(comparison, each(texts, number)?)
+            }
             Base::Date(comparison) => Self::Dates(comparison, each(texts, Instant::parse)?),
             Base::Bool => Self::Bools(each(texts, boolean)?),
             Base::Binary => Self::Bytes(each(texts, |text| BASE64.decode(text).ok())?),
@@ -87,7 +91,7 @@ impl Values {
     }
 
     /// Whether any of the values matches `got`; `None` if `got` is not of the operator's type.
-    fn any_matches(&self, got: &str, context: &Context) -> Option<Ternary> {
+    pub(crate) fn any_matches(&self, got: &str, context: &Context) -> Option<Ternary> {
         Some(match self {
             Self::Strings { patterns, fold } => Ternary::any(
                 patterns
@@ -108,7 +112,7 @@ impl Values {
                 wanted.iter().any(|w| comparison.holds(got.cmp(w))).into()
             }
             Self::Bools(wanted) => wanted.contains(&boolean(got)?).into(),
-            Self::Bytes(wanted) => wanted.contains(&BASE64.decode(got).ok()?).into(),
+            Self::Bytes(wanted) => is_base64_of(got, wanted)?.into(),
             Self::Ranges(wanted) => {
                 let got: IpAddr = got.parse().ok()?;
                 wanted.iter().any(|range| range.contains(&got)).into()

@@ -5,7 +5,8 @@
 //!
 //! # How a decision comes about
 //!
-//! [`evaluate`] follows these steps; the first that answers ends it.
+//! [`evaluate`] follows these steps; the first that answers ends it. [`reference`] follows them in
+//! the plainest way, and both must always agree.
 //!
 //! 1. What every signed caller may always do, and what a kind of credential can never do
 //!    ([`HardLimit`]).
@@ -29,6 +30,7 @@ pub mod case;
 mod condition;
 mod decide;
 mod decision;
+mod engine;
 mod explain;
 #[cfg(test)]
 mod fixtures;
@@ -53,6 +55,7 @@ mod variable;
 
 pub use addition::Addition;
 pub use decision::{Blocked, Decision, HardLimit, Outcome};
+pub use engine::{evaluate, evaluate_free};
 pub use explain::{
     ConditionExplanation, Explanation, Got, Missed, PolicyExplanation, StatementExplanation,
     explain, explain_free,
@@ -63,7 +66,6 @@ pub use policies::{Level, Policies};
 pub use policy::{Effect, NamedPolicy, Policy, PolicyKind, rewrite_principals};
 pub use position::{Position, Span};
 pub use principal::GrantLevel;
-pub use reference::{evaluate, evaluate_free};
 pub use request::{Context, ContextValue, Principal, Request};
 pub use sentence::sentence;
 pub use simulate::{MatchedStatement, Simulation, context_keys, simulate};

@@ -113,6 +113,11 @@ impl Pattern {
         self.0.iter().any(|p| matches!(p, Piece::Variable(_)))
     }
 
+    /// Its elements in order.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
     /// The variables in it.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.0.iter().filter_map(|piece| match piece {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::action::ActionPattern;
 use crate::condition::Clause;
+use crate::engine::Compiled;
 use crate::malformed::MalformedPolicy;
 use crate::position::{self, Span};
 use crate::principal::{Entry, entries};
@@ -40,7 +41,10 @@ pub enum PolicyKind {
 /// A parsed policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// For the reference.
     pub(crate) statements: Vec<Statement>,
+    /// The same for the engine.
+    pub(crate) compiled: Compiled,
 }
 
 /// A policy with the name by which explanations call it, such as
@@ -134,8 +138,11 @@ impl Policy {
         let statements = statements
             .iter()
             .map(|value| Statement::from_value(value, variables, understood))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { statements })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            compiled: Compiled::new(&statements),
+            statements,
+        })
     }
 }
 

@@ -110,7 +110,7 @@ fn level(question: &Question<'_>) -> GrantLevel {
     }
     let policies = question.policies.of(Layer::Resource);
     applying(question, Effect::Allow, Layer::Resource, policies)
-        .map(|statement| statement.level(&question.request.principal))
+        .map(|statement| statement.principal.level(&question.request.principal))
         .max()
         .unwrap_or(GrantLevel::None)
 }

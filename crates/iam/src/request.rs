@@ -122,9 +122,9 @@ impl Request {
 
     /// Whether it is `sts:AssumeRole`, `…WithWebIdentity` or `…WithSAML`.
     pub(crate) fn is_assume_role(&self) -> bool {
-        self.action
-            .to_ascii_lowercase()
-            .starts_with("sts:assumerole")
+        const BEGINNING: &str = "sts:AssumeRole";
+        let beginning = self.action.get(..BEGINNING.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(BEGINNING))
     }
 
     /// Whether caller and resource are of one account.

@@ -1,7 +1,8 @@
 //! `Resource` and `NotResource`.
 //!
 //! ARNs are compared segment by segment. A pattern with fewer than six segments is understood only
-//! if its last character is `*`, which then runs over the colons: `arn:aws:ecr:*`.
+//! if its last character is `*`, which then runs over the colons: `arn:aws:ecr:*`. Whether another
+//! `*` of such a pattern runs over colons too is not documented, so there are two readings.
 
 use serde_json::Value;
 
@@ -14,8 +15,13 @@ use crate::ternary::Ternary;
 pub(crate) enum ResourcePattern {
     /// `*`
     Everything,
-    /// Three to six segments; fewer than six end with `*`.
-    Arn(Vec<Pattern>),
+    /// An ARN.
+    Arn {
+        /// Three to six segments; fewer than six end with `*`.
+        segments: Vec<Pattern>,
+        /// All of it.
+        whole: Pattern,
+    },
     /// Anything else. Still compared as a whole in a Deny, if it has no misplaced variable.
     NotUnderstood(Option<Pattern>),
 }
@@ -48,22 +54,27 @@ impl ResourcePattern {
             .first()
             .is_some_and(|first| first.is_literally("arn"));
         if is_arn && literal_service && complete {
-            Self::Arn(segments)
+            Self::Arn { segments, whole }
         } else {
             Self::NotUnderstood(Some(whole))
         }
     }
 
-    /// Whether the request's resource matches; `None` if the pattern is not understood.
-    pub(crate) fn matches(&self, request: &Request) -> Option<Match> {
+    /// Whether the request's resource matches; `None` if the pattern is not understood. `widely`:
+    /// by any reading of a pattern with fewer than six segments, else by every one.
+    pub(crate) fn matches(&self, request: &Request, widely: bool) -> Option<Match> {
         match self {
             Self::Everything => Some(Match::Known(Ternary::True)),
             Self::NotUnderstood(_) => None,
             // An action that has no resource is matched by "*" only.
-            Self::Arn(_) if request.resource == "*" => Some(Match::Known(Ternary::False)),
-            Self::Arn(patterns) => {
+            Self::Arn { .. } if request.resource == "*" => Some(Match::Known(Ternary::False)),
+            Self::Arn { segments, whole } => {
                 let arn = arn_segments(&request.resource)?;
-                Some(segments_match(patterns, &arn, &request.context))
+                Some(if widely && segments.len() < arn.len() {
+                    whole.matches(&request.resource, &request.context, false)
+                } else {
+                    segments_match(segments, &arn, &request.context)
+                })
             }
         }
     }
@@ -72,8 +83,9 @@ impl ResourcePattern {
     pub(crate) fn patterns(&self) -> &[Pattern] {
         match self {
             Self::Everything | Self::NotUnderstood(None) => &[],
-            Self::Arn(segments) => segments,
-            Self::NotUnderstood(Some(whole)) => std::slice::from_ref(whole),
+            Self::Arn { whole, .. } | Self::NotUnderstood(Some(whole)) => {
+                std::slice::from_ref(whole)
+            }
         }
     }
 
@@ -81,7 +93,7 @@ impl ResourcePattern {
     pub(crate) fn denies(&self, request: &Request) -> Ternary {
         match self {
             Self::NotUnderstood(Some(whole)) => glob(whole, &request.resource, &request.context),
-            Self::NotUnderstood(None) | Self::Everything | Self::Arn(_) => Ternary::True,
+            Self::NotUnderstood(None) | Self::Everything | Self::Arn { .. } => Ternary::True,
         }
     }
 }

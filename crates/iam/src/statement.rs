@@ -2,7 +2,7 @@
 
 use crate::pattern::Match;
 use crate::policy::{Effect, Element, Statement};
-use crate::principal::{GrantLevel, spares};
+use crate::principal::{Entry, GrantLevel, spares};
 use crate::request::{Principal, Request};
 use crate::resource::ResourcePattern;
 use crate::ternary::Ternary;
@@ -89,38 +89,19 @@ impl Statement {
             return Some(Miss::Action);
         }
         let resource = self.resource_matches(request, place);
-        if !self.counts(resource, place) {
+        if !self.effect.counts(resource, place.unknowns) {
             return Some(Miss::Resource);
         }
-        if !self.principal_matches(&request.principal, place) {
+        if !self.principal.names(self.effect, &request.principal, place) {
             return Some(Miss::Principal);
         }
         let clause = self.conditions.iter().position(|clause| {
             let holds = clause
                 .holds(&request.context)
                 .unwrap_or_else(|| self.undefined());
-            !self.counts(holds, place)
+            !self.effect.counts(holds, place.unknowns)
         });
         clause.map(Miss::Condition)
-    }
-
-    /// The level at which this statement, which applies, names the caller.
-    pub(crate) fn level(&self, caller: &Principal) -> GrantLevel {
-        let Element::Listed(entries) = &self.principal else {
-            return GrantLevel::None;
-        };
-        let levels = entries.iter().map(|entry| entry.grants(caller));
-        levels.max().unwrap_or(GrantLevel::None)
-    }
-
-    /// Whether an element with this value lets the statement apply. The elements are joined by
-    /// AND, so judging each alone is the same as judging their minimum.
-    fn counts(&self, value: Ternary, place: Place) -> bool {
-        match value {
-            Ternary::True => true,
-            Ternary::False => false,
-            Ternary::Unknown => (self.effect == Effect::Deny) == (place.unknowns == Unknowns::Deny),
-        }
     }
 
     /// What an undefined condition counts as.
@@ -147,7 +128,7 @@ impl Statement {
         let deny = self.effect == Effect::Deny;
         match &self.resource {
             Element::Listed(patterns) => {
-                let matches = |pattern: &ResourcePattern| match pattern.matches(request) {
+                let matches = |pattern: &ResourcePattern| match pattern.matches(request, deny) {
                     Some(matched) => matched.or_nothing(),
                     None if deny => pattern.denies(request),
                     None => Ternary::False,
@@ -155,7 +136,7 @@ impl Statement {
                 Ternary::any(patterns.iter().map(matches))
             }
             Element::Excluded(patterns) => {
-                let matches = |pattern: &ResourcePattern| match pattern.matches(request) {
+                let matches = |pattern: &ResourcePattern| match pattern.matches(request, !deny) {
                     Some(Match::Known(value)) => value,
                     // Not understood or unresolved: nobody can say what is spared.
                     _ => Ternary::from(!deny),
@@ -167,24 +148,46 @@ impl Statement {
             Element::Absent | Element::NotUnderstood => deny.into(),
         }
     }
+}
 
-    fn principal_matches(&self, caller: &Principal, place: Place) -> bool {
-        let deny = self.effect == Effect::Deny;
-        match (place.layer, &self.principal) {
-            (Layer::Resource, Element::Listed(_)) if !deny => {
-                self.level(caller) != GrantLevel::None
-            }
-            (Layer::Resource, Element::Listed(entries)) => {
+impl Effect {
+    /// Whether an element with this value lets a statement of this effect apply. The elements are
+    /// joined by AND, so judging each alone is the same as judging their minimum.
+    pub(crate) fn counts(self, value: Ternary, unknowns: Unknowns) -> bool {
+        match value {
+            Ternary::True => true,
+            Ternary::False => false,
+            Ternary::Unknown => (self == Self::Deny) == (unknowns == Unknowns::Deny),
+        }
+    }
+}
+
+impl Element<Entry> {
+    /// The level at which an Allow with these principals names the caller.
+    pub(crate) fn level(&self, caller: &Principal) -> GrantLevel {
+        let Self::Listed(entries) = self else {
+            return GrantLevel::None;
+        };
+        let levels = entries.iter().map(|entry| entry.grants(caller));
+        levels.max().unwrap_or(GrantLevel::None)
+    }
+
+    /// Whether a statement of `effect` with these principals speaks of the caller.
+    pub(crate) fn names(&self, effect: Effect, caller: &Principal, place: Place) -> bool {
+        let deny = effect == Effect::Deny;
+        match (place.layer, self) {
+            (Layer::Resource, Self::Listed(_)) if !deny => self.level(caller) != GrantLevel::None,
+            (Layer::Resource, Self::Listed(entries)) => {
                 entries.iter().any(|entry| entry.denies(caller))
             }
             // NotPrincipal exists with Deny only, not in trust policies, and never spares a caller
             // with a permissions boundary.
-            (Layer::Resource, Element::Excluded(entries)) => {
+            (Layer::Resource, Self::Excluded(entries)) => {
                 deny && (place.trust || place.bounded || !spares(entries, caller))
             }
             // A resource control policy must name everyone; whatever it names is taken as that.
             (Layer::Resource | Layer::ResourceControl, _) => deny,
-            (_, Element::Absent) => true,
+            (_, Self::Absent) => true,
             (_, _) => deny,
         }
     }

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 pub(crate) struct Operator {
     pub(crate) set: Option<SetOperator>,
     pub(crate) base: Base,
-    pub(super) negated: bool,
-    pub(super) if_exists: bool,
+    pub(crate) negated: bool,
+    pub(crate) if_exists: bool,
 }
 
 /// The prefix that says how several request values count.

@@ -1,26 +1,29 @@
 //! The values conditions compare: exact decimals, instants, addresses.
 //!
 //! Everything here is parsed strictly. What does not parse is *undefined* (iam.md §5), never a
-//! guess.
+//! guess. Nothing here allocates for a value of a request.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::{IpNet, Ipv4Net};
 
 /// A decimal number, compared exactly: a 64-bit float would call different large numbers equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Decimal {
+pub(crate) struct Decimal<'t> {
     negative: bool,
     /// Digits before the point, without leading zeros.
-    whole: String,
+    whole: Cow<'t, str>,
     /// Digits after the point, without trailing zeros.
-    fraction: String,
+    fraction: Cow<'t, str>,
 }
 
-impl Decimal {
+impl<'t> Decimal<'t> {
     /// Reads `-12.50`: an optional sign, digits, and optionally a point with digits.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &'t str) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -37,14 +40,23 @@ impl Decimal {
         if whole.is_empty() || !all_digits {
             return None;
         }
-        let whole = whole.trim_start_matches('0').to_owned();
-        let fraction = fraction.trim_end_matches('0').to_owned();
+        let whole = whole.trim_start_matches('0');
+        let fraction = fraction.trim_end_matches('0');
         let zero = whole.is_empty() && fraction.is_empty();
         Some(Self {
             negative: negative && !zero,
-            whole,
-            fraction,
+            whole: whole.into(),
+            fraction: fraction.into(),
         })
+    }
+
+    /// The same number, kept.
+    pub(crate) fn into_owned(self) -> Decimal<'static> {
+        Decimal {
+            negative: self.negative,
+            whole: self.whole.into_owned().into(),
+            fraction: self.fraction.into_owned().into(),
+        }
     }
 
     fn size(&self, other: &Self) -> Ordering {
@@ -55,7 +67,7 @@ impl Decimal {
     }
 }
 
-impl Ord for Decimal {
+impl Ord for Decimal<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.negative, other.negative) {
             (false, false) => self.size(other),
@@ -66,7 +78,7 @@ impl Ord for Decimal {
     }
 }
 
-impl PartialOrd for Decimal {
+impl PartialOrd for Decimal<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -129,7 +141,8 @@ fn time_of_day(text: &str) -> Option<(i64, u32)> {
         // A fraction needs seconds before it.
         Some((clock, _)) if clock.len() != 8 => return None,
         Some((clock, fraction)) if (1..=9).contains(&fraction.len()) => {
-            (clock, digits(&format!("{fraction:0<9}"), 9)?)
+            let scale = 9 - u32::try_from(fraction.len()).ok()?;
+            (clock, digits(fraction, fraction.len())? * 10_u32.pow(scale))
         }
         Some(_) => return None,
         None => (clock, 0),
@@ -173,6 +186,18 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// Whether the text is one of `wanted` in base 64; `None` if it is not base 64.
+pub(crate) fn is_base64_of(text: &str, wanted: &[Vec<u8>]) -> Option<bool> {
+    let mut decoded = [0; 1024];
+    let same = |bytes: &[u8]| wanted.iter().any(|wanted| wanted == bytes);
+    // The estimate is no less than the exact length.
+    if base64::decoded_len_estimate(text.len()) > decoded.len() {
+        return BASE64.decode(text).ok().map(|bytes| same(&bytes));
+    }
+    let length = BASE64.decode_slice(text, &mut decoded).ok()?;
+    decoded.get(..length).map(same)
+}
+
 /// A range of addresses: CIDR, or one IPv4 address. An IPv6 address needs its prefix length.
 pub(crate) fn address_range(text: &str) -> Option<IpNet> {
     match text.parse::<IpAddr>() {
@@ -190,7 +215,7 @@ mod tests {
 
     #[test]
     fn numbers_compare_by_value_not_by_text() {
-        let number = |text: &str| Decimal::parse(text).unwrap();
+        let number = |text: &'static str| Decimal::parse(text).unwrap();
         for (smaller, larger) in [
             ("-6", "-5"),
             ("-1", "0"),

@@ -1,5 +1,9 @@
-//! The engine on data: cases of decisions, and AWS's signing vectors.
+//! The engine on data: cases of decisions, its reference, and AWS's signing vectors.
 
+#[cfg(test)]
+mod agree;
+#[cfg(test)]
+mod allocations;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
