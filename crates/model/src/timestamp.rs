@@ -64,6 +64,14 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_millisecond()))
     }
 
+    /// From RFC 3339: `2026-11-22T12:00:00.5+01:00`; `None` for any other form or an impossible
+    /// date.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     /// SigV4's form, `YYYYMMDDTHHMMSSZ`.
     #[must_use]
     pub fn to_amz_date(self) -> String {
@@ -97,6 +105,21 @@ mod tests {
             Timestamp::from_millis(1500).as_seconds_f64().to_string(),
             "1.5"
         );
+    }
+
+    #[test]
+    fn rfc_3339_is_read_with_its_offset() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:01.5Z", Some(1500)),
+            ("1970-01-01T01:00:00+01:00", Some(0)),
+            ("0001-01-01T00:00:00Z", Some(-62_135_596_800_000)),
+            ("1970-01-01", None),
+            ("1970-13-01T00:00:00Z", None),
+            ("", None),
+        ] {
+            let time = Timestamp::parse_rfc3339(text);
+            assert_eq!(time.map(Timestamp::as_millis), millis, "{text}");
+        }
     }
 
     #[test]

@@ -10,18 +10,18 @@ mod python;
 
 use std::io::{self, BufRead, Read as _};
 
-pub use apk::parse_apk;
-pub use dpkg::parse_dpkg;
-pub use python::parse_python;
+pub(crate) use apk::parse_apk;
+pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
+pub(crate) use python::parse_python;
 
-use crate::OsRelease;
+use serde::{Deserialize, Serialize};
 
 /// The most that is read of one file, in bytes: ten times the database of a desktop with
 /// everything installed.
-pub const DATABASE_LIMIT: u64 = 64 * 1024 * 1024;
+pub(crate) const DATABASE_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The most packages that one file may have.
-pub const PACKAGE_LIMIT: usize = 100_000;
+pub(crate) const PACKAGE_LIMIT: usize = 100_000;
 
 /// The longest line, in bytes: lists of dependencies reach some tens of thousands.
 const LINE_LIMIT: u64 = 1024 * 1024;
@@ -30,43 +30,80 @@ const LINE_LIMIT: u64 = 1024 * 1024;
 const VALUE_LIMIT: usize = 1024;
 
 /// A kind of file that is read for packages, or to know the operating system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatabaseFile {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum DatabaseFile {
     /// dpkg's `status`, or a file of `status.d`: [`parse_dpkg`].
     Dpkg,
+    /// dpkg's list of the files of a package: [`parse_dpkg_files`].
+    DpkgFiles,
     /// apk's `installed`: [`parse_apk`].
     Apk,
     /// Metadata of an installed Python package: [`parse_python`].
     Python,
-    /// [`OsRelease::parse`].
+    /// [`OsRelease::parse`](crate::OsRelease::parse).
     OsRelease,
 }
 
+/// Whose some files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileOwner {
+    /// A package of the operating system.
+    pub(crate) package: String,
+    /// Those of its files that are metadata of language packages.
+    pub(crate) paths: Vec<String>,
+}
+
 impl DatabaseFile {
-    /// What a file is by its path, which is relative to the root of the image and has no leading
-    /// `/` or `./`; `None` if it is not read.
-    #[must_use]
-    pub fn of_path(path: &str) -> Option<Self> {
-        let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let folder = directory.rsplit('/').next().unwrap_or_default();
-        match path {
-            "var/lib/dpkg/status" => Some(Self::Dpkg),
-            // apk-tools 3 has moved its database.
-            "lib/apk/db/installed" | "usr/lib/apk/db/installed" => Some(Self::Apk),
-            path if OsRelease::PATHS.contains(&path) => Some(Self::OsRelease),
-            _ if directory == "var/lib/dpkg/status.d" => {
-                // Beside each package is a list of its files.
-                (!file.ends_with(".md5sums")).then_some(Self::Dpkg)
+    /// What a file may be by its path, which is relative to the root of the image and has no leading
+    /// `/` or `./`; `None` if it is not read. A database counts only where the system has it, but
+    /// links of other layers decide where that is: so it is read in any directory of its name.
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        let mut parts = path.rsplit('/');
+        let file = parts.next().unwrap_or_default();
+        let folder = parts.next().unwrap_or_default();
+        let above = parts.next().unwrap_or_default();
+        let lists = [".list", ".md5sums"]
+            .iter()
+            .any(|ending| file.ends_with(ending));
+        match (above, folder, file) {
+            (_, "dpkg", "status") => Some(Self::Dpkg),
+            ("dpkg", "info", _) if lists => Some(Self::DpkgFiles),
+            (_, "status.d", _) if file.ends_with(".md5sums") => Some(Self::DpkgFiles),
+            (_, "status.d", _) => Some(Self::Dpkg),
+            ("apk", "db", "installed") => Some(Self::Apk),
+            (_, _, "METADATA") if folder.ends_with(".dist-info") => Some(Self::Python),
+            (_, _, "PKG-INFO") if folder.ends_with(".egg-info") || folder == "EGG-INFO" => {
+                Some(Self::Python)
             }
-            _ => match file {
-                "METADATA" if folder.ends_with(".dist-info") => Some(Self::Python),
-                "PKG-INFO" if folder.ends_with(".egg-info") || folder == "EGG-INFO" => {
-                    Some(Self::Python)
-                }
-                file if file.ends_with(".egg-info") => Some(Self::Python),
-                _ => None,
-            },
+            _ if file.ends_with(".egg-info") => Some(Self::Python),
+            _ if file.ends_with("os-release") || file.starts_with("os-release") => {
+                Some(Self::OsRelease)
+            }
+            _ => None,
         }
+    }
+
+    /// Whether [`of_content`](Self::of_content) may say something of a file that begins so.
+    pub(crate) fn may_begin_with(four: &[u8]) -> bool {
+        matches!(four, b"Pack" | b"C:Q1" | b"C:Q2")
+    }
+
+    /// What a file is by its first bytes, wherever it is: a link may make a database of it.
+    pub(crate) fn of_content(head: &[u8]) -> Option<Self> {
+        let status = b"\nStatus: ";
+        if head.starts_with(b"Package: ") && head.windows(status.len()).any(|part| part == status) {
+            Some(Self::Dpkg)
+        } else if head.starts_with(b"C:Q") {
+            Some(Self::Apk)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is the metadata of a package of a language, which a package of the operating
+    /// system may own.
+    pub(crate) fn is_language(self) -> bool {
+        matches!(self, Self::Python)
     }
 }
 
@@ -176,8 +213,13 @@ mod tests {
             ("var/lib/dpkg/status", Some(DatabaseFile::Dpkg)),
             ("var/lib/dpkg/status-old", None),
             ("var/lib/dpkg/status.d/base", Some(DatabaseFile::Dpkg)),
-            ("var/lib/dpkg/status.d/base.md5sums", None),
-            ("home/var/lib/dpkg/status", None),
+            (
+                "var/lib/dpkg/status.d/base.md5sums",
+                Some(DatabaseFile::DpkgFiles),
+            ),
+            ("usr/share/dpkg/status", Some(DatabaseFile::Dpkg)),
+            ("var/lib/dpkg/info/bash.list", Some(DatabaseFile::DpkgFiles)),
+            ("var/lib/dpkg/info/bash.postinst", None),
             ("lib/apk/db/installed", Some(DatabaseFile::Apk)),
             ("usr/lib/apk/db/installed", Some(DatabaseFile::Apk)),
             ("etc/os-release", Some(DatabaseFile::OsRelease)),
@@ -199,13 +241,15 @@ mod tests {
 
     #[test]
     fn an_endless_file_is_refused_within_bounds() {
-        for parse in [parse_dpkg, parse_apk] {
-            let line = io::BufReader::new(io::repeat(b'x'));
-            assert!(matches!(
-                parse(line, ""),
-                Err(DatabaseError::TooLarge { .. })
-            ));
-        }
+        let endless = || io::BufReader::new(io::repeat(b'x'));
+        assert!(matches!(
+            parse_dpkg(endless()),
+            Err(DatabaseError::TooLarge { .. })
+        ));
+        assert!(matches!(
+            parse_apk(endless()),
+            Err(DatabaseError::TooLarge { .. })
+        ));
         let mut lines = Lines::new(io::BufReader::new(io::repeat(b'\n')));
         lines.input.set_limit(1000);
         let mut count = 0;
@@ -225,8 +269,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = parse_dpkg(bytes.as_slice(), "");
-            let _ = parse_apk(bytes.as_slice(), "");
+            let _ = parse_dpkg(bytes.as_slice());
+            let _ = parse_apk(bytes.as_slice());
             let _ = parse_python(bytes.as_slice(), "");
         }
 
@@ -234,8 +278,8 @@ mod tests {
         fn no_lines_make_a_parser_panic(
             text in "((Package|Version|Status|Source|Name|P|V|o|\\PC{0,5}):[ -~]{0,12}\r?\n|\n| x\n){0,20}",
         ) {
-            let _ = parse_dpkg(text.as_bytes(), "");
-            let _ = parse_apk(text.as_bytes(), "");
+            let _ = parse_dpkg(text.as_bytes());
+            let _ = parse_apk(text.as_bytes());
             let _ = parse_python(text.as_bytes(), "");
         }
     }

@@ -95,6 +95,17 @@ impl Ecosystem {
         self.row().2
     }
 
+    /// The one form of a package's name under which advisories are kept and looked up, in
+    /// ecosystems where a package has several: `zope.interface` and `Zope_Interface` are one.
+    #[must_use]
+    pub fn package_name(self, name: &str) -> String {
+        match self {
+            Self::PyPi => crate::package::normalize_python_name(name),
+            Self::NuGet | Self::Packagist => name.to_lowercase(),
+            _ => name.to_owned(),
+        }
+    }
+
     /// The ecosystem and the release of an OSV name: `Debian:12` gives Debian and `12`,
     /// `Ubuntu:Pro:18.04:LTS` gives Ubuntu and `Pro:18.04:LTS`, `PyPI` gives no release.
     ///

@@ -8,20 +8,38 @@
 //! * **Input is hostile.** Every reader is bounded in size, every number is compared as text or
 //!   with checked arithmetic, and no input makes a parser panic.
 
+mod advisories;
 mod database;
 mod ecosystem;
+mod image;
+mod layer;
+mod matching;
 mod os_release;
 mod package;
+mod path;
+mod problem;
+mod result;
 mod severity;
 mod table;
 mod version;
 
-pub use database::{
-    DATABASE_LIMIT, DatabaseError, DatabaseFile, PACKAGE_LIMIT, parse_apk, parse_dpkg, parse_python,
+pub use advisories::{
+    Advisories, AdvisoryImport, EcosystemTotal, ImportError, ImportReport, InvalidAdvisories,
+    InvalidRecord,
 };
+pub use database::DatabaseError;
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
+pub use image::{ImageInventory, ImagePackage, merge};
+pub use layer::{
+    INVENTORY_VERSION, InvalidInventory, LayerInventory, LayerLimits, LayerProblem, inspect_layer,
+};
+pub use matching::{MatchOptions, match_image};
 pub use os_release::OsRelease;
 pub use package::{Package, PackageKind};
+pub use problem::{Problem, ProblemCode};
+pub use result::{
+    AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
+};
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};
 pub use version::{UnknownVersionOrder, UnparsableVersion, VERSION_LIMIT, VersionOrder, compare};

@@ -53,6 +53,49 @@ impl OsRelease {
         Ok(os)
     }
 
+    /// What manages the packages of this system; `None` if it is not one that is known.
+    pub(crate) fn package_kind(&self) -> Option<PackageKind> {
+        match self.id.as_str() {
+            "debian" | "ubuntu" | "raspbian" | "linuxmint" | "pop" | "kali" | "devuan"
+            | "pureos" | "parrot" | "neon" | "elementary" | "deepin" | "echo" | "distroless" => {
+                Some(PackageKind::Deb)
+            }
+            "alpine" | "wolfi" | "chainguard" | "minimos" | "alpaquita" | "postmarketos"
+            | "adelie" => Some(PackageKind::Apk),
+            "rhel"
+            | "centos"
+            | "almalinux"
+            | "rocky"
+            | "fedora"
+            | "ol"
+            | "amzn"
+            | "sles"
+            | "sled"
+            | "suse"
+            | "opensuse"
+            | "opensuse-leap"
+            | "opensuse-tumbleweed"
+            | "photon"
+            | "azurelinux"
+            | "mariner"
+            | "openEuler"
+            | "mageia"
+            | "scientific"
+            | "virtuozzo"
+            | "anolis"
+            | "cloudlinux"
+            | "eurolinux" => Some(PackageKind::Rpm),
+            _ => None,
+        }
+    }
+
+    /// The system for people: `debian 12`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let text = format!("{} {}", self.id, self.version_id);
+        text.trim().chars().take(100).collect()
+    }
+
     /// The OSV ecosystem, with its release, of packages of a kind on this system; `None` if there
     /// are no advisories that we know of: another distribution, a development release without a
     /// version, or another distribution's package manager.

@@ -21,8 +21,9 @@ pub struct Package {
     /// The version that advisories are compared with: of the source package, which for a rebuild
     /// such as `+b1` is not the package's own.
     pub source_version: String,
-    /// The file that says so, from the root of the image, without a leading `/`.
-    pub path: String,
+    /// The processor that it is for, as recorded; empty if none is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
 }
 
 /// What manages a package.
@@ -33,11 +34,46 @@ pub enum PackageKind {
     Deb,
     /// apk: Alpine and its relatives.
     Apk,
+    /// rpm: Red Hat, SUSE and their relatives.
+    Rpm,
     /// Python's installers.
     Python,
 }
 
+impl PackageKind {
+    /// The kinds that are of an operating system.
+    pub const SYSTEM: [Self; 3] = [Self::Deb, Self::Apk, Self::Rpm];
+
+    /// The kind as JSON and owners have it: `"deb"`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Python => "python",
+        }
+    }
+
+    /// The program that keeps the database, for people.
+    pub(crate) fn manager(self) -> &'static str {
+        match self {
+            Self::Deb => "dpkg",
+            kind => kind.name(),
+        }
+    }
+}
+
 impl Package {
+    /// The name and version under which advisories are looked up: of the source package, but of rpm
+    /// packages their own, which is how the advisories of those distributions list them.
+    pub(crate) fn advisory_key(&self) -> (&str, &str) {
+        match self.kind {
+            PackageKind::Rpm => (&self.name, &self.version),
+            _ => (&self.source_name, &self.source_version),
+        }
+    }
+
     /// The ecosystem, with its release, in which advisories for this package are looked up:
     /// `PyPI`, or what the operating system is, such as `Debian:12`. `None` if `os` is of no
     /// distribution whose advisories we know: then nothing is known about the package.
@@ -45,7 +81,7 @@ impl Package {
     pub fn ecosystem(&self, os: Option<&OsRelease>) -> Option<String> {
         match self.kind {
             PackageKind::Python => Some("PyPI".to_owned()),
-            PackageKind::Deb | PackageKind::Apk => os?.ecosystem(self.kind),
+            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os?.ecosystem(self.kind),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use super::{DatabaseError, Lines, push};
+use super::{DatabaseError, DatabaseFile, FileOwner, Lines, push};
+use crate::path::join;
 use crate::{Package, PackageKind};
 
 /// The fields of a paragraph that count.
@@ -11,23 +12,38 @@ struct Paragraph {
     name: Option<String>,
     version: Option<String>,
     origin: Option<String>,
+    architecture: Option<String>,
+    /// The directory of the files that are listed next.
+    directory: String,
+    /// Its files that are metadata of language packages.
+    files: Vec<String>,
     begun: bool,
 }
 
+impl Paragraph {
+    fn owner(&mut self) -> Option<FileOwner> {
+        let paths = std::mem::take(&mut self.files);
+        let package = self.name.clone()?;
+        (!paths.is_empty()).then_some(FileOwner { package, paths })
+    }
+}
+
 /// The packages of an `installed` database. The source package is the origin, whose version is the
-/// package's own.
-///
-/// `path` is noted in each package.
+/// package's own. With them, whose the metadata of language packages is.
 ///
 /// # Errors
 /// [`DatabaseError`] if the file is too large or a paragraph is not apk's.
-pub fn parse_apk(input: impl BufRead, path: &str) -> Result<Vec<Package>, DatabaseError> {
+pub(crate) fn parse_apk(
+    input: impl BufRead,
+) -> Result<(Vec<Package>, Vec<FileOwner>), DatabaseError> {
     let mut lines = Lines::new(input);
     let mut packages = Vec::new();
+    let mut owners = Vec::new();
     let mut paragraph = Paragraph::default();
     while let Some(line) = lines.next()? {
         if line.is_empty() {
-            finish(std::mem::take(&mut paragraph), &lines, path, &mut packages)?;
+            owners.extend(paragraph.owner());
+            finish(std::mem::take(&mut paragraph), &lines, &mut packages)?;
             continue;
         }
         let (name, value) = line
@@ -39,20 +55,32 @@ pub fn parse_apk(input: impl BufRead, path: &str) -> Result<Vec<Package>, Databa
             "P" => &mut paragraph.name,
             "V" => &mut paragraph.version,
             "o" => &mut paragraph.origin,
+            "A" => &mut paragraph.architecture,
+            "F" => {
+                paragraph.directory = value.to_owned();
+                continue;
+            }
+            "R" => {
+                let path = join(&paragraph.directory, value);
+                if DatabaseFile::of_path(&path).is_some_and(DatabaseFile::is_language) {
+                    push(&mut paragraph.files, path)?;
+                }
+                continue;
+            }
             _ => continue,
         };
         if field.replace(value.to_owned()).is_some() {
             return Err(lines.malformed("a field is there twice"));
         }
     }
-    finish(paragraph, &lines, path, &mut packages)?;
-    Ok(packages)
+    owners.extend(paragraph.owner());
+    finish(paragraph, &lines, &mut packages)?;
+    Ok((packages, owners))
 }
 
 fn finish(
     paragraph: Paragraph,
     lines: &Lines<impl BufRead>,
-    path: &str,
     packages: &mut Vec<Package>,
 ) -> Result<(), DatabaseError> {
     if !paragraph.begun {
@@ -73,7 +101,7 @@ fn finish(
         version: version.clone(),
         source_name,
         source_version: version,
-        path: path.to_owned(),
+        architecture: paragraph.architecture.unwrap_or_default(),
     };
     push(packages, package)
 }
@@ -83,7 +111,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<Package>, DatabaseError> {
-        parse_apk(text.as_bytes(), "lib/apk/db/installed")
+        parse_apk(text.as_bytes()).map(|(packages, _)| packages)
     }
 
     #[test]
@@ -103,6 +131,22 @@ mod tests {
                 ["libssl3", "3.1.4-r1", "openssl", "3.1.4-r1"],
                 ["musl", "1.2.4-r2", "musl", "1.2.4-r2"],
             ]
+        );
+    }
+
+    #[test]
+    fn metadata_of_languages_has_an_owner() {
+        let database = "P:py3-six\nV:1.16.0-r0\nF:usr/lib/python3.10/site-packages\nR:six.py\n\
+                        F:usr/lib/python3.10/site-packages/six-1.16.0.egg-info\nR:PKG-INFO\n\n\
+                        P:musl\nV:1\nF:lib\nR:libc.so\n";
+        let (_, owners) = parse_apk(database.as_bytes()).unwrap();
+        let path = "usr/lib/python3.10/site-packages/six-1.16.0.egg-info/PKG-INFO";
+        assert_eq!(
+            owners,
+            [FileOwner {
+                package: "py3-six".to_owned(),
+                paths: vec![path.to_owned()],
+            }]
         );
     }
 

@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use super::{DatabaseError, Lines, push};
+use super::{DatabaseError, DatabaseFile, FileOwner, Lines, push};
+use crate::path::{clean, split};
 use crate::{Package, PackageKind};
 
 /// The fields of a paragraph that count.
@@ -12,6 +13,7 @@ struct Paragraph {
     version: Option<String>,
     status: Option<String>,
     source: Option<String>,
+    architecture: Option<String>,
     begun: bool,
 }
 
@@ -19,17 +21,15 @@ struct Paragraph {
 /// at least a part is unpacked, and those without a state, as `status.d` has them. A package that
 /// was removed, with or without its configuration, is left out.
 ///
-/// `path` is noted in each package.
-///
 /// # Errors
 /// [`DatabaseError`] if the file is too large or has a paragraph that dpkg would not accept.
-pub fn parse_dpkg(input: impl BufRead, path: &str) -> Result<Vec<Package>, DatabaseError> {
+pub(crate) fn parse_dpkg(input: impl BufRead) -> Result<Vec<Package>, DatabaseError> {
     let mut lines = Lines::new(input);
     let mut packages = Vec::new();
     let mut paragraph = Paragraph::default();
     while let Some(line) = lines.next()? {
         if line.trim().is_empty() {
-            finish(std::mem::take(&mut paragraph), &lines, path, &mut packages)?;
+            finish(std::mem::take(&mut paragraph), &lines, &mut packages)?;
             continue;
         }
         if line.starts_with([' ', '\t']) {
@@ -47,13 +47,14 @@ pub fn parse_dpkg(input: impl BufRead, path: &str) -> Result<Vec<Package>, Datab
             "version" => &mut paragraph.version,
             "status" => &mut paragraph.status,
             "source" => &mut paragraph.source,
+            "architecture" => &mut paragraph.architecture,
             _ => continue,
         };
         if field.replace(value.trim().to_owned()).is_some() {
             return Err(lines.malformed("a field is there twice"));
         }
     }
-    finish(paragraph, &lines, path, &mut packages)?;
+    finish(paragraph, &lines, &mut packages)?;
     Ok(packages)
 }
 
@@ -61,7 +62,6 @@ pub fn parse_dpkg(input: impl BufRead, path: &str) -> Result<Vec<Package>, Datab
 fn finish(
     paragraph: Paragraph,
     lines: &Lines<impl BufRead>,
-    path: &str,
     packages: &mut Vec<Package>,
 ) -> Result<(), DatabaseError> {
     if !paragraph.begun {
@@ -89,15 +89,51 @@ fn finish(
             }
         },
     };
+    let architecture = match &paragraph.architecture {
+        Some(architecture) => lines.token(architecture)?,
+        None => String::new(),
+    };
     let package = Package {
         kind: PackageKind::Deb,
         name,
         version,
         source_name,
         source_version,
-        path: path.to_owned(),
+        architecture,
     };
     push(packages, package)
+}
+
+/// Whose the metadata of language packages is, by the list of a package's files: `info/NAME.list`,
+/// `info/NAME:ARCHITECTURE.list`, `NAME.md5sums` beside either. `None` if none is among them.
+///
+/// # Errors
+/// [`DatabaseError`] if the file is too large.
+pub(crate) fn parse_dpkg_files(
+    input: impl BufRead,
+    path: &str,
+) -> Result<Option<FileOwner>, DatabaseError> {
+    let (_, file) = split(path);
+    let name = file.strip_suffix(".list").or(file.strip_suffix(".md5sums"));
+    let name = name.unwrap_or(file);
+    let mut owner = FileOwner {
+        package: name.split(':').next().unwrap_or(name).to_owned(),
+        paths: Vec::new(),
+    };
+    let sums = file.ends_with(".md5sums");
+    let mut lines = Lines::new(input);
+    while let Some(line) = lines.next()? {
+        let path = match sums {
+            true => line.split_once("  ").map_or("", |(_, path)| path),
+            false => &line,
+        };
+        if DatabaseFile::of_path(path.trim_start_matches('/'))
+            .is_some_and(DatabaseFile::is_language)
+        {
+            push(&mut owner.paths, clean(path))?;
+        }
+    }
+    Ok((!owner.paths.is_empty()).then_some(owner))
 }
 
 /// Whether a state leaves files of the package in place; `None` if it is none of dpkg's states.
@@ -117,13 +153,13 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<Package>, DatabaseError> {
-        parse_dpkg(text.as_bytes(), "var/lib/dpkg/status")
+        parse_dpkg(text.as_bytes())
     }
 
     #[test]
     fn the_packages_in_the_image_are_listed_with_their_sources() {
         let status = "Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b13\n\
-                      Source: bash (5.2.15-2)\nDescription: a shell\n with lines\n\n\
+                      Source: bash (5.2.15-2)\nArchitecture: amd64\nDescription: a shell\n with lines\n\n\
                       Package: removed\nStatus: deinstall ok config-files\nVersion: 1\n\n\n\
                       package: libc6\nSource: glibc\nStatus: install ok half-configured\n\
                       Version: 2.36-9\n\n\
@@ -141,11 +177,7 @@ mod tests {
                 ["tzdata", "2024a-0", "tzdata", "2024a-0"],
             ]
         );
-        assert!(
-            found
-                .iter()
-                .all(|package| package.path == "var/lib/dpkg/status")
-        );
+        assert_eq!(found[0].architecture, "amd64");
     }
 
     #[test]
@@ -172,6 +204,27 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_list_of_files_names_the_owner_of_metadata() {
+        let python = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO";
+        let list = format!("/.\n/usr\n/{python}\n/usr/share/doc/six\n");
+        let owner = FileOwner {
+            package: "python3-six".to_owned(),
+            paths: vec![python.to_owned()],
+        };
+        for file in ["python3-six.list", "python3-six:amd64.list"] {
+            let path = format!("var/lib/dpkg/info/{file}");
+            let found = parse_dpkg_files(list.as_bytes(), &path).unwrap();
+            assert_eq!(found.as_ref(), Some(&owner));
+        }
+        let sums = format!("d41d8cd98f00b204e9800998ecf8427e  {python}\n");
+        let path = "var/lib/dpkg/status.d/python3-six.md5sums";
+        let found = parse_dpkg_files(sums.as_bytes(), path).unwrap();
+        assert_eq!(found.as_ref(), Some(&owner));
+        let path = "var/lib/dpkg/info/bash.list";
+        assert_eq!(parse_dpkg_files(&b"/bin/bash\n"[..], path).unwrap(), None);
     }
 
     #[test]

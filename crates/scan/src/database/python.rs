@@ -11,11 +11,13 @@ use crate::{Package, PackageKind};
 /// at the first empty line. Its name is kept as it is written, and normalized (PEP 503) as the name
 /// for advisories.
 ///
-/// `path` is noted in the package.
+/// A header that states only one of the two, or neither, as some installers leave behind, is made up
+/// for by the name of its directory or file at `path`: `NAME-VERSION.dist-info`.
 ///
 /// # Errors
-/// [`DatabaseError`] if the header is too large, or does not state one name and one version.
-pub fn parse_python(input: impl BufRead, path: &str) -> Result<Package, DatabaseError> {
+/// [`DatabaseError`] if the header is too large, states two names or versions, or neither it nor
+/// the path states one.
+pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, DatabaseError> {
     let mut lines = Lines::new(input);
     let (mut name, mut version) = (None, None);
     while let Some(line) = lines.next()? {
@@ -35,6 +37,9 @@ pub fn parse_python(input: impl BufRead, path: &str) -> Result<Package, Database
             return Err(lines.malformed("the header states a Name or Version twice"));
         }
     }
+    let stated = stated_by_path(path);
+    let name = name.or(stated.map(|(name, _)| name.to_owned()));
+    let version = version.or(stated.map(|(_, version)| version.to_owned()));
     let (Some(name), Some(version)) = (name, version) else {
         return Err(lines.malformed("the header states no Name or no Version"));
     };
@@ -48,8 +53,22 @@ pub fn parse_python(input: impl BufRead, path: &str) -> Result<Package, Database
         source_name,
         source_version: version.clone(),
         version,
-        path: path.to_owned(),
+        architecture: String::new(),
     })
+}
+
+/// The name and version in `NAME-VERSION.dist-info` or `NAME-VERSION[-pyX.Y].egg-info`.
+fn stated_by_path(path: &str) -> Option<(&str, &str)> {
+    let mut parts = path.rsplit('/');
+    let endings = [".dist-info", ".egg-info"];
+    let stem = parts.find_map(|part| {
+        let mut endings = endings.iter();
+        endings.find_map(|ending| part.strip_suffix(ending))
+    })?;
+    let (name, version) = stem.split_once('-')?;
+    let version = version.split("-py").next()?;
+    let graphic = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    (graphic(name) && graphic(version)).then_some((name, version))
 }
 
 #[cfg(test)]
@@ -57,7 +76,24 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Package, DatabaseError> {
-        parse_python(text.as_bytes(), "a.dist-info/METADATA")
+        parse_python(text.as_bytes(), "lib/METADATA")
+    }
+
+    #[test]
+    fn the_path_makes_up_for_a_header_that_is_cut() {
+        for (path, text, want) in [
+            ("lib/six-1.16.0.dist-info/METADATA", "", ("six", "1.16.0")),
+            (
+                "six-1.16.0-py3.11.egg-info",
+                "Name: Six\n",
+                ("Six", "1.16.0"),
+            ),
+            ("a-2.egg-info/PKG-INFO", "Version: 3\n", ("a", "3")),
+        ] {
+            let package = parse_python(text.as_bytes(), path).unwrap();
+            assert_eq!((&*package.name, &*package.version), want, "{path}");
+        }
+        assert!(parse_python(&b""[..], "six.egg-info/PKG-INFO").is_err());
     }
 
     #[test]

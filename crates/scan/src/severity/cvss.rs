@@ -25,6 +25,11 @@ impl Score {
         self.0
     }
 
+    /// From tenths; more than 100 count as 100.
+    pub(crate) fn from_tenths(tenths: u8) -> Self {
+        Self(tenths.min(100))
+    }
+
     fn new(score: f64) -> Self {
         // Clamped, and a cast from a float saturates: nothing can wrap.
         Self((score * 10.0).round().clamp(0.0, 100.0) as u8)

@@ -1,4 +1,8 @@
 //! The pure scanner on data.
 
 #[cfg(test)]
+mod expected;
+#[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod vercmp;

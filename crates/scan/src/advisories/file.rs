@@ -1,0 +1,398 @@
+//! The file of advisories, read in place.
+
+use std::fs::File;
+use std::io;
+
+use bonded_model::{Algorithm, Digest, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::map::Bytes;
+use super::write::{
+    DIGEST, FIXED, HEADER, LAST, LIMIT, MAGIC, NO_SCORE, SECTIONS, SEVERITIES, Section, VERSION,
+};
+use super::{End, Range};
+use crate::{Rating, Score};
+
+/// Advisories, as one import has made them. Many threads may read at once.
+pub struct Advisories {
+    bytes: Bytes,
+    sections: [std::ops::Range<usize>; 8],
+    as_of: Timestamp,
+    digest: Digest,
+}
+
+/// The file is not one of advisories, or not one that this version reads.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidAdvisories {
+    /// It cannot be read.
+    #[error("cannot read the advisories: {0}")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("the file does not hold advisories: make one with 'bonded advisories import'")]
+    Foreign,
+    /// It is of a version that is not read.
+    #[error("the advisories are in a form of version {0}, and {VERSION} is read: import them anew")]
+    Version(u32),
+    /// It is not as it was written.
+    #[error("the advisories are damaged, import them anew: {0}")]
+    Damaged(&'static str),
+}
+
+/// How much is known of an ecosystem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EcosystemTotal {
+    /// Its name with its release: `Debian:12`.
+    pub ecosystem: String,
+    /// The advisories about its packages.
+    pub advisories: u32,
+}
+
+/// An advisory.
+#[derive(Clone, Copy)]
+pub(crate) struct Advisory<'a> {
+    pub(crate) id: &'a str,
+    /// The CVE that it is about; empty if it is about none or several.
+    pub(crate) cve: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) url: &'a str,
+    aliases: (u32, u32),
+}
+
+/// What an advisory says of one package.
+pub(crate) struct Affected<'a> {
+    pub(crate) advisory: Advisory<'a>,
+    pub(crate) rating: Option<Rating>,
+    pub(crate) vector: &'a str,
+    pub(crate) rated_by: &'a str,
+    ranges: (u32, u32),
+    versions: (u32, u32),
+}
+
+/// A row of a section.
+#[derive(Clone, Copy)]
+struct Row<'a>(&'a [u8]);
+
+impl Row<'_> {
+    /// The number at a place; 0 beyond the end, where a checked file has none.
+    fn u32(self, at: usize) -> u32 {
+        let bytes = self
+            .0
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_le_bytes)
+    }
+
+    fn u8(self, at: usize) -> u8 {
+        self.0.get(at).copied().unwrap_or_default()
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let bytes = bytes
+        .get(at..at + 8)
+        .and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(0, u64::from_le_bytes)
+}
+
+impl Advisories {
+    /// Reads a file in place; it must not be changed afterwards, only replaced. Everything in it is
+    /// checked first, in a time that is linear in its length.
+    ///
+    /// # Errors
+    /// [`InvalidAdvisories`]
+    pub fn map(file: &File) -> Result<Self, InvalidAdvisories> {
+        if file.metadata()?.len() < HEADER as u64 {
+            return Err(InvalidAdvisories::Foreign);
+        }
+        Self::checked(Bytes::map(file)?)
+    }
+
+    /// From the bytes of a file.
+    ///
+    /// # Errors
+    /// [`InvalidAdvisories`]
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, InvalidAdvisories> {
+        Self::checked(Bytes::Owned(bytes))
+    }
+
+    fn checked(bytes: Bytes) -> Result<Self, InvalidAdvisories> {
+        use InvalidAdvisories::Damaged;
+        if bytes.len() < HEADER || &bytes[..8] != MAGIC {
+            return Err(InvalidAdvisories::Foreign);
+        }
+        let version = Row(&bytes).u32(8);
+        if version != VERSION {
+            return Err(InvalidAdvisories::Version(version));
+        }
+        if u64_at(&bytes, 24) != bytes.len() as u64 || Row(&bytes).u32(12) != 8 {
+            return Err(Damaged("its length is another one"));
+        }
+        let mut hash = Sha256::new();
+        hash.update(&bytes[..DIGEST.start]);
+        hash.update([0; 32]);
+        hash.update(&bytes[DIGEST.end..]);
+        let hash = hash.finalize();
+        if hash[..] != bytes[DIGEST] {
+            return Err(Damaged("its checksum is another one"));
+        }
+        let mut sections: [std::ops::Range<usize>; 8] = Default::default();
+        for (index, (section, (_, size))) in sections.iter_mut().zip(SECTIONS).enumerate() {
+            let at = HEADER + index * 16;
+            let place = usize::try_from(u64_at(&bytes, at)).ok();
+            let length = usize::try_from(u64_at(&bytes, at + 8)).ok();
+            let end = place
+                .zip(length)
+                .and_then(|(place, length)| place.checked_add(length));
+            let (Some(place), Some(end)) = (place, end) else {
+                return Err(Damaged("a section is outside of it"));
+            };
+            if end > bytes.len() || place < HEADER || (end - place) % size != 0 {
+                return Err(Damaged("a section is outside of it"));
+            }
+            *section = place..end;
+        }
+        let as_of = u64_at(&bytes, 16).cast_signed();
+        let advisories = Self {
+            digest: Digest::from_hash(Algorithm::Sha256, &hash),
+            as_of: Timestamp::from_millis(as_of),
+            bytes,
+            sections,
+        };
+        advisories.check_rows().map_err(Damaged)?;
+        Ok(advisories)
+    }
+
+    /// Checks that every row refers to rows and texts that are there, and that names are sorted.
+    fn check_rows(&self) -> Result<(), &'static str> {
+        const OUTSIDE: &str = "a row refers to one that is not there";
+        let texts: &[(Section, &[usize])] = &[
+            (Section::Ecosystems, &[0]),
+            (Section::Packages, &[0]),
+            (Section::Affected, &[24, 32]),
+            (Section::Ranges, &[0, 8]),
+            (Section::Versions, &[0]),
+            (Section::Advisories, &[0, 8, 16, 24]),
+            (Section::Aliases, &[0]),
+        ];
+        for (section, places) in texts {
+            for row in (0..self.count(*section)).map(|index| self.row(*section, index)) {
+                if places
+                    .iter()
+                    .any(|place| self.checked_text(row, *place).is_none())
+                {
+                    return Err("a text is not there or is not UTF-8");
+                }
+            }
+        }
+        let references: &[(Section, usize, Section)] = &[
+            (Section::Ecosystems, 8, Section::Packages),
+            (Section::Packages, 8, Section::Affected),
+            (Section::Affected, 4, Section::Ranges),
+            (Section::Affected, 12, Section::Versions),
+            (Section::Advisories, 32, Section::Aliases),
+        ];
+        for (section, place, to) in references {
+            let most = self.count(*to);
+            for row in (0..self.count(*section)).map(|index| self.row(*section, index)) {
+                let end = row.u32(*place).checked_add(row.u32(*place + 4));
+                if end.is_none_or(|end| end > most) {
+                    return Err(OUTSIDE);
+                }
+            }
+        }
+        let advisories = self.count(Section::Advisories);
+        for index in 0..self.count(Section::Affected) {
+            if self.row(Section::Affected, index).u32(0) >= advisories {
+                return Err(OUTSIDE);
+            }
+        }
+        if !is_sorted(self.names(Section::Ecosystems, 0..self.count(Section::Ecosystems))) {
+            return Err("its ecosystems are not sorted");
+        }
+        for index in 0..self.count(Section::Ecosystems) {
+            let row = self.row(Section::Ecosystems, index);
+            let packages = row.u32(8)..row.u32(8) + row.u32(12);
+            if !is_sorted(self.names(Section::Packages, packages)) {
+                return Err("its packages are not sorted");
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self, section: Section, rows: std::ops::Range<u32>) -> impl Iterator<Item = &str> {
+        rows.map(move |index| self.text(self.row(section, index), 0))
+    }
+
+    fn section(&self, section: Section) -> &[u8] {
+        let range = self.sections[section as usize].clone();
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    fn count(&self, section: Section) -> u32 {
+        let (_, size) = SECTIONS[section as usize];
+        u32::try_from(self.section(section).len() / size).unwrap_or(u32::MAX)
+    }
+
+    fn row(&self, section: Section, index: u32) -> Row<'_> {
+        let (_, size) = SECTIONS[section as usize];
+        let start = (index as usize).saturating_mul(size);
+        let rows = self.section(section);
+        Row(rows
+            .get(start..start.saturating_add(size))
+            .unwrap_or_default())
+    }
+
+    fn checked_text(&self, row: Row<'_>, at: usize) -> Option<&str> {
+        let (place, length) = (row.u32(at) as usize, row.u32(at + 4) as usize);
+        let bytes = self
+            .section(Section::Texts)
+            .get(place..place.checked_add(length)?)?;
+        std::str::from_utf8(bytes).ok()
+    }
+
+    fn text(&self, row: Row<'_>, at: usize) -> &str {
+        self.checked_text(row, at).unwrap_or_default()
+    }
+
+    /// What names the advisories: the SHA-256 of the file with the place of the checksum zero. The
+    /// same records give the same.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// How old they are: when the newest of them was modified.
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    /// How much is known of each ecosystem, by name.
+    pub fn ecosystems(&self) -> impl Iterator<Item = EcosystemTotal> {
+        (0..self.count(Section::Ecosystems)).map(|index| {
+            let row = self.row(Section::Ecosystems, index);
+            EcosystemTotal {
+                ecosystem: self.text(row, 0).to_owned(),
+                advisories: row.u32(16),
+            }
+        })
+    }
+
+    /// How many advisories there are.
+    #[must_use]
+    pub fn count_advisories(&self) -> u32 {
+        self.count(Section::Advisories)
+    }
+
+    /// Whether anything is known of an ecosystem, with its release.
+    #[must_use]
+    pub fn knows(&self, ecosystem: &str) -> bool {
+        self.ecosystem(ecosystem).is_some()
+    }
+
+    fn ecosystem(&self, name: &str) -> Option<Row<'_>> {
+        self.search(
+            Section::Ecosystems,
+            0..self.count(Section::Ecosystems),
+            name,
+        )
+    }
+
+    /// The row of a name in a sorted section.
+    fn search(
+        &self,
+        section: Section,
+        mut rows: std::ops::Range<u32>,
+        name: &str,
+    ) -> Option<Row<'_>> {
+        while !rows.is_empty() {
+            let middle = rows.start + (rows.end - rows.start) / 2;
+            let row = self.row(section, middle);
+            match self.text(row, 0).cmp(name) {
+                std::cmp::Ordering::Equal => return Some(row),
+                std::cmp::Ordering::Less => rows.start = middle + 1,
+                std::cmp::Ordering::Greater => rows.end = middle,
+            }
+        }
+        None
+    }
+
+    /// What advisories say of a package, in the order of their ids. The name is the one that
+    /// advisories of the ecosystem use.
+    pub(crate) fn about(&self, ecosystem: &str, name: &str) -> impl Iterator<Item = Affected<'_>> {
+        let packages = self.ecosystem(ecosystem);
+        let packages = packages.map_or(0..0, |row| rows(row, 8));
+        let package = self.search(Section::Packages, packages, name);
+        let affected = package.map_or(0..0, |row| rows(row, 8));
+        affected.map(|index| self.affected(self.row(Section::Affected, index)))
+    }
+
+    fn affected(&self, row: Row<'_>) -> Affected<'_> {
+        let severity = usize::from(row.u8(20)).checked_sub(1);
+        let severity = severity.and_then(|index| SEVERITIES.get(index).copied());
+        Affected {
+            advisory: self.advisory(row.u32(0)),
+            rating: severity.map(|severity| Rating {
+                severity,
+                score: match row.u8(21) {
+                    NO_SCORE => None,
+                    tenths => Some(Score::from_tenths(tenths)),
+                },
+            }),
+            vector: self.text(row, 24),
+            rated_by: self.text(row, 32),
+            ranges: (row.u32(4), row.u32(8)),
+            versions: (row.u32(12), row.u32(16)),
+        }
+    }
+
+    fn advisory(&self, index: u32) -> Advisory<'_> {
+        let row = self.row(Section::Advisories, index);
+        Advisory {
+            id: self.text(row, 0),
+            cve: self.text(row, 8),
+            title: self.text(row, 16),
+            url: self.text(row, 24),
+            aliases: (row.u32(32), row.u32(36)),
+        }
+    }
+
+    /// The other names of an advisory: its aliases, and what it was made from.
+    pub(crate) fn aliases(&self, advisory: Advisory<'_>) -> impl Iterator<Item = &str> {
+        let (first, count) = advisory.aliases;
+        self.names(Section::Aliases, first..first.saturating_add(count))
+    }
+
+    pub(crate) fn ranges(&self, affected: &Affected<'_>) -> impl Iterator<Item = Range<'_>> {
+        let (first, count) = affected.ranges;
+        (first..first.saturating_add(count)).map(|index| {
+            let row = self.row(Section::Ranges, index);
+            let end = self.text(row, 8).into();
+            Range {
+                introduced: self.text(row, 0).into(),
+                end: match row.u32(16) {
+                    FIXED => End::Fixed(end),
+                    LAST => End::Last(end),
+                    LIMIT => End::Limit(end),
+                    // Anything else would be damage; an open end errs on the safe side.
+                    _ => End::Open,
+                },
+            }
+        })
+    }
+
+    /// Versions that are affected beside those in the ranges.
+    pub(crate) fn versions(&self, affected: &Affected<'_>) -> impl Iterator<Item = &str> {
+        let (first, count) = affected.versions;
+        self.names(Section::Versions, first..first.saturating_add(count))
+    }
+}
+
+/// The rows that a row refers to.
+fn rows(row: Row<'_>, at: usize) -> std::ops::Range<u32> {
+    row.u32(at)..row.u32(at).saturating_add(row.u32(at + 4))
+}
+
+fn is_sorted<'t>(texts: impl Iterator<Item = &'t str>) -> bool {
+    texts.is_sorted_by(|a, b| a < b)
+}

@@ -1,0 +1,357 @@
+//! Advisories from records of the OSV schema.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek};
+
+use bonded_model::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::Range;
+use super::ranges::ranges;
+use super::record::{AffectedRecord, Record};
+use super::severities::{self, Rated, Ratings};
+use super::write;
+use crate::{Ecosystem, VersionOrder};
+
+/// The longest record, in bytes: those of distributions with long lists reach a few MiB.
+const RECORD_LIMIT: u64 = 32 << 20;
+
+/// The longest name, id or version that is kept, in bytes.
+const TEXT_LIMIT: usize = 1024;
+
+/// How many refused records a report names.
+const REFUSED_LIMIT: usize = 20;
+
+/// Notices that are no vulnerabilities (RustSec).
+const NOTICES: [&str; 2] = ["unmaintained", "notice"];
+
+/// Gathers records, in any order and from any number of sources, into the file that
+/// [`Advisories`](super::Advisories) reads.
+///
+/// Of records with the same id the one that was modified last counts. Records that were withdrawn
+/// are left out, and so is what they say of packages from ecosystems whose versions have no order
+/// here: the report counts both.
+#[derive(Default)]
+pub struct AdvisoryImport {
+    records: BTreeMap<String, Kept>,
+    report: ImportReport,
+}
+
+/// What an import has taken in and what not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Records in the file.
+    pub advisories: u64,
+    /// Records that were withdrawn.
+    pub withdrawn: u64,
+    /// Records of which another with the same id was modified later.
+    pub superseded: u64,
+    /// Records that are about no package we can match, by the ecosystem that we do not know.
+    pub unknown_ecosystems: BTreeMap<String, u64>,
+    /// Packages listed without a version or a range: they match nothing.
+    pub without_versions: u64,
+    /// Ranges with a bound that has no order: packages they are about will be undetermined.
+    pub without_order: u64,
+    /// Files that are no records.
+    pub refused: u64,
+    /// The first of them, with the reason.
+    pub refused_first: Vec<String>,
+    /// Advisories of each ecosystem, with its release.
+    pub ecosystems: BTreeMap<String, u64>,
+}
+
+/// The bytes are not a record.
+#[derive(Debug, thiserror::Error)]
+#[error("not a record of the OSV schema: {0}")]
+pub struct InvalidRecord(String);
+
+/// An import that cannot be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A zip archive cannot be read.
+    #[error("cannot read the zip archive: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    /// Nothing was imported.
+    #[error(
+        "no advisories were found: give a directory or zip archive with records of the OSV schema"
+    )]
+    Empty,
+    /// There is more than the file can hold.
+    #[error("there are more advisories than one file holds: {0}")]
+    TooLarge(&'static str),
+}
+
+/// A record, as far as it counts.
+pub(super) struct Kept {
+    pub(super) modified: i64,
+    pub(super) published: i64,
+    pub(super) aliases: Vec<String>,
+    pub(super) upstream: Vec<String>,
+    pub(super) title: String,
+    pub(super) url: String,
+    pub(super) affected: Vec<KeptAffected>,
+    own: Option<Rated>,
+    withdrawn: bool,
+    /// Decides between records of the same time.
+    hash: [u8; 32],
+}
+
+pub(super) struct KeptAffected {
+    pub(super) ecosystem: String,
+    pub(super) name: String,
+    pub(super) ranges: Vec<Range<'static>>,
+    pub(super) versions: Vec<String>,
+    pub(super) rated: Option<Rated>,
+    distribution: Option<Rated>,
+}
+
+impl AdvisoryImport {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one record.
+    ///
+    /// # Errors
+    /// [`InvalidRecord`] if the bytes are not one; the import can go on.
+    pub fn add_record(&mut self, json: &[u8]) -> Result<(), InvalidRecord> {
+        let record: Record =
+            serde_json::from_slice(json).map_err(|error| InvalidRecord(error.to_string()))?;
+        let texts = [&record.aliases, &record.upstream];
+        let texts = texts.into_iter().flatten().chain([&record.id]);
+        if !texts.into_iter().all(|text| is_text(text)) {
+            return Err(InvalidRecord(
+                "an id is empty, has a control character or is longer than 1024 bytes".to_owned(),
+            ));
+        }
+        let kept = self.kept(&record, Sha256::digest(json).into());
+        match self.records.get(&record.id) {
+            Some(known) => {
+                self.report.superseded += 1;
+                if (known.modified, known.hash) < (kept.modified, kept.hash) {
+                    self.records.insert(record.id, kept);
+                }
+            }
+            None => {
+                self.records.insert(record.id, kept);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a file that should be a record: if it is none, the report says so under `name`.
+    pub fn add_file(&mut self, name: &str, json: &[u8]) {
+        if let Err(error) = self.add_record(json) {
+            self.refuse(name, &error.to_string());
+        }
+    }
+
+    /// Takes in every `.json` file of a zip archive, such as OSV's `all.zip`.
+    ///
+    /// # Errors
+    /// [`ImportError::Zip`] if the archive is damaged. What it had before is then taken in: the
+    /// import should be given up.
+    pub fn add_zip(&mut self, archive: impl Read + Seek) -> Result<(), ImportError> {
+        let mut archive = zip::ZipArchive::new(archive)?;
+        let mut json = Vec::new();
+        for index in 0..archive.len() {
+            let file = archive.by_index(index)?;
+            let name = file.name()?.into_owned();
+            if !file.is_file() || !name.ends_with(".json") {
+                continue;
+            }
+            json.clear();
+            let read = file.take(RECORD_LIMIT + 1).read_to_end(&mut json);
+            read.map_err(zip::result::ZipError::Io)?;
+            match json.len() as u64 > RECORD_LIMIT {
+                true => self.refuse(&name, "it is longer than 32 MiB"),
+                false => self.add_file(&name, &json),
+            }
+        }
+        Ok(())
+    }
+
+    /// The file with everything that was taken in, and what that was.
+    ///
+    /// `now` is only used to tell records that claim to be from the future, which some do: the
+    /// newest of the others says how old the advisories are.
+    ///
+    /// # Errors
+    /// [`ImportError::Empty`] and [`ImportError::TooLarge`].
+    pub fn finish(mut self, now: Timestamp) -> Result<(Vec<u8>, ImportReport), ImportError> {
+        let all = self.records.len();
+        self.records.retain(|_, kept| !kept.withdrawn);
+        self.report.withdrawn = (all - self.records.len()) as u64;
+        self.rate();
+        self.records.retain(|_, kept| !kept.affected.is_empty());
+        if self.records.is_empty() {
+            return Err(ImportError::Empty);
+        }
+        self.count();
+        let times = self.records.values().map(|kept| kept.modified);
+        let past = times.filter(|time| *time <= now.as_millis());
+        let as_of = Timestamp::from_millis(past.max().unwrap_or_default());
+        Ok((write::file(&self.records, as_of)?, self.report))
+    }
+
+    fn refuse(&mut self, name: &str, reason: &str) {
+        self.report.refused += 1;
+        if self.report.refused_first.len() < REFUSED_LIMIT {
+            self.report
+                .refused_first
+                .push(format!("'{name}': {reason}"));
+        }
+    }
+
+    fn kept(&mut self, record: &Record, hash: [u8; 32]) -> Kept {
+        let millis = |text: &str| Timestamp::parse_rfc3339(text).map_or(0, Timestamp::as_millis);
+        let affected = record.affected.iter();
+        let withdrawn = record.is_withdrawn();
+        let mut affected = match withdrawn {
+            true => Vec::new(),
+            false => affected
+                .filter_map(|affected| self.kept_affected(affected, &record.id))
+                .collect(),
+        };
+        repaired_first(&mut affected);
+        Kept {
+            modified: millis(&record.modified),
+            published: millis(&record.published),
+            aliases: record.aliases.clone(),
+            upstream: record.upstream.clone(),
+            title: record.title(),
+            url: record.url(),
+            affected,
+            own: severities::of_record(record),
+            withdrawn,
+            hash,
+        }
+    }
+
+    fn kept_affected(&mut self, affected: &AffectedRecord, id: &str) -> Option<KeptAffected> {
+        let package = affected.package.as_ref()?;
+        let specific = &affected.database_specific;
+        if specific.not_affected || NOTICES.contains(&specific.informational.as_str()) {
+            return None;
+        }
+        let Ok((ecosystem, _)) = Ecosystem::with_release(&package.ecosystem) else {
+            let name = package.ecosystem.split(':').next().unwrap_or_default();
+            let name: String = name.chars().take(100).collect();
+            *self.report.unknown_ecosystems.entry(name).or_default() += 1;
+            return None;
+        };
+        let name = ecosystem.package_name(&package.name);
+        if !is_text(&name) || !is_text(&package.ecosystem) {
+            return None;
+        }
+        let order = ecosystem.version_order();
+        let mut all = Vec::new();
+        for range in affected.ranges.iter().filter(|range| range.kind != "GIT") {
+            all.extend(ranges(range, order));
+        }
+        all.sort();
+        all.dedup();
+        let bounds = all.iter().flat_map(Range::bounds);
+        let unordered = bounds.filter(|bound| order.compare(bound, bound).is_err());
+        self.report.without_order += unordered.count() as u64;
+        // A list of versions repeats what the ranges say, nearly always.
+        let implied = |version: &str| {
+            all.iter()
+                .any(|range| range.contains(version, order).is_ok_and(|inside| inside))
+        };
+        let versions = affected.versions.iter().filter(|version| is_text(version));
+        let versions: BTreeSet<&String> = versions.filter(|version| !implied(version)).collect();
+        if all.is_empty() && versions.is_empty() {
+            self.report.without_versions += 1;
+            return None;
+        }
+        Some(KeptAffected {
+            ecosystem: package.ecosystem.clone(),
+            name,
+            versions: versions.into_iter().cloned().collect(),
+            ranges: all,
+            rated: severities::of_affected(affected, id),
+            distribution: severities::of_distribution(affected, id),
+        })
+    }
+
+    /// Gives every package of every record its severity.
+    fn rate(&mut self) {
+        let mut ratings = Ratings::default();
+        for (id, kept) in &self.records {
+            let own = kept
+                .affected
+                .iter()
+                .filter_map(|affected| affected.rated.as_ref());
+            if let Some(rated) = own.chain(&kept.own).max() {
+                let names = kept.aliases.iter().chain([id]).map(String::as_str);
+                ratings.add(names, rated);
+            }
+        }
+        for (id, kept) in &mut self.records {
+            let names = kept.aliases.iter().chain(&kept.upstream).chain([id]);
+            let other = ratings.worst(names.map(String::as_str), id);
+            for affected in &mut kept.affected {
+                let first = [&affected.rated, &kept.own, &affected.distribution];
+                let first = first.into_iter().find_map(Option::as_ref);
+                affected.rated = first.or(other).cloned();
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        self.report.advisories = self.records.len() as u64;
+        for kept in self.records.values() {
+            let ecosystems = kept.affected.iter().map(|affected| &affected.ecosystem);
+            for ecosystem in ecosystems.collect::<BTreeSet<_>>() {
+                *self.report.ecosystems.entry(ecosystem.clone()).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Alpine's lists name a vulnerability again when a later version repairs it by other means, which
+/// comes out as a second entry for the package. It was repaired by the first.
+fn repaired_first(affected: &mut Vec<KeptAffected>) {
+    let mut first: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut dropped = BTreeSet::new();
+    for (index, later) in affected.iter().enumerate() {
+        let order = later.ecosystem.parse().map(Ecosystem::version_order);
+        let (Ok(order @ VersionOrder::Apk), Some(fixed)) = (order, repaired(later)) else {
+            continue;
+        };
+        let key = (later.ecosystem.clone(), later.name.clone());
+        let Some(known) = first.insert(key, index) else {
+            continue;
+        };
+        let earlier = affected.get(known).and_then(repaired);
+        let is_earlier = |earlier| order.compare(earlier, fixed).is_ok_and(Ordering::is_le);
+        if earlier.is_some_and(is_earlier) {
+            first.insert((later.ecosystem.clone(), later.name.clone()), known);
+            dropped.insert(index);
+        } else {
+            dropped.insert(known);
+        }
+    }
+    let mut index = 0;
+    affected.retain(|_| {
+        index += 1;
+        !dropped.contains(&(index - 1))
+    });
+}
+
+/// The version that repairs a package, if all that is said is that those before it are affected.
+fn repaired(affected: &KeptAffected) -> Option<&str> {
+    match affected.ranges.as_slice() {
+        [range] if range.introduced.is_empty() && affected.versions.is_empty() => range.fixed(),
+        _ => None,
+    }
+}
+
+/// Whether a text can be a name, an id or a version.
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,261 @@
+//! An image: its layers laid over each other.
+
+mod system;
+mod tree;
+
+use std::collections::{HashMap, HashSet};
+
+use bonded_model::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::database::DatabaseFile;
+use crate::layer::{Change, Content, LayerInventory};
+use crate::path::clean;
+use crate::{OsRelease, Package, PackageKind, Problem, ProblemCode};
+use system::System;
+use tree::{TooMuch, Tree, What};
+
+/// The most packages that an image may have.
+const PACKAGE_LIMIT: usize = 500_000;
+
+/// What is inside an image, as far as it could be found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInventory {
+    /// The operating system, if the image says which.
+    pub os: Option<OsRelease>,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Digest>,
+    /// Every package, sorted by kind, name, version and path.
+    pub packages: Vec<ImagePackage>,
+    /// Why this may not be all; empty if it is.
+    pub problems: Vec<Problem>,
+}
+
+/// A package of an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImagePackage {
+    /// As its database records it.
+    #[serde(flatten)]
+    pub package: Package,
+    /// The file that says so, from the root of the image, without a leading `/` and through all
+    /// links.
+    pub path: String,
+    /// The layer that first brought this version: an index of [`ImageInventory::layers`].
+    pub layer: u32,
+    /// The package of the operating system that this one is a part of: `deb:python3-pip`.
+    pub owner: Option<String>,
+}
+
+/// A content of one of the layers.
+type ContentOf<'l> = &'l Content;
+
+/// By what a package is known again in another layer: one of the operating system wherever its
+/// database is, any other by its path.
+type Identity<'l> = (&'l Package, Option<String>);
+
+/// Lays the layers of an image over each other, the lowest first, and says what is inside the whole.
+///
+/// Whiteouts and opaque directories hide what lower layers have, never what their own layer has.
+/// Files land where links lead, and the last of one path wins. A package database counts where the
+/// system has it, whatever links lead there.
+///
+/// An image whose packages may not all be known says why ([`ImageInventory::problems`]): what is
+/// found is then no proof of what is not there.
+#[must_use]
+pub fn merge(layers: &[(Digest, &LayerInventory)]) -> ImageInventory {
+    let mut image = ImageInventory {
+        layers: layers.iter().map(|(digest, _)| digest.clone()).collect(),
+        ..ImageInventory::default()
+    };
+    for (index, (_, layer)) in (0_u32..).zip(layers) {
+        for problem in layer.problems() {
+            image.problems.push(Problem {
+                code: ProblemCode::Layer,
+                message: problem.to_string(),
+                layer: Some(index),
+                path: None,
+            });
+        }
+    }
+    let mut merge = Merge {
+        tree: Tree::new(),
+        first: HashMap::new(),
+        system: System::default(),
+    };
+    let done = merge.run(layers, &mut image);
+    if done.is_err() {
+        image.problems.push(Problem::new(
+            ProblemCode::TooLarge,
+            "the layers have more links, files and packages than are followed",
+        ));
+    }
+    image.packages.sort();
+    image
+}
+
+/// The work of [`merge`].
+struct Merge<'l> {
+    tree: Tree<ContentOf<'l>>,
+    /// The layer that first had a package.
+    first: HashMap<Identity<'l>, u32>,
+    system: System,
+}
+
+impl<'l> Merge<'l> {
+    fn run(
+        &mut self,
+        layers: &[(Digest, &'l LayerInventory)],
+        image: &mut ImageInventory,
+    ) -> Result<(), TooMuch> {
+        for (index, (_, layer)) in (0_u32..).zip(layers) {
+            for change in &layer.changes {
+                self.apply(change, &layer.contents, index)?;
+            }
+            self.system.observe(&mut self.tree, index)?;
+        }
+        image.os = self.system.finish(&mut self.tree, &mut image.problems)?;
+        let databases = self.system.databases(&mut self.tree)?;
+        let mut installed = HashSet::new();
+        for (path, content) in &databases {
+            for package in &content.packages {
+                installed.insert((package.kind, package.name.as_str()));
+                let layer = self.first_layer(package, None);
+                self.add(image, package, path, layer, None)?;
+            }
+        }
+        let owners = self.owners(&databases, &installed)?;
+        let mut languages = Vec::new();
+        for (path, layer, content) in self.tree.files() {
+            match content {
+                Some(content) if content.file.is_language() => {
+                    languages.push((path, layer, *content));
+                }
+                None if DatabaseFile::of_path(&path).is_some_and(DatabaseFile::is_language) => {
+                    let message = "it is a link to a file that was not read";
+                    image.problems.push(Problem {
+                        layer: Some(layer),
+                        ..Problem::at(ProblemCode::DatabaseUnreadable, message, &path)
+                    });
+                }
+                _ => {}
+            }
+        }
+        for (path, layer, content) in languages {
+            if let Some(reason) = &content.problem {
+                image.problems.push(Problem {
+                    layer: Some(layer),
+                    ..Problem::at(ProblemCode::DatabaseUnreadable, reason, &path)
+                });
+            }
+            for package in &content.packages {
+                let layer = self.first_layer(package, Some(&path));
+                let owner = owners.get(&path).cloned();
+                self.add(image, package, &path, layer, owner)?;
+            }
+        }
+        self.system.judge(image);
+        Ok(())
+    }
+
+    fn add(
+        &self,
+        image: &mut ImageInventory,
+        package: &Package,
+        path: &str,
+        layer: u32,
+        owner: Option<String>,
+    ) -> Result<(), TooMuch> {
+        if image.packages.len() >= PACKAGE_LIMIT {
+            return Err(TooMuch);
+        }
+        image.packages.push(ImagePackage {
+            package: package.clone(),
+            path: path.to_owned(),
+            layer,
+            owner,
+        });
+        Ok(())
+    }
+
+    fn first_layer(&self, package: &'l Package, path: Option<&str>) -> u32 {
+        let identity = (package, path.map(str::to_owned));
+        self.first.get(&identity).copied().unwrap_or_default()
+    }
+
+    /// Makes a change of a layer.
+    fn apply(
+        &mut self,
+        change: &Change,
+        contents: &'l [Content],
+        layer: u32,
+    ) -> Result<(), TooMuch> {
+        match change {
+            Change::Directory(path) => self.tree.make_directory(path, layer),
+            Change::Symlink(path, target) => {
+                self.tree.write(path, What::Symlink(target.clone()), layer)
+            }
+            Change::HardLink(path, target) => {
+                self.tree.link(path, target, layer)?;
+                self.note(path, layer)
+            }
+            Change::File(path, content) => {
+                let content = contents.get(*content as usize);
+                self.tree.write(path, What::File(content), layer)?;
+                self.note(path, layer)
+            }
+            Change::Other(path) => match DatabaseFile::of_path(path) {
+                Some(_) => self.tree.write(path, What::File(None), layer),
+                None => self.tree.replace(path),
+            },
+            Change::Whiteout(path) => self.tree.hide(path, layer, false),
+            Change::Opaque(path) => self.tree.hide(path, layer, true),
+        }
+    }
+
+    /// Notes which layer has brought the packages of a file.
+    fn note(&mut self, path: &str, layer: u32) -> Result<(), TooMuch> {
+        let path = self.tree.canonical(path)?;
+        let Some(found) = self.tree.find(&path)? else {
+            return Ok(());
+        };
+        let What::File(Some(content)) = found.what else {
+            return Ok(());
+        };
+        let content: &'l Content = content;
+        for package in &content.packages {
+            let path = content.file.is_language().then(|| path.clone());
+            self.first.entry((package, path)).or_insert(layer);
+        }
+        Ok(())
+    }
+
+    /// The packages of the operating system that metadata of languages belongs to, by its path. Only
+    /// a package that is installed owns anything.
+    fn owners(
+        &mut self,
+        databases: &[(String, ContentOf<'l>)],
+        installed: &HashSet<(PackageKind, &str)>,
+    ) -> Result<HashMap<String, String>, TooMuch> {
+        let mut owners = HashMap::new();
+        let lists = self.system.file_lists(&mut self.tree)?;
+        let of_dpkg = lists.iter().map(|content| (PackageKind::Deb, *content));
+        let of_apk = databases
+            .iter()
+            .map(|(_, content)| (PackageKind::Apk, *content));
+        for (kind, content) in of_dpkg.chain(of_apk) {
+            for owner in &content.owners {
+                if !installed.contains(&(kind, owner.package.as_str())) {
+                    continue;
+                }
+                for path in &owner.paths {
+                    let path = self.tree.canonical(&clean(path))?;
+                    owners.insert(path, format!("{}:{}", kind.name(), owner.package));
+                }
+            }
+        }
+        Ok(owners)
+    }
+}
+
+#[cfg(test)]
+mod tests;

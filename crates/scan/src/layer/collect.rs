@@ -1,0 +1,230 @@
+//! Which entries of a layer are kept.
+
+use std::io::{BufRead, BufReader, Read as _};
+
+use super::archive::{Archive, ArchiveError, Entry, EntryKind};
+use super::{Change, Content, LayerInventory, LayerLimits};
+use crate::OsRelease;
+use crate::database::{self, DatabaseError, DatabaseFile};
+use crate::path::{self, PATH_LIMIT};
+
+/// What hides a file of a lower layer: its name with this before it.
+const WHITEOUT: &str = ".wh.";
+
+/// What hides all that lower layers have in its directory.
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// Endings of names that no directory with packages has. A file with such a name is not kept as one
+/// that may have replaced a directory of a lower layer; if ever one has, the packages of that
+/// directory are still reported, which errs on the safe side.
+const NEVER_DIRECTORIES: [&str; 36] = [
+    "a", "c", "cc", "cfg", "conf", "cpp", "css", "csv", "gif", "gz", "h", "hpp", "html", "js",
+    "json", "la", "list", "map", "md", "md5sums", "mjs", "mo", "o", "pl", "pm", "png", "py", "pyc",
+    "pyi", "rst", "sh", "svg", "ts", "txt", "xml", "yaml",
+];
+
+/// How many first bytes of a file may tell what it is.
+const SNIFFED: usize = 4096;
+
+/// What the bookkeeping of something kept costs, in bytes, beside its texts.
+const OVERHEAD: usize = 64;
+
+/// Gathers the inventory of a layer, entry by entry.
+pub(super) struct Collector {
+    inventory: LayerInventory,
+    /// How many bytes may still be kept.
+    left: usize,
+}
+
+impl Collector {
+    pub(super) fn new(limits: &LayerLimits) -> Self {
+        Self {
+            inventory: LayerInventory::default(),
+            left: limits.kept,
+        }
+    }
+
+    pub(super) fn count(&mut self, headers: u64, expanded: u64) {
+        self.inventory.count(headers, expanded);
+    }
+
+    pub(super) fn finish(self) -> LayerInventory {
+        self.inventory
+    }
+
+    /// Takes what matters of an entry at `path`; its data is the archive's.
+    pub(super) fn entry(
+        &mut self,
+        entry: &Entry,
+        path: String,
+        archive: &mut Archive<impl BufRead>,
+    ) -> Result<(), ArchiveError> {
+        if path.len() > PATH_LIMIT || entry.target.len() > PATH_LIMIT {
+            return Err(ArchiveError::Malformed("a name is longer than 4096 bytes"));
+        }
+        if entry.kind == EntryKind::Global || path.is_empty() {
+            return Ok(());
+        }
+        let (directory, name) = path::split(&path);
+        if let Some(hidden) = name.strip_prefix(WHITEOUT) {
+            return match hidden {
+                _ if name == OPAQUE => self.keep(Change::Opaque(directory.to_owned())),
+                // Notes of aufs, and names that would hide a directory itself.
+                "" | "." | ".." => Ok(()),
+                _ if hidden.starts_with(WHITEOUT) => Ok(()),
+                hidden => self.keep(Change::Whiteout(path::join(directory, hidden))),
+            };
+        }
+        match entry.kind {
+            EntryKind::Directory => self.keep(Change::Directory(path)),
+            EntryKind::Symlink => self.keep(Change::Symlink(path, entry.target.clone())),
+            EntryKind::HardLink => {
+                if DatabaseFile::of_path(&path).is_some() || may_replace_directory(name) {
+                    let target = path::clean(&entry.target);
+                    return self.keep(Change::HardLink(path, target));
+                }
+                Ok(())
+            }
+            EntryKind::Special => self.keep(Change::Other(path)),
+            EntryKind::File => self.file(entry, path, archive),
+            EntryKind::Global => Ok(()),
+        }
+    }
+
+    fn file(
+        &mut self,
+        entry: &Entry,
+        path: String,
+        archive: &mut Archive<impl BufRead>,
+    ) -> Result<(), ArchiveError> {
+        let known = DatabaseFile::of_path(&path);
+        let mut head = Vec::new();
+        if known.is_none() {
+            let sniffed = archive.by_ref().take(SNIFFED as u64);
+            // Four bytes tell almost all files apart from databases.
+            let mut sniffed = sniffed;
+            (&mut sniffed).take(4).read_to_end(&mut head)?;
+            if DatabaseFile::may_begin_with(&head) {
+                sniffed.read_to_end(&mut head)?;
+            }
+        }
+        let Some(file) = known.or_else(|| DatabaseFile::of_content(&head)) else {
+            let (_, name) = path::split(&path);
+            return match may_replace_directory(name) {
+                true => self.keep(Change::Other(path)),
+                false => Ok(()),
+            };
+        };
+        let content = match entry.sparse {
+            true => Content {
+                problem: Some("it is stored with holes".to_owned()),
+                ..Content::new(file)
+            },
+            false => read(file, &path, head.chain(archive))?,
+        };
+        let index = u32::try_from(self.inventory.contents.len());
+        let index = index.map_err(|_| ArchiveError::TooMany("package databases"))?;
+        self.charge(weight(&content))?;
+        self.inventory.contents.push(content);
+        self.keep(Change::File(path, index))
+    }
+
+    fn keep(&mut self, change: Change) -> Result<(), ArchiveError> {
+        let texts = match &change {
+            Change::Symlink(path, target) | Change::HardLink(path, target) => {
+                path.len() + target.len()
+            }
+            Change::Directory(path)
+            | Change::File(path, _)
+            | Change::Other(path)
+            | Change::Whiteout(path)
+            | Change::Opaque(path) => path.len(),
+        };
+        self.charge(texts)?;
+        self.inventory.changes.push(change);
+        Ok(())
+    }
+
+    fn charge(&mut self, texts: usize) -> Result<(), ArchiveError> {
+        let left = self.left.checked_sub(texts + OVERHEAD);
+        self.left = left.ok_or(ArchiveError::TooMany("names and packages"))?;
+        Ok(())
+    }
+}
+
+/// Whether a file of this name can have replaced a directory that holds packages.
+fn may_replace_directory(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_none_or(|ending| NEVER_DIRECTORIES.binary_search(&ending).is_err())
+}
+
+/// What a file says. What is wrong with it is part of the answer, since an upper layer may replace
+/// it; only what is wrong with the archive is an error.
+fn read(
+    file: DatabaseFile,
+    path: &str,
+    input: impl std::io::Read,
+) -> Result<Content, ArchiveError> {
+    let mut content = Content::new(file);
+    let input = BufReader::new(input);
+    let done = match file {
+        DatabaseFile::OsRelease => OsRelease::parse(input).map(|os| content.os = Some(os)),
+        DatabaseFile::Dpkg => {
+            database::parse_dpkg(input).map(|packages| content.packages = packages)
+        }
+        DatabaseFile::DpkgFiles => {
+            database::parse_dpkg_files(input, path).map(|owner| content.owners.extend(owner))
+        }
+        DatabaseFile::Apk => database::parse_apk(input).map(|(packages, owners)| {
+            content.packages = packages;
+            content.owners = owners;
+        }),
+        DatabaseFile::Python => {
+            database::parse_python(input, path).map(|package| content.packages.push(package))
+        }
+    };
+    match done {
+        Ok(()) => {}
+        Err(DatabaseError::Io(error)) => return Err(ArchiveError::Io(error)),
+        Err(error) => content.problem = Some(error.to_string()),
+    }
+    Ok(content)
+}
+
+/// About how many bytes a content takes.
+fn weight(content: &Content) -> usize {
+    let packages = content.packages.iter().map(|package| {
+        let texts = [
+            &package.name,
+            &package.version,
+            &package.source_name,
+            &package.source_version,
+            &package.architecture,
+        ];
+        texts.iter().map(|text| text.len()).sum::<usize>() + 2 * OVERHEAD
+    });
+    let owners = content.owners.iter().map(|owner| {
+        let paths = owner.paths.iter().map(|path| path.len() + OVERHEAD / 2);
+        paths.sum::<usize>() + owner.package.len() + OVERHEAD
+    });
+    packages.sum::<usize>() + owners.sum::<usize>() + 2 * OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endings_are_sorted() {
+        assert!(NEVER_DIRECTORIES.is_sorted());
+        for (name, want) in [
+            ("tool", true),
+            ("python3.11", true),
+            ("six-1.0.dist-info", true),
+            ("main.py", false),
+            ("a.tar.gz", false),
+        ] {
+            assert_eq!(may_replace_directory(name), want, "{name}");
+        }
+    }
+}

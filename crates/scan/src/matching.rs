@@ -1,0 +1,308 @@
+//! What is wrong with the packages of an image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::advisories::{Advisories, Affected};
+use crate::image::{ImageInventory, ImagePackage};
+use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
+use crate::{
+    Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, UnparsableVersion, VersionOrder,
+};
+
+/// The most findings of one image.
+const FINDING_LIMIT: usize = 1_000_000;
+
+/// What a match includes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MatchOptions {
+    /// Match packages of languages too that belong to a package of the operating system. Its
+    /// distribution repairs those without changing the version that the language sees, so by
+    /// default its advisories are the ones that count.
+    pub comprehensive: bool,
+}
+
+/// A finding's place in the order of a result.
+type Key = (String, String, String, String, String);
+
+/// Compares the packages of an image with advisories. A pure function: the same inventory and the
+/// same advisories give the same result.
+///
+/// A package of which nothing can be known makes the result incomplete ([`ScanResult::problems`]):
+/// because there are no advisories for its ecosystem, or because its version, or that of an
+/// advisory about it, has no order.
+#[must_use]
+pub fn match_image(
+    image: &ImageInventory,
+    advisories: &Advisories,
+    options: MatchOptions,
+) -> ScanResult {
+    let mut matching = Matching {
+        advisories,
+        findings: BTreeMap::new(),
+        undetermined: Vec::new(),
+        unknown: BTreeSet::new(),
+        truncated: false,
+    };
+    let mut packages = Vec::new();
+    for found in &image.packages {
+        let ecosystem = found.package.ecosystem(image.os.as_ref());
+        if found.owner.is_none() || options.comprehensive {
+            matching.package(found, ecosystem.as_deref());
+        }
+        packages.push(ScannedPackage {
+            ecosystem,
+            kind: found.package.kind,
+            name: found.package.name.clone(),
+            version: found.package.version.clone(),
+            source_name: found.package.source_name.clone(),
+            source_version: found.package.source_version.clone(),
+            architecture: found.package.architecture.clone(),
+            path: found.path.clone(),
+            layer: found.layer,
+            owner: found.owner.clone(),
+        });
+    }
+    let mut problems = image.problems.clone();
+    problems.extend(matching.problems());
+    ScanResult {
+        os: image.os.clone(),
+        layers: image.layers.clone(),
+        packages,
+        findings: matching.findings.into_values().collect(),
+        undetermined: matching.undetermined,
+        problems,
+        advisories: AdvisoriesUsed {
+            digest: advisories.digest().clone(),
+            as_of: advisories.as_of(),
+        },
+        inventory_version: INVENTORY_VERSION,
+    }
+}
+
+/// The work of [`match_image`].
+struct Matching<'a> {
+    advisories: &'a Advisories,
+    findings: BTreeMap<Key, Finding>,
+    undetermined: Vec<Undetermined>,
+    /// Ecosystems without advisories.
+    unknown: BTreeSet<String>,
+    truncated: bool,
+}
+
+impl Matching<'_> {
+    fn package(&mut self, found: &ImagePackage, ecosystem: Option<&str>) {
+        // A package of no known system is a problem of the image, which says so already.
+        let Some(ecosystem) = ecosystem else {
+            return;
+        };
+        let Ok(family) = ecosystem.parse::<Ecosystem>() else {
+            return;
+        };
+        if !self.advisories.knows(ecosystem) {
+            self.unknown.insert(ecosystem.to_owned());
+            return;
+        }
+        let (name, version) = found.package.advisory_key();
+        let name = family.package_name(name);
+        let order = family.version_order();
+        let advisories = self.advisories;
+        for affected in advisories.about(ecosystem, &name) {
+            match self.verdict(&affected, version, order) {
+                Ok(Verdict::Affected { fixed }) => self.found(found, ecosystem, &affected, fixed),
+                Ok(Verdict::NotAffected) => {}
+                Err(error) => self.undetermined.push(Undetermined {
+                    advisory: affected.advisory.id.to_owned(),
+                    ecosystem: ecosystem.to_owned(),
+                    package: found.package.name.clone(),
+                    version: found.package.version.clone(),
+                    path: found.path.clone(),
+                    layer: found.layer,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+    }
+
+    fn verdict(
+        &self,
+        affected: &Affected<'_>,
+        version: &str,
+        order: VersionOrder,
+    ) -> Result<Verdict, UnparsableVersion> {
+        let mut unordered = None;
+        for range in self.advisories.ranges(affected) {
+            match range.contains(version, order) {
+                Ok(true) => {
+                    return Ok(Verdict::Affected {
+                        fixed: range.fixed().map(str::to_owned),
+                    });
+                }
+                Ok(false) => {}
+                Err(error) => unordered = unordered.or(Some(error)),
+            }
+        }
+        let mut versions = self.advisories.versions(affected);
+        let listed = versions.any(|listed| {
+            listed == version
+                || order
+                    .compare(listed, version)
+                    .is_ok_and(std::cmp::Ordering::is_eq)
+        });
+        if listed {
+            // The next range's end above it is what repairs it.
+            let above = self.advisories.ranges(affected).filter_map(|range| {
+                let fixed = range.fixed()?;
+                let is_above = order
+                    .compare(version, fixed)
+                    .is_ok_and(std::cmp::Ordering::is_lt);
+                is_above.then(|| fixed.to_owned())
+            });
+            let lowest =
+                above.min_by(|a, b| order.compare(a, b).unwrap_or(std::cmp::Ordering::Equal));
+            return Ok(Verdict::Affected { fixed: lowest });
+        }
+        unordered.map_or(Ok(Verdict::NotAffected), Err)
+    }
+
+    fn found(
+        &mut self,
+        found: &ImagePackage,
+        ecosystem: &str,
+        affected: &Affected<'_>,
+        fixed: Option<String>,
+    ) {
+        let advisory = affected.advisory;
+        let id = match advisory.cve {
+            "" => advisory.id,
+            cve => cve,
+        };
+        let names = [advisory.id]
+            .into_iter()
+            .chain(self.advisories.aliases(advisory));
+        let aliases: BTreeSet<String> = names
+            .filter(|name| *name != id)
+            .map(str::to_owned)
+            .collect();
+        let key = (
+            ecosystem.to_owned(),
+            found.package.name.clone(),
+            found.package.version.clone(),
+            found.path.clone(),
+            id.to_owned(),
+        );
+        if self.findings.len() >= FINDING_LIMIT && !self.findings.contains_key(&key) {
+            self.truncated = true;
+            return;
+        }
+        let finding = Finding {
+            id: id.to_owned(),
+            advisory: advisory.id.to_owned(),
+            aliases: aliases.into_iter().collect(),
+            ecosystem: ecosystem.to_owned(),
+            package: found.package.name.clone(),
+            version: found.package.version.clone(),
+            source_name: found.package.source_name.clone(),
+            fixed,
+            severity: affected.rating.map(|rating| rating.severity),
+            score: affected.rating.and_then(|rating| rating.score),
+            vector: some(affected.vector),
+            rated_by: some(affected.rated_by),
+            title: advisory.title.to_owned(),
+            url: some(advisory.url),
+            path: found.path.clone(),
+            layer: found.layer,
+            suppressed_by: None,
+        };
+        match self.findings.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(finding);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let order = ecosystem.parse::<Ecosystem>().map(Ecosystem::version_order);
+                merge(entry.get_mut(), finding, order.ok());
+            }
+        }
+    }
+
+    /// What makes the result less than whole.
+    fn problems(&self) -> Vec<Problem> {
+        let unknown = self.unknown.iter().map(|ecosystem| {
+            Problem::new(
+                ProblemCode::NoAdvisories,
+                format!(
+                    "there are no advisories for '{ecosystem}': nothing is known of its packages"
+                ),
+            )
+        });
+        let mut problems: Vec<Problem> = unknown.collect();
+        if let Some(first) = self.undetermined.first() {
+            let count = self.undetermined.len();
+            problems.push(Problem {
+                layer: Some(first.layer),
+                ..Problem::at(
+                    ProblemCode::Undetermined,
+                    format!(
+                        "{count} advisories can be neither applied nor ruled out: {}",
+                        first.reason
+                    ),
+                    &first.path,
+                )
+            });
+        }
+        if self.truncated {
+            problems.push(Problem::new(
+                ProblemCode::TooLarge,
+                format!("there are more than {FINDING_LIMIT} findings"),
+            ));
+        }
+        problems
+    }
+}
+
+enum Verdict {
+    Affected { fixed: Option<String> },
+    NotAffected,
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Makes one finding of two that are about the same vulnerability in the same package, from two
+/// advisories: it is repaired by what repairs both, and as bad as the worse says.
+fn merge(known: &mut Finding, other: Finding, order: Option<VersionOrder>) {
+    let rating = |finding: &Finding| {
+        finding.severity.map(|severity| Rating {
+            severity,
+            score: finding.score,
+        })
+    };
+    if rating(&other) > rating(known) {
+        known.severity = other.severity;
+        known.score = other.score;
+        known.vector = other.vector;
+        known.rated_by = other.rated_by;
+    }
+    known.fixed = match (known.fixed.take(), other.fixed) {
+        (Some(a), Some(b)) => {
+            let higher = order.and_then(|order| order.compare(&a, &b).ok());
+            Some(if higher.is_some_and(std::cmp::Ordering::is_lt) {
+                b
+            } else {
+                a
+            })
+        }
+        (a, b) => a.or(b),
+    };
+    let names = known
+        .aliases
+        .drain(..)
+        .chain(other.aliases)
+        .chain([other.advisory]);
+    let names: BTreeSet<String> = names.filter(|name| *name != known.id).collect();
+    known.aliases = names.into_iter().collect();
+    known.aliases.retain(|name| *name != known.id);
+}
+
+#[cfg(test)]
+mod tests;
