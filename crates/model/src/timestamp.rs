@@ -48,6 +48,15 @@ impl Timestamp {
         )
     }
 
+    /// This instant minus `duration`.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// From SigV4's `YYYYMMDDTHHMMSSZ`; `None` for any other form or an impossible date.
     #[must_use]
     pub fn parse_amz_date(text: &str) -> Option<Self> {
@@ -139,5 +148,9 @@ mod tests {
     fn arithmetic_saturates() {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.after(Duration::from_secs(1)), end);
+        let begin = Timestamp::from_millis(i64::MIN);
+        assert_eq!(begin.before(Duration::from_secs(1)), begin);
+        let second = Timestamp::from_millis(1000);
+        assert_eq!(second.before(Duration::from_millis(1)).as_millis(), 999);
     }
 }

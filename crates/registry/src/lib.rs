@@ -16,7 +16,7 @@
 //! | `repository`, `image`, `image_delete`, `push`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
 //! | `create_on_push` | repositories that a push makes |
 //! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
-//! | `reconcile` | what is put right from time to time |
+//! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
 
 mod access;
@@ -25,6 +25,7 @@ mod audit;
 mod authenticate;
 mod caller;
 mod clock;
+mod collect;
 mod compiled;
 mod context;
 mod create_on_push;
@@ -60,11 +61,12 @@ pub use access::{Action, Allowed, Checks};
 pub use account::FirstAdministrator;
 pub use authenticate::SignatureScope;
 pub use bonded_store::{
-    AccessKey, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage, Layer,
+    AccessKey, Amount, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage, Layer,
     Repository, Role, Session, StoredManifest, TagStatus, UploadId, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
+pub use collect::{Collected, Collection};
 pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_tag_keys};
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;

@@ -5,6 +5,7 @@ mod advisories;
 mod completion;
 mod config;
 mod credential_helper;
+mod gc;
 mod kubelet_plugin;
 mod login;
 mod policy;
@@ -36,6 +37,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Config(config::ConfigCommand),
     Account(account::AccountCommand),
+    Gc(gc::GcCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
     Why(why::Why),
@@ -90,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Account(command) => command.run(),
+        Command::Gc(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
         Command::Why(command) => command.run(),

@@ -9,6 +9,7 @@
 //! The lock beside the socket holds off a second server on the same directory.
 
 mod account;
+mod collect;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -32,6 +33,7 @@ use tokio::time::timeout;
 use crate::files;
 
 pub(crate) use account::CreateAccount;
+pub(crate) use collect::{Collect, CollectedAmounts};
 
 /// How long a request may be, in bytes.
 const REQUEST_LIMIT: u64 = 64 * 1024;
@@ -70,7 +72,7 @@ pub(crate) struct Host {
 }
 
 /// Everything that the operator may ask for.
-const OPERATIONS: &[Served] = &[Served::of::<CreateAccount>()];
+const OPERATIONS: &[Served] = &[Served::of::<CreateAccount>(), Served::of::<Collect>()];
 
 /// An operation by its name.
 struct Served {

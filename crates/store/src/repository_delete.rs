@@ -7,6 +7,7 @@
 
 use crate::Store;
 use crate::change::{Change, next_epoch};
+use crate::collect::Mode;
 use crate::error::Result;
 use crate::meta::{Tx, Value};
 use crate::repository::{DeleteRepository, RepositoryId};
@@ -59,16 +60,21 @@ impl Store {
         Ok(outcome)
     }
 
-    /// Deletes the rows that interrupted deletions left. Idempotent; for a periodic task.
+    /// Deletes the rows that interrupted deletions left, of up to 1,000 repositories; says of how
+    /// many. Idempotent; for a periodic task.
     ///
     /// # Errors
     /// As every write; what is left goes the next time.
-    pub async fn collect_deleted_repositories(&self) -> Result<()> {
+    pub async fn collect_deleted_repositories(&self, mode: Mode) -> Result<u64> {
         const SQL: &str = "SELECT id FROM deleted_repositories ORDER BY id LIMIT 1000";
-        for mut row in self.meta().all(SQL, &[]).await? {
-            self.delete_rows(&row.text()?).await?;
+        let rows = self.meta().all(SQL, &[]).await?;
+        let found = rows.len() as u64;
+        if mode == Mode::Collect {
+            for mut row in rows {
+                self.delete_rows(&row.text()?).await?;
+            }
         }
-        Ok(())
+        Ok(found)
     }
 
     async fn delete_rows(&self, repository: &str) -> Result<()> {

@@ -133,9 +133,8 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
     const INSERT: &str = "INSERT INTO objects \
          (id, account, region, encryption, sha256, size, created_at) \
          VALUES ($1, $2, $3, 'AES256', $4, $5, $6) \
-         ON CONFLICT (account, region, encryption, sha256) DO NOTHING";
-    const KEPT: &str = "SELECT id FROM objects \
-         WHERE account = $1 AND region = $2 AND encryption = 'AES256' AND sha256 = $3";
+         ON CONFLICT (account, region, encryption, sha256) DO UPDATE SET unlinked_at = NULL \
+         RETURNING id";
     const SHA512: &str = "UPDATE objects SET sha512 = $1 WHERE id = $2 AND sha512 IS NULL";
     found(tx.execute(END, &[upload.id.as_str().into()]).await?)?;
     let row = tx
@@ -145,15 +144,14 @@ async fn finish(tx: &mut Tx<'_>, upload: &Finished) -> Result<ObjectId> {
     let (account, region): (Value, Value) = (row.text()?.into(), row.text()?.into());
     let values = [
         (&upload.object).into(),
-        account.clone(),
-        region.clone(),
+        account,
+        region,
         upload.sha256.as_str().into(),
         upload.size.into(),
         upload.now.into(),
     ];
-    tx.execute(INSERT, &values).await?;
-    let values = [account, region, upload.sha256.as_str().into()];
-    let kept = tx.one(KEPT, &values).await?.text()?;
+    // The collector may have marked the object that is there: linked again, it stays.
+    let kept = tx.one(INSERT, &values).await?.text()?;
     if upload.digest.algorithm() == Algorithm::Sha512 {
         let values = [upload.digest.as_str().into(), (&kept).into()];
         tx.execute(SHA512, &values).await?;

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Form {
     /// For people.
+    #[value(alias = "table")]
     Text,
     /// JSON, for programs.
     Json,

@@ -13,12 +13,13 @@ pub(super) fn parse(digest: &str) -> Result<Digest> {
         .map_err(|e: bonded_model::InvalidDigest| Error::InvalidDigest(e.to_string()))
 }
 
-/// `HEAD`: whether the repository has the blob, and its length.
+/// `HEAD`: whether the repository has the blob, and its length. A client that asks is about to push an
+/// image with it, so it is kept for a day.
 pub(super) async fn head(call: Call<'_>, digest: &str) -> Result<Reply> {
     let digest = parse(digest)?;
     let allowed = call.authorize().await?;
-    let layer = call.registry.layer(&allowed, &digest).await?;
-    layer_content::head(&layer)
+    let layer = call.registry.available_layer(&allowed, &digest).await?;
+    layer_content::head(&layer.ok_or(Error::BlobNotFound(digest))?)
 }
 
 /// `GET`: the blob, or the range of it that the request asks for.

@@ -122,7 +122,6 @@ impl Blobs {
     /// Up to `limit` objects behind `after`, in the order of their ids, with the time of their last
     /// change: finished ones, those that are being written, and what was left behind. What comes
     /// and goes meanwhile may be in it or not.
-    #[expect(dead_code, reason = "for the collector of what was left behind")]
     pub(crate) async fn list(
         &self,
         after: Option<ObjectId>,

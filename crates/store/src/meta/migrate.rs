@@ -26,6 +26,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0003_image_lists_and_layer_parts.sql"),
     },
     Migration {
+        name: "0005_collection",
+        sql: include_str!("../../migrations/0005_collection.sql"),
+    },
+    Migration {
         name: "0006_jobs_and_scans",
         sql: include_str!("../../migrations/0006_jobs_and_scans.sql"),
     },

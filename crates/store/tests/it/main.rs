@@ -9,6 +9,7 @@
 
 mod account;
 mod audit;
+mod collect;
 mod credential;
 mod image;
 mod image_delete;

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 
 use bonded_model::{Algorithm, Digest, Timestamp};
-use bonded_store::{RepositoryId, Store, StoreError, UploadId, UploadWriter};
+use bonded_store::{Amount, Mode, RepositoryId, Store, StoreError, UploadId, UploadWriter};
 
 use crate::layer::{bytes, read};
 use crate::site::{NOW, Site, change, on_each_engine, push, repository};
@@ -343,8 +343,8 @@ fn uploads_that_rest_are_given_up() {
         let resting = start(&store, &app.id).await;
         append(&store, &app.id, &resting, b"some").await;
         assert_eq!(
-            store.collect_uploads(NOW).await.unwrap(),
-            0,
+            store.collect_uploads(NOW, Mode::Collect).await.unwrap(),
+            Amount::default(),
             "not before its time"
         );
         let later = Timestamp::from_millis(NOW.as_millis() + 1);
@@ -352,7 +352,10 @@ fn uploads_that_rest_are_given_up() {
         let fresh = started.unwrap().unwrap();
         let third = store.start_upload(&app.id, "AIDAX", 2, later).await;
         assert!(third.unwrap().is_err(), "two is the limit here");
-        assert_eq!(store.collect_uploads(later).await.unwrap(), 1);
+        for mode in [Mode::DryRun, Mode::Collect] {
+            let one = Amount { count: 1, bytes: 4 };
+            assert_eq!(store.collect_uploads(later, mode).await.unwrap(), one);
+        }
         assert_eq!(store.find_upload(&app.id, &resting).await.unwrap(), None);
         assert!(store.find_upload(&app.id, &fresh).await.unwrap().is_some());
     });
