@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use http_body_util::{BodyExt as _, BodyStream};
 use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::metrics::{self, Metrics};
@@ -52,7 +52,7 @@ pub(crate) struct DoorSettings {
 #[derive(Clone)]
 pub(crate) struct FrontDoor {
     registry: Registry,
-    settings: Arc<DoorSettings>,
+    settings: watch::Receiver<Arc<DoorSettings>>,
     budget: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -91,10 +91,11 @@ impl std::ops::Deref for Held {
 }
 
 impl FrontDoor {
-    pub(crate) fn new(registry: Registry, settings: DoorSettings) -> Self {
+    /// Follows `settings`: a request is answered by those that are in force when it comes.
+    pub(crate) fn new(registry: Registry, settings: watch::Receiver<Arc<DoorSettings>>) -> Self {
         Self {
             registry,
-            settings: Arc::new(settings),
+            settings,
             budget: Arc::new(Semaphore::new(BODY_BUDGET)),
             metrics: Arc::new(Metrics::new()),
         }
@@ -180,7 +181,7 @@ impl FrontDoor {
         let authority = target.or(host).unwrap_or_default().to_ascii_lowercase();
         let mut source_ip = peer.address.ip();
         let mut secure = peer.tls;
-        let proxies = &self.settings.trusted_proxies;
+        let proxies = &self.settings().trusted_proxies;
         if proxies.iter().any(|net| net.contains(&source_ip)) {
             if let Some(stated) = last_entry(&parts.headers, "x-forwarded-for") {
                 let address = parse_client(stated);
@@ -203,8 +204,12 @@ impl FrontDoor {
         })
     }
 
+    fn settings(&self) -> Arc<DoorSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     fn may_measure(&self, client: IpAddr) -> bool {
-        let nets = &self.settings.metrics_from;
+        let nets = &self.settings().metrics_from;
         nets.iter().any(|net| net.contains(&client))
     }
 
@@ -229,7 +234,7 @@ impl FrontDoor {
         let among = |names: &[String]| names.iter().any(|ours| ours == host || ours == authority);
         let DoorSettings {
             hosts, certified, ..
-        } = &*self.settings;
+        } = &*self.settings();
         if Registry::has_registry_form(host) || among(hosts) {
             return Ok(true);
         }

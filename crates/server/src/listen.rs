@@ -102,21 +102,20 @@ impl ListenSettings {
     }
 }
 
-/// Serves `door` on `listener` until `shutdown` is ready, then lets the requests in flight finish
+/// Serves `door` on `listener`, with the certificate that is the newest when a connection comes, until `shutdown` is ready, then lets the requests in flight finish
 /// within [`ListenSettings::grace`].
 ///
 /// # Errors
 /// Accepting failed in a way that will not pass.
 pub(crate) async fn serve<D: Door>(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    tls: watch::Receiver<Arc<rustls::ServerConfig>>,
     settings: ListenSettings,
     door: D,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(settings.connections));
     let settings = Arc::new(settings);
-    let tls = TlsAcceptor::from(tls);
     let (closing, closed) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -134,7 +133,7 @@ pub(crate) async fn serve<D: Door>(
             Ok((stream, address)) => {
                 let connection = Connection {
                     settings: Arc::clone(&settings),
-                    tls: tls.clone(),
+                    tls: TlsAcceptor::from(Arc::clone(&tls.borrow())),
                     door: door.clone(),
                     closed: closed.clone(),
                 };

@@ -23,7 +23,7 @@ enum Action {
 }
 
 /// Where settings come from: a file, the environment over it, flags over both.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(super) struct ConfigArgs {
     /// A TOML file with settings
     #[arg(long, value_name = "FILE", env = "BONDED_CONFIG")]

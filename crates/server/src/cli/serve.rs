@@ -1,6 +1,7 @@
 //! `bonded serve`: the server from start to end.
 
 mod announce;
+mod live;
 mod log;
 
 use std::fs;
@@ -15,13 +16,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use live::Live;
+use log::LogLevel;
+
 use super::config::ConfigArgs;
 use super::{Failure, block_on, with_sources};
 use crate::config::Config;
-use crate::door::{DoorSettings, FrontDoor};
+use crate::door::FrontDoor;
+use crate::files;
 use crate::listen::{self, ListenSettings};
 use crate::operator::{self, Claim, Host};
-use crate::{files, tls};
 
 /// How many connections may be open at once.
 const CONNECTIONS: usize = 8192;
@@ -48,13 +52,19 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = self.config.resolve()?;
-        log::start(&config)?;
-        block_on(serve(config, self.ready_file))
+        let arguments = self.config;
+        let config = arguments.clone().resolve()?;
+        let log = log::start(&config)?;
+        block_on(serve(config, arguments, log, self.ready_file))
     }
 }
 
-async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    arguments: ConfigArgs,
+    log: LogLevel,
+    ready_file: Option<PathBuf>,
+) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
     let started = tokio::select! {
         started = Started::new(&config) => started?,
@@ -73,10 +83,13 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<(), Failur
         connections: connections(),
         grace: GRACE,
     };
-    let door = FrontDoor::new(registry.clone(), door_settings(config));
+    let (live, followed) = Live::new(arguments, &config, tls, log)?;
+    let door = FrontDoor::new(registry.clone(), followed.door);
+    let reloading = tokio::spawn(live.reload());
     let reconciling = tokio::spawn(reconcile(registry.clone()));
-    let served = listen::serve(listener, tls, settings, door, stop.wait()).await;
+    let served = listen::serve(listener, followed.tls, settings, door, stop.wait()).await;
     reconciling.abort();
+    reloading.abort();
     operator.abort();
     registry.close().await;
     if let Some(path) = &ready_file {
@@ -122,7 +135,7 @@ impl Started {
         })?;
         let claim = Claim::take(&config.data).map_err(Failure::failed)?;
         let clock = Clock::system();
-        let tls = certificate(config, &clock)?;
+        let tls = live::certificate(config, &clock)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             let address = config.listen;
             Failure::failed(format!(
@@ -167,45 +180,6 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
             with_sources(&error)
         ))
     })
-}
-
-fn certificate(config: &Config, clock: &Clock) -> Result<Arc<rustls::ServerConfig>, Failure> {
-    let loaded = match &config.tls {
-        Some(files) => tls::configured(&files.certificate, &files.key),
-        None => tls::own(&authority(config), &names(config), clock.now()),
-    };
-    loaded.map_err(Failure::failed)
-}
-
-/// The names under which this server knows itself.
-fn names(config: &Config) -> Vec<String> {
-    let mut hosts = config.hosts.clone();
-    let address = config.listen.ip().to_canonical();
-    if !address.is_unspecified() {
-        hosts.push(address.to_string());
-    }
-    let domain = config.domain.as_deref();
-    tls::names(host_name().as_deref(), &hosts, domain, &config.regions)
-}
-
-/// The directory of the own authority.
-fn authority(config: &Config) -> PathBuf {
-    config.data.join("tls")
-}
-
-/// The host's own name, where the system tells it and it can be in a certificate.
-fn host_name() -> Option<String> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    crate::config::host_name(name.trim())
-}
-
-fn door_settings(config: Config) -> DoorSettings {
-    DoorSettings {
-        certified: names(&config),
-        hosts: config.hosts,
-        trusted_proxies: config.trusted_proxies,
-        metrics_from: config.metrics_from,
-    }
 }
 
 /// Puts right what time makes necessary, until the task is aborted: every round may end anywhere.

@@ -70,6 +70,7 @@ async fn start_door(data: &Path, door: impl Door) -> SocketAddr {
         connections: 8,
         grace: Duration::ZERO,
     };
+    let (_, tls) = tokio::sync::watch::channel(tls);
     tokio::spawn(serve(listener, tls, settings, door, std::future::pending()));
     address
 }

@@ -229,6 +229,26 @@ impl RawConfig {
         toml::from_str(text).map_err(explained)
     }
 
+    /// The keys whose values differ from those of `other`.
+    pub(crate) fn differing(&self, other: &Self) -> Vec<String> {
+        let values = |raw: &Self| {
+            let value = toml::Value::try_from(raw).ok();
+            keys()
+                .into_iter()
+                .map(move |key| {
+                    let mut path = key.split('.');
+                    let found = path.try_fold(value.as_ref()?, |value, part| value.get(part));
+                    found.cloned()
+                })
+                .collect::<Vec<_>>()
+        };
+        let pairs = values(self).into_iter().zip(values(other));
+        let keys = keys().into_iter().zip(pairs);
+        keys.filter(|(_, (ours, theirs))| ours != theirs)
+            .map(|(key, _)| key)
+            .collect()
+    }
+
     /// These settings, and for what is not set here those of `base`.
     pub(crate) fn over(self, base: Self) -> Self {
         Self {

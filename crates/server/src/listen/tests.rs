@@ -67,6 +67,7 @@ impl Server {
         let shutdown = async {
             let _ = stopped.await;
         };
+        let (_, tls) = watch::channel(tls);
         let done = tokio::spawn(serve(listener, tls, settings, door.clone(), shutdown));
         Self {
             address,

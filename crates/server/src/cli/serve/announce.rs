@@ -6,7 +6,7 @@ use std::path::Path;
 use bonded_registry::{FirstAdministrator, Opened};
 use tokio::net::TcpListener;
 
-use super::authority;
+use super::live::authority;
 use crate::administrator::AdministratorKey;
 use crate::cli::{Failure, print};
 use crate::config::Config;

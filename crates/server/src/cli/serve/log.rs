@@ -3,31 +3,62 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 
-use tracing::Subscriber;
 use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer, debug_fn};
+use tracing_subscriber::fmt::{FormatFields, MakeWriter, SubscriberBuilder};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::cli::Failure;
 use crate::cli::print::clean;
 use crate::config::{Config, LogFormat};
 
+/// Which lines are written, as long as the process runs.
+pub(super) struct LogLevel(Exchange);
+
+/// Puts a filter in the place of the one in force.
+type Exchange = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>;
+
+impl LogLevel {
+    /// Writes what `config` says from now on.
+    ///
+    /// # Errors
+    /// Its level cannot be read; then nothing changes.
+    pub(super) fn set(&self, config: &Config) -> Result<(), Failure> {
+        let filter = config.log_level.parse().map_err(Failure::usage)?;
+        (self.0)(filter).map_err(Failure::failed)
+    }
+}
+
 /// Starts the log of this process.
-pub(super) fn start(config: &Config) -> Result<(), Failure> {
+pub(super) fn start(config: &Config) -> Result<LogLevel, Failure> {
     let filter: EnvFilter = config.log_level.parse().map_err(Failure::usage)?;
     let colors = io::stderr().is_terminal();
-    let started = match config.log_format {
-        LogFormat::Text => text(filter, io::stderr, colors).try_init(),
-        LogFormat::Json => json(filter, io::stderr).try_init(),
+    let (started, exchange): (_, Exchange) = match config.log_format {
+        LogFormat::Text => {
+            let builder = text(filter, io::stderr, colors).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let exchange = Box::new(move |filter| handle.reload(filter));
+            (builder.finish().try_init(), exchange)
+        }
+        LogFormat::Json => {
+            let builder = json(filter, io::stderr).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let exchange = Box::new(move |filter| handle.reload(filter));
+            (builder.finish().try_init(), exchange)
+        }
     };
-    started.map_err(Failure::failed)
+    started.map_err(Failure::failed)?;
+    Ok(LogLevel(exchange))
 }
 
 /// Lines for people. No value can end its line or steer a terminal.
-fn text<W>(filter: EnvFilter, writer: W, colors: bool) -> impl Subscriber + Send + Sync
+fn text<W>(
+    filter: EnvFilter,
+    writer: W,
+    colors: bool,
+) -> SubscriberBuilder<impl for<'w> FormatFields<'w> + Send + Sync + 'static, Format, EnvFilter, W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -43,11 +74,13 @@ where
         .with_writer(writer)
         .with_ansi(colors)
         .fmt_fields(debug_fn(field).delimited(" "))
-        .finish()
 }
 
 /// One JSON object a line.
-fn json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+fn json<W>(
+    filter: EnvFilter,
+    writer: W,
+) -> SubscriberBuilder<JsonFields, Format<Json>, EnvFilter, W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -55,13 +88,14 @@ where
         .json()
         .with_env_filter(filter)
         .with_writer(writer)
-        .finish()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+
+    use tracing::Subscriber;
 
     use super::*;
 
@@ -91,8 +125,8 @@ mod tests {
     #[test]
     fn what_a_client_sends_stays_on_its_line() {
         let filter = || EnvFilter::new("info");
-        let text = logged(|lines| Box::new(text(filter(), move || lines.clone(), false)));
-        let json = logged(|lines| Box::new(json(filter(), move || lines.clone())));
+        let text = logged(|lines| Box::new(text(filter(), move || lines.clone(), false).finish()));
+        let json = logged(|lines| Box::new(json(filter(), move || lines.clone()).finish()));
         for line in [&text, &json] {
             assert_eq!(line.matches('\n').count(), 1, "{line:?}");
             assert!(!line.contains(['\u{1b}', '\r']), "{line:?}");
