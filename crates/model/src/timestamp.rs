@@ -81,6 +81,16 @@ impl Timestamp {
         Some(Self(time.as_millisecond()))
     }
 
+    /// From the date of an HTTP header (RFC 9110 §5.6.7, the form that is still made):
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let time = jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(text)
+            .ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     /// SigV4's form, `YYYYMMDDTHHMMSSZ`.
     #[must_use]
     pub fn to_amz_date(self) -> String {
@@ -128,6 +138,19 @@ mod tests {
         ] {
             let time = Timestamp::parse_rfc3339(text);
             assert_eq!(time.map(Timestamp::as_millis), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_of_http_headers_are_read() {
+        for (text, seconds) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", None),
+            ("1994-11-06T08:49:37Z", None),
+            ("", None),
+        ] {
+            let time = Timestamp::parse_http_date(text);
+            assert_eq!(time.map(Timestamp::as_seconds), seconds, "{text}");
         }
     }
 

@@ -62,7 +62,7 @@ pub use account::FirstAdministrator;
 pub use authenticate::SignatureScope;
 pub use bonded_store::{
     AccessKey, Amount, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage, Layer,
-    Repository, Role, Session, StoredManifest, TagStatus, UploadId, User,
+    Repository, Role, Session, Statistics, StoredManifest, TagStatus, UploadId, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
@@ -170,6 +170,14 @@ impl Registry {
     /// Writes out what is queued and closes the store. Call it when no request is in flight.
     pub async fn close(&self) {
         self.store().close().await;
+    }
+
+    /// How much there is of everything. For the operator of the host.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn statistics(&self) -> Result<Statistics> {
+        Ok(self.store().statistics().await?)
     }
 
     /// The time, as every use case of this registry sees it.

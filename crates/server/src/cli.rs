@@ -5,12 +5,14 @@ mod advisories;
 mod completion;
 mod config;
 mod credential_helper;
+mod doctor;
 mod gc;
 mod kubelet_plugin;
 mod login;
 mod policy;
 mod print;
 mod serve;
+mod status;
 mod why;
 
 use std::ffi::OsString;
@@ -45,6 +47,8 @@ enum Command {
     Logout(login::Logout),
     CredentialHelper(credential_helper::CredentialHelper),
     KubeletPlugin(kubelet_plugin::KubeletPlugin),
+    Status(status::Status),
+    Doctor(Box<doctor::Doctor>),
     Completion(completion::Completion),
 }
 
@@ -100,6 +104,8 @@ pub fn run() -> ExitCode {
         Command::Logout(command) => command.run(),
         Command::CredentialHelper(command) => command.run(),
         Command::KubeletPlugin(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Completion(command) => command.run(),
     };
     match done {

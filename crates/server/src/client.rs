@@ -200,6 +200,18 @@ impl Client {
         self.send(call, now).await
     }
 
+    /// What time it is at the server, if it says so; a call without a signature.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub(crate) async fn clock(&self) -> Result<Option<Timestamp>, ClientError> {
+        let request = Request::get("/health")
+            .header(http::header::HOST, self.server.endpoint().authority())
+            .body(Full::from(Bytes::new()))
+            .map_err(|error| ClientError::Settings(error.to_string()))?;
+        Ok(self.server.send(request).await?.date)
+    }
+
     async fn send(&self, call: Call<'_>, now: Timestamp) -> Result<Answer, ClientError> {
         let find = || self.source.credentials(&self.server, &self.region, now);
         let credentials = self.credentials.get_or_try_init(find).await?;

@@ -10,6 +10,7 @@
 
 mod account;
 mod collect;
+mod status;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -34,6 +35,7 @@ use crate::files;
 
 pub(crate) use account::CreateAccount;
 pub(crate) use collect::{Collect, CollectedAmounts};
+pub(crate) use status::{GetStatus, HostStatus};
 
 /// How long a request may be, in bytes.
 const REQUEST_LIMIT: u64 = 64 * 1024;
@@ -72,7 +74,11 @@ pub(crate) struct Host {
 }
 
 /// Everything that the operator may ask for.
-const OPERATIONS: &[Served] = &[Served::of::<CreateAccount>(), Served::of::<Collect>()];
+const OPERATIONS: &[Served] = &[
+    Served::of::<CreateAccount>(),
+    Served::of::<Collect>(),
+    Served::of::<GetStatus>(),
+];
 
 /// An operation by its name.
 struct Served {

@@ -142,7 +142,7 @@ fn host_name(text: &str) -> Result<String, Failure> {
     }
 }
 
-fn helper_is_on_the_path() -> bool {
+pub(super) fn helper_is_on_the_path() -> bool {
     let path = variable("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(HELPER).is_file())
 }

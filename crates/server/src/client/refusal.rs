@@ -86,6 +86,7 @@ mod tests {
         for body in [xml, json] {
             let answer = Answer {
                 status: StatusCode::FORBIDDEN,
+                date: None,
                 body: body.to_owned().into(),
             };
             let refusal = answer.success().unwrap_err();
@@ -93,6 +94,7 @@ mod tests {
         }
         let answer = Answer {
             status: StatusCode::BAD_GATEWAY,
+            date: None,
             body: "x".into(),
         };
         let refusal = answer.success().unwrap_err();

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bonded_model::Timestamp;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -38,6 +39,8 @@ const SYSTEM_AUTHORITIES: [&str; 3] = [
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: StatusCode,
+    /// When it was given, by the server's clock.
+    pub(crate) date: Option<Timestamp>,
     /// The body, at most 4 MiB.
     pub(crate) body: Bytes,
 }
@@ -190,6 +193,8 @@ impl Server {
         let connection = tokio::spawn(connection);
         let response = sender.send_request(request).await.map_err(failed)?;
         let status = response.status();
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
         let body = Limited::new(response.into_body(), ANSWER_LIMIT)
             .collect()
             .await;
@@ -197,7 +202,7 @@ impl Server {
             .map_err(|error| self.unexpected(&error.to_string()))?
             .to_bytes();
         connection.abort();
-        Ok(Answer { status, body })
+        Ok(Answer { status, date, body })
     }
 }
 
