@@ -31,7 +31,8 @@ pub struct Collection {
     /// Says what would be deleted and changes nothing.
     pub dry_run: bool,
     /// Waits for nobody: layers that no image refers to go although they were pushed or asked for
-    /// just now, and bytes at once. A push or a pull in progress may have to begin again.
+    /// just now, uploads that no request is writing to, and bytes at once. A push or a pull in
+    /// progress may have to begin again.
     pub no_grace: bool,
 }
 
@@ -102,6 +103,14 @@ impl Registry {
     pub async fn collect(&self, collection: Collection) -> Result<Collected> {
         let round = self.round(collection);
         let mut collected = self.collect_bounded(&round, u32::MAX).await?;
+        if collection.no_grace {
+            let idle = self.collect_idle_uploads(&round).await?;
+            match round.mode {
+                Mode::Collect => collected.uploads += idle,
+                // Those that rested are among them.
+                Mode::DryRun => collected.uploads = idle,
+            }
+        }
         for walk in [Walk::Layers, Walk::Objects, Walk::Strays] {
             let mut position = Some(String::new());
             let mut steps = 0;
@@ -151,6 +160,21 @@ impl Registry {
             }
         }
         collected.repositories = store.collect_deleted_repositories(round.mode).await?;
+        Ok(collected)
+    }
+
+    /// Uploads of any age that no request is writing to.
+    async fn collect_idle_uploads(&self, round: &Round) -> Result<Amount> {
+        let mut collected = Amount::default();
+        let mut position = Some(String::new());
+        while let Some(from) = position {
+            let step = self
+                .store()
+                .collect_idle_uploads(&from, round.now, round.mode)
+                .await?;
+            collected += step.amount;
+            position = step.next;
+        }
         Ok(collected)
     }
 

@@ -18,8 +18,9 @@ pub(super) struct GcCommand {
     #[arg(long)]
     dry_run: bool,
 
-    /// Wait for nobody: delete what no image refers to even if it was pushed or asked for just now.
-    /// Images stay whole; a push or a pull in progress may fail and have to begin again
+    /// Wait for nobody: delete what no image refers to even if it was pushed or asked for just now,
+    /// and uploads that no request is writing to. Images stay whole; a push or a pull in progress
+    /// may fail and have to begin again
     #[arg(long)]
     no_grace: bool,
 

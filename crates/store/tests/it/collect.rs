@@ -468,3 +468,38 @@ fn walks_go_on_where_the_last_step_of_any_node_ended() {
         }
     });
 }
+
+#[test]
+fn an_upload_that_is_written_to_is_not_idle() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let mut uploads = Vec::new();
+        for _ in 0..3 {
+            let id = store.start_upload(&app.id, "AIDAX", 10, NOW).await;
+            let id = id.unwrap().unwrap();
+            let writer = store.open_upload(&app.id, &id, NOW).await.unwrap();
+            let mut writer = writer.unwrap();
+            writer.write(b"four").unwrap();
+            store.suspend_upload(writer, NOW).await.unwrap();
+            uploads.push(id);
+        }
+        let mut writer = store
+            .open_upload(&app.id, &uploads[1], NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        let step = store.collect_idle_uploads("", NOW, Mode::DryRun).await;
+        assert_eq!(step.unwrap().amount, amount(3, 12));
+        let step = store.collect_idle_uploads("", NOW, Mode::Collect).await;
+        assert_eq!(step.unwrap().amount, amount(2, 8));
+        writer.write(b" bytes").unwrap();
+        let digest = Digest::sha256(b"four bytes");
+        let finished = store
+            .finish_upload(writer, &digest, NOW, NOW, &change("f"))
+            .await;
+        let layer = finished.unwrap().unwrap();
+        assert_eq!(read(&store, &layer, 0..10).await.unwrap(), b"four bytes");
+        assert_eq!(site.objects().len(), 1);
+    });
+}

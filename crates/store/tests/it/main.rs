@@ -10,6 +10,7 @@
 mod account;
 mod audit;
 mod collect;
+mod collect_random;
 mod credential;
 mod image;
 mod image_delete;

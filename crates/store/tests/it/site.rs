@@ -69,6 +69,18 @@ impl Site {
         }
     }
 
+    /// The one number that a statement gives, behind the store's back.
+    pub(crate) async fn count(&self, sql: &str) -> usize {
+        let count: i64 = match self.postgres().await {
+            Some(client) => client.query_one(sql, &[]).await.unwrap().get(0),
+            None => rusqlite::Connection::open(self.data().join("bonded.db"))
+                .unwrap()
+                .query_row(sql, [], |row| row.get(0))
+                .unwrap(),
+        };
+        count as usize
+    }
+
     /// Runs a statement behind the store's back.
     pub(crate) async fn sql(&self, sql: &str) {
         match self.postgres().await {
@@ -99,7 +111,7 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     clippy::disallowed_methods,
     reason = "tells the suite where PostgreSQL is; there is no other way in"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
