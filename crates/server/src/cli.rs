@@ -11,6 +11,7 @@ mod kubelet_plugin;
 mod login;
 mod policy;
 mod print;
+mod scan;
 mod serve;
 mod status;
 mod why;
@@ -42,6 +43,7 @@ enum Command {
     Gc(gc::GcCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
+    Scan(scan::Scan),
     Why(why::Why),
     Login(login::Login),
     Logout(login::Logout),
@@ -63,6 +65,10 @@ enum Status {
     Denied = 3,
     /// What it is about does not exist.
     NotFound = 4,
+    /// A gate is closed: what was found is worse than allowed.
+    Blocked = 5,
+    /// What was asked is not known.
+    Unknown = 6,
 }
 
 /// Why a command did not succeed.
@@ -99,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Gc(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
+        Command::Scan(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Login(command) => command.run(),
         Command::Logout(command) => command.run(),

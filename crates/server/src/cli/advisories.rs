@@ -1,5 +1,7 @@
 //! `bonded advisories`: what scanning knows, without a server.
 
+mod import;
+
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
@@ -22,6 +24,7 @@ pub(super) struct AdvisoriesCommand {
 enum Action {
     /// Print the order of two versions, or check a table of them
     Compare(Compare),
+    Import(import::Import),
 }
 
 #[derive(Args)]
@@ -46,7 +49,10 @@ struct Compare {
 
 impl AdvisoriesCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Action::Compare(compare) = self.action;
+        let compare = match self.action {
+            Action::Import(import) => return import.run(),
+            Action::Compare(compare) => compare,
+        };
         match (compare.file, compare.ecosystem, compare.a, compare.b) {
             (Some(file), ..) => check(&file),
             (None, Some(order), Some(a), Some(b)) => print_order(order, &a, &b),

@@ -1,0 +1,189 @@
+//! `bonded advisories import`: records of the OSV schema become one file.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use bonded_registry::Clock;
+use bonded_scan::{Advisories, AdvisoryImport, ImportReport};
+use clap::Args;
+
+use crate::cli::print::{self, clean};
+use crate::cli::{Failure, Status};
+use crate::files;
+
+/// The longest file with one record, in bytes.
+const RECORD_LIMIT: u64 = 32 << 20;
+
+/// How deep directories may lie in each other.
+const DEPTH: usize = 8;
+
+/// How many percent fewer advisories of an ecosystem a new file may have.
+const FEWER: u64 = 10;
+
+/// Make one file of advisories in the OSV format, to scan with
+///
+/// Records with the same id are taken once, the newest; withdrawn ones are left out. The same
+/// records give the same file.
+#[derive(Args)]
+pub(super) struct Import {
+    /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
+    /// of records; or one record
+    #[arg(required = true, value_name = "DIRECTORY|ZIP|JSON")]
+    sources: Vec<PathBuf>,
+
+    /// The file to write, or to replace as a whole
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Replace the file even if an ecosystem has over 10 % fewer advisories than it has there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut import = AdvisoryImport::new();
+        for source in &self.sources {
+            take(&mut import, source, 0)?;
+        }
+        let finished = import.finish(Clock::system().now());
+        let (bytes, report) = finished.map_err(Failure::failed)?;
+        let advisories = Advisories::from_bytes(bytes.clone()).map_err(Failure::failed)?;
+        if !self.force {
+            compare(&self.output, &advisories)?;
+        }
+        files::write(&self.output, &bytes, files::PUBLIC).map_err(|error| {
+            Failure::failed(format!("cannot write '{}': {error}", self.output.display()))
+        })?;
+        tell(&report, &advisories);
+        Ok(())
+    }
+}
+
+/// Takes in a file, or everything in a directory.
+fn take(import: &mut AdvisoryImport, path: &Path, depth: usize) -> Result<(), Failure> {
+    let unreadable = |error: &io::Error| {
+        let status = match error.kind() {
+            io::ErrorKind::NotFound => Status::NotFound,
+            _ => Status::Failed,
+        };
+        Failure::new(status, format!("cannot read '{}': {error}", path.display()))
+    };
+    let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
+    if metadata.is_dir() {
+        if depth >= DEPTH {
+            return Err(Failure::failed(format!(
+                "'{}' lies more than {DEPTH} directories deep",
+                path.display()
+            )));
+        }
+        let entries = fs::read_dir(path).map_err(|error| unreadable(&error))?;
+        let paths: io::Result<Vec<PathBuf>> = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect();
+        let mut paths = paths.map_err(|error| unreadable(&error))?;
+        paths.sort();
+        for path in paths {
+            let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
+            if path.is_dir() || is_named("json") || is_named("zip") {
+                take(import, &path, depth + 1)?;
+            }
+        }
+        return Ok(());
+    }
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let is_zip = path.extension().is_some_and(|ending| ending == "zip");
+    if is_zip || starts_with_zip(path) {
+        return import.add_zip(BufReader::new(file)).map_err(|error| {
+            Failure::failed(format!("'{}' cannot be imported: {error}", path.display()))
+        });
+    }
+    let mut json = Vec::new();
+    let read = file.take(RECORD_LIMIT + 1).read_to_end(&mut json);
+    read.map_err(|error| unreadable(&error))?;
+    if json.len() as u64 > RECORD_LIMIT {
+        return Err(Failure::failed(format!(
+            "'{}' is longer than 32 MiB",
+            path.display()
+        )));
+    }
+    import.add_file(&path.display().to_string(), &json);
+    Ok(())
+}
+
+/// Whether a file is a zip archive, whatever its name.
+fn starts_with_zip(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"PK\x03\x04"
+}
+
+/// Refuses advisories that know much less than those they would replace: a feed that broke.
+fn compare(output: &Path, new: &Advisories) -> Result<(), Failure> {
+    let Ok(file) = File::open(output) else {
+        return Ok(());
+    };
+    // A file that is none, or of another version, is no measure.
+    let Ok(old) = Advisories::map(&file) else {
+        return Ok(());
+    };
+    let known: std::collections::HashMap<String, u32> = new
+        .ecosystems()
+        .map(|total| (total.ecosystem, total.advisories))
+        .collect();
+    for total in old.ecosystems() {
+        let before = u64::from(total.advisories);
+        let now = known.get(&total.ecosystem).copied().map_or(0, u64::from);
+        if now * 100 < before * (100 - FEWER) {
+            return Err(Failure::failed(format!(
+                "'{}' has {before} advisories of '{}', and only {now} are found now: give \
+                 '--force' if that is right",
+                output.display(),
+                total.ecosystem
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Says what was imported.
+fn tell(report: &ImportReport, advisories: &Advisories) {
+    print::line(format!(
+        "{} advisories as of {}, {}",
+        report.advisories,
+        advisories.as_of(),
+        advisories.digest()
+    ));
+    for (ecosystem, count) in &report.ecosystems {
+        print::line(clean(&format!("  {ecosystem}: {count}")));
+    }
+    let left_out = [
+        (report.withdrawn, "withdrawn"),
+        (report.superseded, "of which a newer record was there"),
+        (report.refused, "not read, since they are no records"),
+    ];
+    for (count, what) in left_out.iter().filter(|(count, _)| *count > 0) {
+        print::error(format_args!("left out: {count} {what}"));
+    }
+    for refused in &report.refused_first {
+        print::error(clean(&format!("  {refused}")));
+    }
+    for (ecosystem, count) in &report.unknown_ecosystems {
+        let text =
+            format!("left out: {count} packages of '{ecosystem}', whose versions we cannot order");
+        print::error(clean(&text));
+    }
+    if report.without_versions > 0 {
+        let count = report.without_versions;
+        print::error(format_args!(
+            "left out: {count} packages without a version or a range"
+        ));
+    }
+    if report.without_order > 0 {
+        let count = report.without_order;
+        print::error(format_args!(
+            "{count} bounds have no order: whether packages are affected by those cannot be decided"
+        ));
+    }
+}

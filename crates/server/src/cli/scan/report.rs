@@ -1,0 +1,175 @@
+//! What `bonded scan` prints.
+
+use bonded_scan::{Finding, FindingCounts, ScanResult, Severity, UNRATED};
+use serde::Serialize;
+
+use super::Scanned;
+use crate::cli::Failure;
+use crate::cli::print::{self, clean};
+
+/// A scanned image in JSON.
+#[derive(Serialize)]
+struct ImageJson<'a> {
+    /// Its name in the layout.
+    name: Option<&'a str>,
+    digest: &'a str,
+    platform: Option<&'a str>,
+    /// `COMPLETE`, or `UNKNOWN` if `problems` says why.
+    status: &'static str,
+    counts: FindingCounts,
+    #[serde(flatten)]
+    result: &'a ScanResult,
+}
+
+/// Several images in JSON.
+#[derive(Serialize)]
+struct ImagesJson<'a> {
+    images: Vec<ImageJson<'a>>,
+}
+
+impl<'a> ImageJson<'a> {
+    fn new(scanned: &'a Scanned) -> Self {
+        Self {
+            name: scanned.image.name.as_deref(),
+            digest: scanned.image.digest.as_str(),
+            platform: scanned.image.platform.as_deref(),
+            status: status(&scanned.result),
+            counts: scanned.result.counts(),
+            result: &scanned.result,
+        }
+    }
+}
+
+fn status(result: &ScanResult) -> &'static str {
+    match result.is_complete() {
+        true => "COMPLETE",
+        false => "UNKNOWN",
+    }
+}
+
+/// One image as an object, several as a list in one.
+pub(super) fn json(scanned: &[Scanned]) -> Result<(), Failure> {
+    let mut images: Vec<_> = scanned.iter().map(ImageJson::new).collect();
+    let text = match images.len() {
+        1 => serde_json::to_string_pretty(&images.remove(0)),
+        _ => serde_json::to_string_pretty(&ImagesJson { images }),
+    };
+    print::line(text.map_err(Failure::failed)?);
+    Ok(())
+}
+
+/// For people: the findings, the worst first, and what they add up to.
+pub(super) fn table(scanned: &[Scanned]) {
+    for (index, scanned) in scanned.iter().enumerate() {
+        if index > 0 {
+            print::line("");
+        }
+        for line in lines(scanned) {
+            print::line(clean(&line));
+        }
+    }
+}
+
+fn lines(scanned: &Scanned) -> Vec<String> {
+    let result = &scanned.result;
+    let image = &scanned.image;
+    let mut title = match &image.name {
+        Some(name) => format!("{name} ({})", image.digest),
+        None => image.digest.to_string(),
+    };
+    if let Some(platform) = &image.platform {
+        title.push_str(&format!(" for {platform}"));
+    }
+    let os = result
+        .os
+        .as_ref()
+        .map_or("no system".to_owned(), bonded_scan::OsRelease::shown);
+    let mut lines = vec![
+        title,
+        format!(
+            "{os}, {} packages in {} layers; advisories as of {}",
+            result.packages.len(),
+            result.layers.len(),
+            result.advisories.as_of
+        ),
+        String::new(),
+    ];
+    let mut findings: Vec<&Finding> = result.findings.iter().collect();
+    let worst_first = |finding: &&Finding| std::cmp::Reverse((finding.severity, finding.score));
+    findings.sort_by_key(worst_first);
+    if !findings.is_empty() {
+        lines.append(&mut rows(&findings));
+        lines.push(String::new());
+    }
+    lines.push(summary(result));
+    lines.extend(result.problems.iter().map(|problem| {
+        let mut place = String::new();
+        if let Some(layer) = problem.layer {
+            place.push_str(&format!("layer {layer}: "));
+        }
+        if let Some(path) = &problem.path {
+            place.push_str(&format!("'{path}': "));
+        }
+        format!("not complete: {place}{}", problem.message)
+    }));
+    lines
+}
+
+/// The findings in columns.
+fn rows(findings: &[&Finding]) -> Vec<String> {
+    let header = [
+        "SEVERITY", "ID", "PACKAGE", "VERSION", "FIXED", "LAYER", "PATH",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(findings.iter().map(|finding| {
+        let severity = finding.severity.map_or(UNRATED, Severity::name);
+        [
+            severity.to_owned(),
+            finding.id.clone(),
+            finding.package.clone(),
+            finding.version.clone(),
+            finding.fixed.clone().unwrap_or("-".to_owned()),
+            finding.layer.to_string(),
+            finding.path.clone(),
+        ]
+    }));
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect()
+}
+
+fn summary(result: &ScanResult) -> String {
+    let counts = result.counts();
+    let total = match counts.total {
+        0 if result.is_complete() => return "no findings".to_owned(),
+        0 => return "nothing was found, which proves nothing".to_owned(),
+        1 => "1 finding".to_owned(),
+        total => format!("{total} findings"),
+    };
+    let parts = [
+        (counts.critical, "critical"),
+        (counts.high, "high"),
+        (counts.medium, "medium"),
+        (counts.low, "low"),
+        (counts.informational, "informational"),
+        (counts.unrated, "unrated"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    format!("{total}: {}", parts.join(", "))
+}
