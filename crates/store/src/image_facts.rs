@@ -216,6 +216,26 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Notes that a scan of an image is awaited, unless it has a result that stands until then.
+    pub(crate) async fn await_image_scan(
+        &mut self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<()> {
+        const FIND: &str = "SELECT scan FROM image_facts WHERE repository = $1 AND digest = $2";
+        let key: [Value; 2] = [repository.into(), digest.as_str().into()];
+        let row = self.optional(FIND, &key).await?;
+        let scan = row.map(|mut row| row.text()).transpose()?;
+        if matches!(scan.as_deref(), Some("COMPLETE" | "NOT_APPLICABLE")) {
+            return Ok(());
+        }
+        let pending = ScanState::Pending;
+        self.set_image_scan(repository, digest, &pending).await?;
+        Ok(())
+    }
+}
+
 impl Store {
     /// Writes how far the scan of an image is, in a transaction of its own; `false` if the
     /// repository has no such image. See [`Tx::set_image_scan`].

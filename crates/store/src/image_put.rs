@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::image::{TAG_DIGEST, manifest_place};
 use crate::image_facts::insert_image_facts;
+use crate::image_scan::{scan_unless_scanned, scans_on_push};
 use crate::layer::missing_layers;
 use crate::meta::{Tx, Value};
 use crate::repository::{Repository, tag_mutability};
@@ -120,11 +121,14 @@ impl Store {
             now: image.now,
             change: change.clone(),
         };
-        self.meta()
+        let put = self
+            .meta()
             .transact(new, |tx, new| {
                 Box::pin(async move { put_image(tx, &new).await })
             })
-            .await
+            .await?;
+        self.wake_jobs();
+        Ok(put)
     }
 }
 
@@ -141,12 +145,15 @@ async fn put_image(
     tx: &mut Tx<'_>,
     new: &NewImage,
 ) -> Result<Result<PutImageOutcome, PutImageRefused>> {
-    const REPOSITORY: &str = "SELECT tag_mutability, tag_filters FROM repositories WHERE id = $1";
+    const REPOSITORY: &str = "SELECT r.tag_mutability, r.tag_filters, r.scan_on_push, r.name, \
+         s.configuration FROM repositories r LEFT JOIN registry_scanning s \
+         ON s.account = r.account AND s.region = r.region WHERE r.id = $1";
     let repository = tx.optional(REPOSITORY, &[(&new.repository).into()]).await?;
     let Some(mut row) = repository else {
         return Ok(Err(PutImageRefused::RepositoryNotFound));
     };
     let mutability = tag_mutability(&mut row)?;
+    let scans = scans_on_push(&mut row)?;
     let created = !image_exists(tx, &new.repository, &new.digest).await?;
     // An image that is there keeps what it refers to.
     if created
@@ -162,6 +169,9 @@ async fn put_image(
     if created {
         insert_image(tx, new).await?;
         insert_image_facts(tx, &new.repository, &new.digest, new.kind).await?;
+    }
+    if scans && new.kind == ManifestKind::Image {
+        scan_unless_scanned(tx, &new.repository, &new.digest, new.now).await?;
     }
     set_tags(tx, new, &moved).await?;
     new.change.insert(tx).await?;

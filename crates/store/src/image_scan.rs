@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use bonded_model::{Digest, ScanStatus, Timestamp};
+use bonded_model::{Digest, RegistryScanning, ScanFrequency, ScanStatus, Timestamp};
 
 use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
+use crate::image_facts::ScanState;
 use crate::image_put::IMAGE_DIGEST;
-use crate::job::{ClaimedJob, Job, Priority, close, enqueue};
+use crate::job::{ClaimedJob, Job, JobEnd, Priority, end, enqueue};
 use crate::keys::Place;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{Row, Tx, Value, malformed};
 use crate::repository::{RepositoryId, json};
 
 /// Findings by severity; severities without findings are absent.
@@ -55,6 +56,8 @@ pub struct ScanResult {
     pub status: ScanStatus,
     /// Why, in words.
     pub description: Option<String>,
+    /// What conditions are judged by; not [`ScanState::Pending`].
+    pub facts: ScanState,
     /// What it was judged by.
     pub judged_by: JudgedBy,
     /// How many findings it has of each severity.
@@ -97,6 +100,32 @@ impl ImageScan {
     }
 }
 
+/// Whether what is pushed to a repository is scanned, by its columns `scan_on_push` and `name` and
+/// the configuration of its registry, if it has one.
+pub(crate) fn scans_on_push(row: &mut Row) -> Result<bool> {
+    let (scan_on_push, name) = (row.boolean()?, row.parse()?);
+    let registry = match row.opt_text()? {
+        Some(text) => serde_json::from_str(&text).map_err(|e| malformed(&e.to_string()))?,
+        None => RegistryScanning::default(),
+    };
+    let (frequency, _) = registry.of(&name, scan_on_push);
+    Ok(frequency != ScanFrequency::Manual)
+}
+
+/// Has an image scanned that never was.
+pub(crate) async fn scan_unless_scanned(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    image: &Digest,
+    now: Timestamp,
+) -> Result<()> {
+    let key = [repository.into(), image.as_str().into()];
+    if tx.optional(FIND, &key).await?.is_some() {
+        return Ok(());
+    }
+    request_scan(tx, &RepositoryId(repository.to_owned()), image, now).await
+}
+
 fn findings_place(repository: &str, image: &str, part: i64) -> Place {
     let part = part.to_string();
     Place::new(&[
@@ -122,6 +151,7 @@ pub(crate) async fn request_scan(
          description = NULL, requested_at = excluded.requested_at";
     let values = [(&repository.0).into(), image.as_str().into(), now.into()];
     tx.execute(SQL, &values).await?;
+    tx.await_image_scan(&repository.0, image).await?;
     let job = Job::ScanImage(repository.clone(), image.clone());
     enqueue(tx, &job, Priority::Normal, now).await
 }
@@ -222,8 +252,8 @@ impl Store {
         Ok(Some(opened.to_vec()))
     }
 
-    /// Writes what the scan of an image came to, in place of what was known before, and closes its
-    /// job. An image that is gone leaves nothing.
+    /// Writes what the scan of an image came to, in place of what was known before, and ends its
+    /// job as `job_end` says. An image that is gone leaves nothing.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] if the job was taken again meanwhile; nothing has changed
@@ -234,8 +264,10 @@ impl Store {
         repository: &RepositoryId,
         image: &Digest,
         result: ScanResult,
+        job_end: JobEnd,
         now: Timestamp,
     ) -> Result<()> {
+        let (digest, facts) = (image.clone(), result.facts.clone());
         let (repository, image) = (repository.0.clone(), image.to_string());
         let mut parts = Vec::with_capacity(result.parts.len());
         for (part, findings) in (0_i64..).zip(&result.parts) {
@@ -250,84 +282,20 @@ impl Store {
             parts.push(values);
         }
         let scan = scan_values(&repository, &image, &result, now)?;
-        let input = (
-            claimed.clone(),
-            [repository.into(), image.into()],
+        let finished = Finished {
+            claimed: claimed.clone(),
+            job_end,
+            repository,
+            image: digest,
+            facts,
             scan,
             parts,
-        );
-        self.meta()
-            .transact(input, |tx, input| {
-                Box::pin(async move {
-                    let (claimed, key, scan, parts) = &*input;
-                    finish(tx, claimed, key, scan, parts).await
-                })
-            })
-            .await
-    }
-
-    /// Enqueues, in the background, the scans of up to `limit` images that were judged by an older
-    /// generation; says how many. What it enqueues is found again until it has been done.
-    ///
-    /// # Errors
-    /// As every write.
-    pub async fn judge_again(&self, generation: u64, limit: u32, now: Timestamp) -> Result<u64> {
-        const SQL: &str = "SELECT repository, image FROM image_scans \
-             WHERE completed_at IS NOT NULL AND generation < $1 ORDER BY generation LIMIT $2";
-        let generation = i64::try_from(generation).unwrap_or(i64::MAX);
-        let values = [generation.into(), limit.min(1000).into()];
-        let mut jobs = Vec::new();
-        for mut row in self.meta().all(SQL, &values).await? {
-            jobs.push(Job::ScanImage(RepositoryId(row.text()?), row.parse()?));
-        }
-        if jobs.is_empty() {
-            return Ok(0);
-        }
-        self.meta()
-            .transact((jobs, now), |tx, input| {
-                Box::pin(async move {
-                    let (jobs, now) = &*input;
-                    for job in jobs {
-                        enqueue(tx, job, Priority::Background, *now).await?;
-                    }
-                    Ok(jobs.len() as u64)
-                })
-            })
-            .await
-    }
-
-    /// Moves the scan of an image, if it is enqueued, and the indexing of its layers to the front:
-    /// somebody waits for it. Says whether there is one, enqueued or running.
-    ///
-    /// # Errors
-    /// As every write.
-    pub async fn hurry_scan(&self, repository: &RepositoryId, image: &Digest) -> Result<bool> {
-        const FIND: &str = "SELECT state, priority FROM jobs WHERE kind = $1 AND subject = $2";
-        const SCAN: &str = "UPDATE jobs SET priority = 2 WHERE kind = $1 AND subject = $2";
-        const LAYERS: &str = "UPDATE jobs SET priority = 2 WHERE kind = 'index_layer' \
-             AND subject IN (SELECT l.object FROM image_blobs b JOIN layers l \
-             ON l.repository = b.repository AND l.digest = b.blob \
-             WHERE b.repository = $1 AND b.image = $2)";
-        let key = Job::ScanImage(repository.clone(), image.clone()).key();
-        let Some(mut row) = self.meta().optional(FIND, &key).await? else {
-            return Ok(false);
         };
-        if row.text()? == "failed" {
-            return Ok(false);
-        }
-        if row.int()? < Priority::Awaited as i64 {
-            let image: [Value; 2] = [(&repository.0).into(), image.as_str().into()];
-            self.meta()
-                .transact((key, image), |tx, input| {
-                    Box::pin(async move {
-                        tx.execute(SCAN, &input.0).await?;
-                        tx.execute(LAYERS, &input.1).await
-                    })
-                })
-                .await?;
-            self.wake_jobs();
-        }
-        Ok(true)
+        self.meta()
+            .transact(finished, |tx, finished| {
+                Box::pin(async move { finish(tx, &finished).await })
+            })
+            .await
     }
 }
 
@@ -356,13 +324,18 @@ fn scan_values(
     ])
 }
 
-async fn finish(
-    tx: &mut Tx<'_>,
-    claimed: &ClaimedJob,
-    key: &[Value; 2],
-    scan: &[Value; 12],
-    parts: &[[Value; 4]],
-) -> Result<()> {
+/// A scan with its result.
+struct Finished {
+    claimed: ClaimedJob,
+    job_end: JobEnd,
+    repository: String,
+    image: Digest,
+    facts: ScanState,
+    scan: [Value; 12],
+    parts: Vec<[Value; 4]>,
+}
+
+async fn finish(tx: &mut Tx<'_>, finished: &Finished) -> Result<()> {
     const CLEAR: &str = "DELETE FROM image_findings WHERE repository = $1 AND image = $2";
     const SCAN: &str = "INSERT INTO image_scans (repository, image, status, description, \
          requested_at, completed_at, generation, analyzers, advisories_sha256, advisories_at, \
@@ -375,13 +348,18 @@ async fn finish(
          severity_counts = excluded.severity_counts, findings = excluded.findings";
     const PART: &str = "INSERT INTO image_findings (repository, image, part, sealed_findings) \
          VALUES ($1, $2, $3, $4)";
-    close(tx, claimed).await?;
-    if tx.optional(IMAGE_DIGEST, key).await?.is_none() {
+    end(tx, &finished.claimed, &finished.job_end).await?;
+    let (repository, image) = (&finished.repository, &finished.image);
+    if !tx
+        .set_image_scan(repository, image, &finished.facts)
+        .await?
+    {
         return Ok(());
     }
-    tx.execute(CLEAR, key).await?;
-    tx.execute(SCAN, scan).await?;
-    for part in parts {
+    let key = [repository.into(), image.as_str().into()];
+    tx.execute(CLEAR, &key).await?;
+    tx.execute(SCAN, &finished.scan).await?;
+    for part in &finished.parts {
         tx.execute(PART, part).await?;
     }
     Ok(())

@@ -61,6 +61,31 @@ pub struct ClaimedJob {
     pub exhausted: bool,
     /// The number of the taking.
     pub(crate) attempt: i64,
+    /// The number of the last taking that it has.
+    last_attempt: i64,
+}
+
+/// How a job ends that is not tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// It is done, and forgotten.
+    Done,
+    /// It cannot be done, for this reason, which stays visible.
+    Failed(String),
+}
+
+impl ClaimedJob {
+    /// Whether this attempt is the last one.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.attempt >= self.last_attempt
+    }
+
+    /// Kind, subject and attempt.
+    fn key(&self) -> [Value; 3] {
+        let [kind, subject] = self.job.key();
+        [kind, subject, self.attempt.into()]
+    }
 }
 
 /// A job that will not be tried again by itself.
@@ -145,13 +170,23 @@ pub(crate) async fn enqueue(
     Ok(())
 }
 
-/// Closes a job in the transaction that writes what it came to.
+/// Ends a job in the transaction that writes what it came to.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if it was taken again meanwhile: the transaction must not be committed.
-pub(crate) async fn close(tx: &mut Tx<'_>, claimed: &ClaimedJob) -> Result<()> {
-    const SQL: &str = "DELETE FROM jobs WHERE kind = $1 AND subject = $2 AND attempt = $3";
-    held(tx.execute(SQL, &claimed.key()).await?)
+pub(crate) async fn end(tx: &mut Tx<'_>, claimed: &ClaimedJob, end: &JobEnd) -> Result<()> {
+    const DONE: &str = "DELETE FROM jobs WHERE kind = $1 AND subject = $2 AND attempt = $3";
+    const FAILED: &str = "UPDATE jobs SET error = $1, state = 'failed' \
+         WHERE kind = $2 AND subject = $3 AND attempt = $4 AND state = 'running'";
+    let [kind, subject, attempt] = claimed.key();
+    let changed = match end {
+        JobEnd::Done => tx.execute(DONE, &[kind, subject, attempt]).await?,
+        JobEnd::Failed(error) => {
+            let values = [cut(error).into(), kind, subject, attempt];
+            tx.execute(FAILED, &values).await?
+        }
+    };
+    held(changed)
 }
 
 /// Gives a job back to be taken again from `due_at` on; the attempt does not count. Says how urgent
@@ -180,14 +215,6 @@ fn held(changed: u64) -> Result<()> {
         return Err(StoreError::Conflict);
     }
     Ok(())
-}
-
-impl ClaimedJob {
-    /// Kind, subject and attempt.
-    fn key(&self) -> [Value; 3] {
-        let [kind, subject] = self.job.key();
-        [kind, subject, self.attempt.into()]
-    }
 }
 
 impl Store {
@@ -227,6 +254,7 @@ impl Store {
                     job,
                     exhausted: attempt >= last_attempt,
                     attempt: attempt + 1,
+                    last_attempt,
                 }));
             }
         }
@@ -298,7 +326,7 @@ impl Store {
     pub async fn close_job(&self, claimed: &ClaimedJob) -> Result<()> {
         self.meta()
             .transact(claimed.clone(), |tx, claimed| {
-                Box::pin(async move { close(tx, &claimed).await })
+                Box::pin(async move { end(tx, &claimed, &JobEnd::Done).await })
             })
             .await
     }

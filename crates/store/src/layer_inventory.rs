@@ -5,7 +5,7 @@ use bonded_model::{Digest, Timestamp};
 use crate::Store;
 use crate::blobs::{ObjectId, ObjectStream};
 use crate::error::{Result, StoreError};
-use crate::job::{ClaimedJob, Job, close, enqueue, release};
+use crate::job::{ClaimedJob, Job, JobEnd, end, enqueue, release};
 use crate::keys::Place;
 use crate::meta::{Tx, Value};
 use crate::repository::RepositoryId;
@@ -57,8 +57,8 @@ impl Store {
         Ok(self.meta().optional(SQL, &values).await?.is_some())
     }
 
-    /// Writes down what an object holds, closes the job that found it out, and lets the images
-    /// that wait for it go on.
+    /// Writes down what an object holds, or that it cannot be known; ends the job as `job_end` says
+    /// and lets the images that wait for it go on.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the job was taken again meanwhile; nothing has changed then.
@@ -68,6 +68,7 @@ impl Store {
         object: ObjectId,
         analyzers: &str,
         inventory: &[u8],
+        job_end: JobEnd,
         now: Timestamp,
     ) -> Result<()> {
         const SQL: &str = "INSERT INTO layer_inventories \
@@ -83,14 +84,17 @@ impl Store {
             now.into(),
         ];
         self.meta()
-            .transact((claimed.clone(), object, values, now), |tx, input| {
-                Box::pin(async move {
-                    let (claimed, object, values, now) = &*input;
-                    close(tx, claimed).await?;
-                    tx.execute(SQL, values).await?;
-                    wake_images(tx, object, *now).await
-                })
-            })
+            .transact(
+                (claimed.clone(), job_end, object, values, now),
+                |tx, input| {
+                    Box::pin(async move {
+                        let (claimed, job_end, object, values, now) = &*input;
+                        end(tx, claimed, job_end).await?;
+                        tx.execute(SQL, values).await?;
+                        wake_images(tx, object, *now).await
+                    })
+                },
+            )
             .await?;
         self.wake_jobs();
         Ok(())
@@ -144,7 +148,7 @@ impl Store {
             .transact((claimed.clone(), object.to_string(), now), |tx, input| {
                 Box::pin(async move {
                     let (claimed, object, now) = &*input;
-                    close(tx, claimed).await?;
+                    end(tx, claimed, &JobEnd::Done).await?;
                     // An image may have begun to wait since the inventory was written.
                     wake_images(tx, object, *now).await
                 })

@@ -12,6 +12,7 @@
 
 mod access_key;
 mod account;
+mod advisory_file;
 mod audit;
 mod blobs;
 mod change;
@@ -25,6 +26,7 @@ mod image_list;
 mod image_put;
 mod image_referrers;
 mod image_scan;
+mod image_scan_queue;
 mod job;
 mod keys;
 mod layer;
@@ -60,6 +62,7 @@ use bonded_model::{Secret, Timestamp};
 
 pub use access_key::{AccessKey, LimitExceeded};
 pub use account::NewAdministrator;
+pub use advisory_file::AdvisoryCopy;
 pub use audit::{AuditLog, LINE_LIMIT};
 pub use blobs::{InvalidObjectId, ObjectId, ObjectStream};
 pub use change::Change;
@@ -73,7 +76,7 @@ pub use image_list::{ImageDetail, ImageKey, ImagePage, TagStatus};
 pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused};
 pub use image_referrers::{Referrer, ReferrersPage};
 pub use image_scan::{ImageScan, JudgedBy, ScanResult, SeverityCounts, StartScan};
-pub use job::{ATTEMPTS, ClaimedJob, FailedJob, Job, Priority};
+pub use job::{ATTEMPTS, ClaimedJob, FailedJob, Job, JobEnd, Priority};
 pub use layer::Layer;
 pub use layer_delete::DeleteLayer;
 pub use layer_inventory::LayerToScan;
@@ -115,6 +118,7 @@ pub enum Database {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    data: PathBuf,
     meta: meta::Meta,
     blobs: blobs::Blobs,
     keys: keys::Keys,
@@ -160,6 +164,7 @@ impl Store {
         let migrations = meta.migrate(now).await?;
         let (keys, keyring_created) = keys::Keys::load(&meta, &settings.keyring, now).await?;
         let inner = Inner {
+            data: data.clone(),
             meta,
             blobs: blobs::Blobs::open(data)?,
             keys,
@@ -196,6 +201,10 @@ impl Store {
 
     pub(crate) fn keys(&self) -> &keys::Keys {
         &self.0.keys
+    }
+
+    pub(crate) fn data(&self) -> &std::path::Path {
+        &self.0.data
     }
 
     pub(crate) fn jobs(&self) -> &tokio::sync::Notify {

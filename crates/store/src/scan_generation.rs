@@ -48,6 +48,16 @@ impl Store {
         row.map(ScanGeneration::from_row).transpose()
     }
 
+    /// Whether the advisories with this sha256 digest were ever in use.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn knows_advisories(&self, sha256: &str) -> Result<bool> {
+        const SQL: &str =
+            "SELECT generation FROM scan_generations WHERE advisories_sha256 = $1 LIMIT 1";
+        Ok(self.meta().optional(SQL, &[sha256.into()]).await?.is_some())
+    }
+
     /// The number of `new`, whose own does not count: the one it has if these analyzers and
     /// advisories were in use before and `again` is not set, else the next.
     ///

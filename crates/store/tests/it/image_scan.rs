@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, RegistryScanning, ScanFrequency, ScanStatus, Timestamp};
+use bonded_model::{
+    Digest, Reference, RegistryScanning, ScanFrequency, ScanStatus, Severity, Timestamp,
+};
 use bonded_store::{
-    ClaimedJob, ImageToDelete, Job, JudgedBy, LayerToScan, Repository, ScanGeneration, ScanResult,
-    StartScan, Store, StoreError,
+    ClaimedJob, ImageToDelete, Job, JobEnd, JudgedBy, JudgedScan, LayerToScan, Repository,
+    ScanCounts, ScanGeneration, ScanResult, ScanState, StartScan, Store, StoreError, UnknownScan,
 };
 
 use crate::image::put;
@@ -23,10 +25,35 @@ fn judged_by(generation: u64) -> JudgedBy {
     }
 }
 
+fn counts() -> ScanCounts {
+    ScanCounts {
+        max_severity: Some(Severity::High),
+        critical: 0,
+        high: 2,
+        fixable_critical: 0,
+        unrated: 0,
+        fixable_unrated: 0,
+        matched_at: NOW,
+        advisories_at: NOW,
+    }
+}
+
+/// What conditions know of the scan of an image.
+async fn judged(store: &Store, app: &Repository, image: &Digest) -> JudgedScan {
+    let named = [Reference::Digest(image.clone())];
+    let facts = store.image_facts(&app.id, &named).await.unwrap();
+    facts.into_iter().next().unwrap().unwrap().scan
+}
+
+fn pending(image: &Digest) -> JudgedScan {
+    JudgedScan::Unknown(UnknownScan::Pending(vec![image.clone()]))
+}
+
 fn result(generation: u64, parts: &[&[u8]]) -> ScanResult {
     ScanResult {
         status: ScanStatus::Complete,
         description: None,
+        facts: ScanState::Complete(counts()),
         judged_by: judged_by(generation),
         severity_counts: [("HIGH".to_owned(), 2)].into(),
         findings: 2,
@@ -38,15 +65,23 @@ async fn claim(store: &Store, now: Timestamp) -> Option<ClaimedJob> {
     store.claim_job(now, LEASE).await.unwrap()
 }
 
-/// An image of one layer, none of whose jobs is left; its digest.
+/// An image of one layer that nobody has scanned; its digest.
 async fn image(store: &Store, app: &Repository) -> Digest {
+    let image = pushed(store, app).await;
+    assert!(claim(store, NOW).await.is_none());
+    image
+}
+
+/// An image of one layer, whose blobs need no indexing any more; its digest.
+async fn pushed(store: &Store, app: &Repository) -> Digest {
     let config = push(store, &app.id, b"config").await.digest;
     let layer = push(store, &app.id, b"layer").await.digest;
     while let Some(claimed) = claim(store, NOW).await {
         store.close_job(&claimed).await.unwrap();
     }
     let text = manifest_text(&[config, layer], "");
-    put(store, app, &text, &["v1"], "put").await.unwrap();
+    let id = format!("put-{}", app.arn.name);
+    put(store, app, &text, &["v1"], &id).await.unwrap();
     Digest::sha256(text.as_bytes())
 }
 
@@ -61,7 +96,7 @@ async fn finish(store: &Store, app: &Repository, image: &Digest, result: ScanRes
     let claimed = claim(store, NOW).await.unwrap();
     assert_eq!(claimed.job, Job::ScanImage(app.id.clone(), image.clone()));
     let finished = store
-        .finish_scan(&claimed, &app.id, image, result, NOW)
+        .finish_scan(&claimed, &app.id, image, result, JobEnd::Done, NOW)
         .await;
     finished.unwrap();
 }
@@ -83,6 +118,7 @@ fn a_scan_is_started_finished_and_only_done_again_for_something_new() {
             (scan.status, scan.completed_at),
             (ScanStatus::InProgress, None)
         );
+        assert_eq!(judged(&store, &app, &image).await, pending(&image));
         finish(&store, &app, &image, result(1, &[b"[1]", b"[2]"])).await;
         let scan = store
             .find_image_scan(&app.id, &image)
@@ -109,6 +145,8 @@ fn a_scan_is_started_finished_and_only_done_again_for_something_new() {
             .await;
         assert_eq!(newer.unwrap(), StartScan::Started);
         // The earlier result stands until the next one.
+        let complete = JudgedScan::Complete(vec![counts()]);
+        assert_eq!(judged(&store, &app, &image).await, complete);
         let scan = store
             .find_image_scan(&app.id, &image)
             .await
@@ -221,7 +259,7 @@ fn a_scan_waits_for_its_layers_and_is_woken_by_the_last_inventory() {
             async move {
                 let inventory = b"inventory";
                 store
-                    .put_inventory(&claimed, object, ANALYZERS, inventory, NOW)
+                    .put_inventory(&claimed, object, ANALYZERS, inventory, JobEnd::Done, NOW)
                     .await
             }
         };
@@ -342,5 +380,86 @@ fn a_registry_scans_as_it_was_set() {
             assert_eq!(found, scanning);
             scanning.rules[0].scan_frequency = ScanFrequency::Manual;
         }
+    });
+}
+
+#[test]
+fn an_image_is_scanned_when_it_is_pushed_if_its_repository_or_registry_says_so() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let (account, region) = (ACCOUNT.parse().unwrap(), "us-east-1".parse().unwrap());
+        let text = r#"{"rules":[{"scanFrequency":"SCAN_ON_PUSH","repositoryFilters":
+            [{"filter":"ruled","filterType":"WILDCARD"}]}]}"#;
+        let rules: RegistryScanning = serde_json::from_str(text).unwrap();
+        for (name, own, rules, scanned) in [
+            ("plain", false, None, false),
+            ("own", true, None, true),
+            ("ruled", false, Some(&rules), true),
+            ("other", true, Some(&rules), false),
+        ] {
+            let app = repository(&store, name).await;
+            let id = change(&format!("own-{name}"));
+            store.set_scan_on_push(&app.id, own, &id).await.unwrap();
+            if let Some(rules) = rules {
+                let id = change(&format!("rules-{name}"));
+                let set = store.set_registry_scanning(&account, &region, rules, &id);
+                set.await.unwrap();
+            }
+            let image = pushed(&store, &app).await;
+            let scan = store.find_image_scan(&app.id, &image).await.unwrap();
+            let status = scan.map(|scan| scan.status);
+            assert_eq!(status, scanned.then_some(ScanStatus::InProgress), "{name}");
+            let claimed = claim(&store, NOW).await.map(|claimed| claimed.job);
+            let job = Job::ScanImage(app.id.clone(), image.clone());
+            assert_eq!(claimed, scanned.then_some(job), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_push_of_an_image_that_was_scanned_does_not_scan_it_again() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let image = image(&store, &app).await;
+        let config = Digest::sha256(b"config");
+        let text = manifest_text(&[config, Digest::sha256(b"layer")], "");
+        let scan_on_push = change("on");
+        store
+            .set_scan_on_push(&app.id, true, &scan_on_push)
+            .await
+            .unwrap();
+        // It was pushed before, and is scanned now that it is pushed again.
+        put(&store, &app, &text, &["v2"], "2").await.unwrap();
+        finish(&store, &app, &image, result(1, &[])).await;
+        put(&store, &app, &text, &["v3"], "3").await.unwrap();
+        assert!(claim(&store, NOW).await.is_none());
+    });
+}
+
+#[test]
+fn a_scan_that_is_given_up_has_failed_and_so_has_its_job() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let image = image(&store, &app).await;
+        start(&store, &app, &image, "1").await;
+        let claimed = claim(&store, NOW).await.unwrap();
+        let failed = ScanResult {
+            status: ScanStatus::Failed,
+            description: Some("no luck".to_owned()),
+            facts: ScanState::Failed,
+            ..result(1, &[])
+        };
+        let end = JobEnd::Failed("no luck".to_owned());
+        let finished = store.finish_scan(&claimed, &app.id, &image, failed, end, NOW);
+        finished.await.unwrap();
+        assert_eq!(store.failed_jobs(10).await.unwrap()[0].error, "no luck");
+        let failed = JudgedScan::Unknown(UnknownScan::Failed);
+        assert_eq!(judged(&store, &app, &image).await, failed);
+        // Whoever asks again gets another scan, with all attempts.
+        assert_eq!(start(&store, &app, &image, "2").await, StartScan::Started);
+        assert!(!claim(&store, NOW).await.unwrap().is_last());
+        assert_eq!(judged(&store, &app, &image).await, pending(&image));
     });
 }

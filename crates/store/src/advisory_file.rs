@@ -1,0 +1,124 @@
+//! The files of advisories that scans use: copies of ours, so that nobody changes one while it is
+//! read in place.
+//! ```text
+//! DATA/advisories/
+//!                 3f0c…(64 hex)    by the sha256 digest of its contents, as it names itself
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bonded_model::Digest;
+
+use crate::Store;
+use crate::error::{Result, StoreError};
+use crate::random;
+use crate::thread::blocking;
+
+const DIRECTORY: &str = "advisories";
+
+/// A copy of a file of advisories that is not kept under its name yet.
+pub struct AdvisoryCopy {
+    file: File,
+    path: PathBuf,
+}
+
+impl AdvisoryCopy {
+    /// The copy, to be read in place.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for AdvisoryCopy {
+    fn drop(&mut self) {
+        // One that was kept is not there any more under this name.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn hex(digest: &Digest) -> &str {
+    digest.as_str().rsplit(':').next().unwrap_or_default()
+}
+
+impl Store {
+    fn advisories(&self) -> PathBuf {
+        self.data().join(DIRECTORY)
+    }
+
+    /// Copies the file at `path`, which the operator names.
+    ///
+    /// # Errors
+    /// It cannot be read, or the copy not be written.
+    pub async fn copy_advisories(&self, path: &Path) -> Result<AdvisoryCopy> {
+        let (directory, from) = (self.advisories(), path.to_owned());
+        let name = format!(".{}", random::uuid()?);
+        blocking(move || {
+            let unreadable = StoreError::io(format!("cannot read '{}'", from.display()));
+            let mut source = File::open(&from).map_err(unreadable)?;
+            let path = directory.join(name);
+            let unwritable = StoreError::io(format!("cannot write '{}'", path.display()));
+            let file = (|| -> io::Result<File> {
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&directory)?;
+                let mut options = OpenOptions::new();
+                options.read(true).write(true).create_new(true).mode(0o600);
+                options.open(&path)
+            })();
+            let mut copy = AdvisoryCopy {
+                file: file.map_err(unwritable)?,
+                path,
+            };
+            let written = io::copy(&mut source, &mut copy.file).and_then(|_| copy.file.sync_all());
+            let failed = StoreError::io(format!("cannot copy '{}'", from.display()));
+            written.map_err(failed)?;
+            Ok(copy)
+        })
+        .await
+    }
+
+    /// Keeps a copy as the advisories `digest`, in place of those kept before.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub async fn keep_advisories(&self, copy: AdvisoryCopy, digest: &Digest) -> Result<()> {
+        let (directory, name) = (self.advisories(), hex(digest).to_owned());
+        blocking(move || {
+            let failed = StoreError::io(format!("cannot write '{}'", directory.display()));
+            (|| -> io::Result<()> {
+                fs::rename(&copy.path, directory.join(&name))?;
+                File::open(&directory)?.sync_all()?;
+                for entry in fs::read_dir(&directory)? {
+                    let entry = entry?;
+                    if entry.file_name() != name.as_str() {
+                        // What is mapped stays readable without its name.
+                        fs::remove_file(entry.path())?;
+                    }
+                }
+                Ok(())
+            })()
+            .map_err(failed)
+        })
+        .await
+    }
+
+    /// The kept advisories `digest`; `None` if there are none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open_advisories(&self, digest: &Digest) -> Result<Option<File>> {
+        let path = self.advisories().join(hex(digest));
+        match File::open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io(format!("cannot read '{}'", path.display()))(
+                error,
+            )),
+        }
+    }
+}
