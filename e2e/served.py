@@ -24,6 +24,8 @@ SERVED = {
     "UploadLayerPart",
     "CompleteLayerUpload",
     "GetDownloadUrlForLayer",
+    "StartImageScan",
+    "DescribeImageScanFindings",
     "PutImageScanningConfiguration",
     "GetRegistryScanningConfiguration",
     "PutRegistryScanningConfiguration",

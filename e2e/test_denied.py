@@ -86,6 +86,8 @@ def ecr_calls(repository: str, arn: str) -> dict[str, dict]:
         "UploadLayerPart": named | {"uploadId": UPLOAD, "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": b"x"},
         "CompleteLayerUpload": named | {"uploadId": UPLOAD, "layerDigests": [digest(LAYER)]},
         "GetDownloadUrlForLayer": named | {"layerDigest": digest(LAYER)},
+        "StartImageScan": named | {"imageId": {"imageTag": "v1"}},
+        "DescribeImageScanFindings": named | {"imageId": {"imageTag": "v1"}},
         "PutImageScanningConfiguration": named | {"imageScanningConfiguration": {"scanOnPush": True}},
         "GetRegistryScanningConfiguration": {},
         "PutRegistryScanningConfiguration": {"scanType": "BASIC"},

@@ -17,7 +17,9 @@
 use std::fmt;
 
 use bonded_model::{AccountId, Digest, RepositoryArn, Tag};
-use bonded_store::StoreError;
+use bonded_store::{ObjectId, StoreError};
+
+use crate::advisories::AdvisoriesRefused;
 
 /// What a use case returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,6 +78,24 @@ pub enum Error {
         tag: Option<String>,
         /// Where it was looked for.
         repository: Box<RepositoryArn>,
+    },
+    /// The image was never scanned.
+    #[error("Image scan does not exist for the image with '{{imageDigest:'{}', imageTag:'{}'}}' in the repository with name '{}' in the registry with id '{}'", OrNull(.digest.as_ref()), OrNull(.tag.as_ref()), .repository.name, .repository.account)]
+    ScanNotFound {
+        /// The digest in the request.
+        digest: Option<String>,
+        /// The tag in the request.
+        tag: Option<String>,
+        /// Where it was looked for.
+        repository: Box<RepositoryArn>,
+    },
+    /// What is to be scanned is no image.
+    #[error("The image with digest '{digest}' is of a type that cannot be scanned: {reason}")]
+    UnsupportedImageType {
+        /// The digest of its manifest.
+        digest: Digest,
+        /// What it is.
+        reason: &'static str,
     },
     /// The push would change nothing: the image is there, under this tag if one was given.
     #[error("Image with digest '{digest}' and tag '{}' already exists in the repository with name '{}' in registry with id '{}'", OrNull(.tag.as_ref()), .repository.name, .repository.account)]
@@ -217,6 +237,9 @@ pub enum Error {
     /// The operator asked for an account that exists.
     #[error("the account '{0}' exists already")]
     AccountAlreadyExists(AccountId),
+    /// The operator's file of advisories is not loaded.
+    #[error(transparent)]
+    AdvisoriesRefused(#[from] AdvisoriesRefused),
     /// The decision asked about is not on record here.
     #[error("no decision with the id '{0}' is on record on this node")]
     DecisionNotFound(String),
@@ -232,6 +255,9 @@ pub enum Error {
     /// The answer could not be written in its protocol.
     #[error("internal error")]
     Unwritable(String),
+    /// The bytes of an object could not be read.
+    #[error("internal error")]
+    Unreadable(ObjectId, #[source] std::io::Error),
     /// The system's random source failed.
     #[error("internal error")]
     Random,
@@ -282,9 +308,22 @@ impl Error {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unwritable(_) => "unwritable answer",
+            Self::Unreadable(..) => "unreadable object",
             Self::Random => "random source",
             Self::Store(_) => "store",
             _ => "refusal",
+        }
+    }
+
+    /// What happened with all that caused it: for the log, not for callers.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            Self::Unwritable(what) => what.clone(),
+            Self::Unreadable(object, error) => {
+                format!("cannot read the object '{object}': {error}")
+            }
+            other => other.to_string(),
         }
     }
 
@@ -298,7 +337,10 @@ impl Error {
     /// Whether the fault is ours: logged with its cause, shown without.
     #[must_use]
     pub const fn is_internal(&self) -> bool {
-        matches!(self, Self::Unwritable(_) | Self::Random | Self::Store(_))
+        matches!(
+            self,
+            Self::Unwritable(_) | Self::Unreadable(..) | Self::Random | Self::Store(_)
+        )
     }
 }
 

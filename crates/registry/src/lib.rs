@@ -15,12 +15,16 @@
 //! | `audit`, `explain` | the record of a decision, and why it was made |
 //! | `repository`, `image`, `image_delete`, `push`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
 //! | `create_on_push` | repositories that a push makes |
+//! | `jobs`, `worker_thread` | work that a change made necessary |
+//! | `layer_index`, `image_scan`, `advisories` | from a layer to the findings of an image |
+//! | `scan_findings`, `scanning_configuration` | scanning as ECR has it |
 //! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
 
 mod access;
 mod account;
+mod advisories;
 mod audit;
 mod authenticate;
 mod caller;
@@ -34,7 +38,10 @@ mod explain;
 mod host;
 mod image;
 mod image_delete;
+mod image_scan;
 mod inline_policy;
+mod jobs;
+mod layer_index;
 mod layer_part;
 mod layer_ticket;
 mod mount;
@@ -46,11 +53,13 @@ mod random;
 mod reconcile;
 mod referrers;
 mod repository;
+mod scan_findings;
 mod scanning_configuration;
 mod session;
 mod signed_text;
 pub mod target;
 mod token;
+mod worker_thread;
 
 use std::sync::Arc;
 
@@ -59,10 +68,13 @@ use bonded_store::{Store, StoreSettings};
 
 pub use access::{Action, Allowed, Checks};
 pub use account::FirstAdministrator;
+pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use authenticate::SignatureScope;
+pub use bonded_scan::Finding;
 pub use bonded_store::{
-    AccessKey, Amount, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage, Layer,
-    Repository, Role, Session, Statistics, StoredManifest, TagStatus, UploadId, User,
+    AccessKey, Amount, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage,
+    ImageScan, Layer, Repository, Role, Session, Statistics, StoredManifest, TagStatus, UploadId,
+    User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
@@ -71,12 +83,15 @@ pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_ta
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
 pub use image::ImageFailure;
+pub use image_scan::ecr_severity;
 pub use inline_policy::PolicyHolder;
+pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
 pub use principal::{NewAccessKey, RoleSettings};
 pub use push::PushedImage;
 pub use referrers::{Referrer, Referrers};
 pub use repository::RepositorySettings;
+pub use scan_findings::FoundByScan;
 pub use scanning_configuration::RepositoryScanning;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
@@ -118,6 +133,9 @@ struct Inner {
     store: Store,
     compiled: compiled::Compiled,
     clock: Clock,
+    advisories: advisories::CurrentAdvisories,
+    /// Counts the scans that have ended on this node, for those who wait for one.
+    scans_ended: tokio::sync::watch::Sender<u64>,
     regions: Vec<Region>,
     account: AccountId,
     domain: Option<String>,
@@ -146,6 +164,8 @@ impl Registry {
             store: opened.store,
             compiled,
             clock,
+            advisories: advisories::CurrentAdvisories::default(),
+            scans_ended: tokio::sync::watch::Sender::default(),
             regions,
             account,
             domain,
@@ -215,6 +235,17 @@ impl Registry {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn current_advisories(&self) -> &advisories::CurrentAdvisories {
+        &self.0.advisories
+    }
+
+    /// Tells those who wait for a scan that one has ended.
+    pub(crate) fn scan_ended(&self) {
+        self.0
+            .scans_ended
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     pub(crate) fn compiled(&self) -> &compiled::Compiled {

@@ -91,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) create_on_push: Vec<RepositoryPattern>,
     /// The repositories that take sparse manifests.
     pub(crate) sparse_manifests: Vec<RepositoryPattern>,
+    /// The file of advisories to begin with.
+    pub(crate) advisories: Option<PathBuf>,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,
     /// Which log lines are written.
@@ -173,6 +175,10 @@ impl Config {
             sparse_manifests: list(raw.oci.sparse_manifests, |text| {
                 parsed("oci.sparse_manifests", text)
             })?,
+            advisories: raw
+                .advisories
+                .map(|path| canonical("advisories", &path))
+                .transpose()?,
             tls: tls_files(raw.tls)?,
             log_level,
             log_format,
@@ -202,6 +208,7 @@ impl Config {
             trusted_proxies: texts(&self.trusted_proxies),
             metrics_from: texts(&self.metrics_from),
             create_on_push: patterns(&self.create_on_push),
+            advisories: self.advisories.clone(),
             oci: RawOci {
                 sparse_manifests: patterns(&self.sparse_manifests),
             },

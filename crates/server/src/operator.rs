@@ -9,6 +9,7 @@
 //! The lock beside the socket holds off a second server on the same directory.
 
 mod account;
+mod advisories;
 mod collect;
 mod status;
 
@@ -34,6 +35,7 @@ use tokio::time::timeout;
 use crate::files;
 
 pub(crate) use account::CreateAccount;
+pub(crate) use advisories::LoadAdvisories;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use status::{GetStatus, HostStatus};
 
@@ -78,6 +80,7 @@ const OPERATIONS: &[Served] = &[
     Served::of::<CreateAccount>(),
     Served::of::<Collect>(),
     Served::of::<GetStatus>(),
+    Served::of::<LoadAdvisories>(),
 ];
 
 /// An operation by its name.

@@ -10,6 +10,7 @@ use bonded_model::{Digest, Tag, Timestamp};
 
 use crate::Store;
 use crate::error::Result;
+use crate::image_scan::ImageScan;
 use crate::meta::{Body, Row, Tx, Value};
 use crate::repository::{RepositoryId, page};
 
@@ -33,6 +34,8 @@ pub struct ImageDetail {
     pub pushed_at: Timestamp,
     /// The tags that name it, in byte order.
     pub tags: Vec<Tag>,
+    /// Its last scan.
+    pub scan: Option<ImageScan>,
 }
 
 /// Names an image once for each of its tags, or once if it has none: the key of lists.
@@ -311,6 +314,9 @@ async fn details(
         first.as_str().into(),
         last.as_str().into(),
     ];
+    const SCANS: &str = "SELECT image, status, description, requested_at, completed_at, \
+         generation, analyzers, advisories_sha256, advisories_at, severity_counts, findings \
+         FROM image_scans WHERE repository = $1 AND image >= $2 AND image <= $3";
     let mut found = BTreeMap::new();
     for row in tx.all(IMAGES, &range).await? {
         let image = ImageDetail::from_row(row)?;
@@ -319,6 +325,11 @@ async fn details(
     for mut row in tx.all(TAGS, &range).await? {
         if let Some(image) = found.get_mut(&row.parse()?) {
             image.tags.push(row.parse()?);
+        }
+    }
+    for mut row in tx.all(SCANS, &range).await? {
+        if let Some(image) = found.get_mut(&row.parse()?) {
+            image.scan = Some(ImageScan::from_row(&mut row)?);
         }
     }
     for sql in [OWN_SIZES, CHILD_SIZES] {
@@ -347,6 +358,7 @@ impl ImageDetail {
             size: 0,
             pushed_at: row.time()?,
             tags: Vec::new(),
+            scan: None,
         })
     }
 }

@@ -125,6 +125,8 @@ fn json_code(error: &Error) -> &'static str {
         Error::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Error::RepositoryPolicyNotFound(_) => "RepositoryPolicyNotFoundException",
         Error::ImageNotFound | Error::ImageIdNotFound { .. } => "ImageNotFoundException",
+        Error::ScanNotFound { .. } => "ScanNotFoundException",
+        Error::UnsupportedImageType { .. } => "UnsupportedImageTypeException",
         Error::ImageAlreadyExists { .. } => "ImageAlreadyExistsException",
         Error::ManifestDigestMismatch { .. } => "ImageDigestDoesNotMatchException",
         Error::LayersNotFound(..) | Error::BlobNotFound(_) => "LayersNotFoundException",
@@ -146,9 +148,12 @@ fn json_code(error: &Error) -> &'static str {
         | Error::NoSuchEntity(_)
         | Error::EntityAlreadyExists(_)
         | Error::AccountAlreadyExists(_)
+        | Error::AdvisoriesRefused(_)
         | Error::DecisionNotFound(_) => "InvalidParameterException",
         Error::RegistryNotAddressed(_) => "AccessDeniedException",
-        Error::Unwritable(_) | Error::Random | Error::Store(_) => "ServerException",
+        Error::Unwritable(_) | Error::Unreadable(..) | Error::Random | Error::Store(_) => {
+            "ServerException"
+        }
     }
 }
 
@@ -191,6 +196,9 @@ fn query_code(error: &Error) -> (u16, &'static str) {
         | Error::ImageNotFound
         | Error::ImageIdNotFound { .. }
         | Error::ImageAlreadyExists { .. }
+        | Error::ScanNotFound { .. }
+        | Error::UnsupportedImageType { .. }
+        | Error::AdvisoriesRefused(_)
         | Error::InvalidManifest(_)
         | Error::ManifestDigestMismatch { .. }
         | Error::LayersNotFound(..)
@@ -209,6 +217,8 @@ fn query_code(error: &Error) -> (u16, &'static str) {
         | Error::InvalidLayer
         | Error::LayerAlreadyExists { .. }
         | Error::LayerInaccessible { .. } => (400, "ValidationError"),
-        Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "ServiceFailure"),
+        Error::Unwritable(_) | Error::Unreadable(..) | Error::Random | Error::Store(_) => {
+            (500, "ServiceFailure")
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! `bonded advisories`: what scanning knows, without a server.
+//! `bonded advisories`: what scanning knows.
 
 mod import;
+mod load;
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
 use super::print::{self, clean};
 use super::{Failure, Status};
 
-/// Work on vulnerability advisories without a server
+/// Work on vulnerability advisories
 #[derive(Args)]
 pub(super) struct AdvisoriesCommand {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ enum Action {
     /// Print the order of two versions, or check a table of them
     Compare(Compare),
     Import(import::Import),
+    Load(load::Load),
 }
 
 #[derive(Args)]
@@ -52,6 +54,7 @@ impl AdvisoriesCommand {
         let compare = match self.action {
             Action::Import(import) => return import.run(),
             Action::Compare(compare) => compare,
+            Action::Load(load) => return load.run(),
         };
         match (compare.file, compare.ecosystem, compare.a, compare.b) {
             (Some(file), ..) => check(&file),

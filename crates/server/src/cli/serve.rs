@@ -3,6 +3,7 @@
 mod announce;
 mod live;
 mod log;
+mod work;
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use live::Live;
 use log::LogLevel;
+use work::Jobs;
 
 use super::config::ConfigArgs;
 use super::{Failure, block_on, with_sources};
@@ -87,10 +89,12 @@ async fn serve(
     let door = FrontDoor::new(registry.clone(), followed.door);
     let reloading = tokio::spawn(live.reload());
     let reconciling = tokio::spawn(reconcile(registry.clone()));
+    let jobs = Jobs::start(registry.clone());
     let served = listen::serve(listener, followed.tls, settings, door, stop.wait()).await;
     reconciling.abort();
     reloading.abort();
     operator.abort();
+    jobs.stop().await;
     registry.close().await;
     if let Some(path) = &ready_file {
         // Whoever waited for it has seen it; a stale one would mislead the next.
@@ -146,6 +150,7 @@ impl Started {
         let opened = open(config, clock).await?;
         let registry = opened.registry.clone();
         announce::opened(config, opened)?;
+        work::load_advisories(&registry, config.advisories.as_deref()).await?;
         let host = Host {
             registry: registry.clone(),
             region: config.region.clone(),

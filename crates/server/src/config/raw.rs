@@ -122,6 +122,17 @@ pub(crate) struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) create_on_push: Option<Vec<String>>,
 
+    /// The file of advisories that images are judged by, made by 'bonded advisories import'; another
+    /// one is loaded while the server runs by 'bonded advisories load' [default: the last one used]
+    #[arg(
+        long,
+        id = "advisories",
+        value_name = "FILE",
+        env = "BONDED_ADVISORIES"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) advisories: Option<PathBuf>,
+
     /// How far `/v2` goes beyond what clients expect.
     #[command(flatten)]
     pub(crate) oci: RawOci,
@@ -264,6 +275,7 @@ impl RawConfig {
             trusted_proxies: self.trusted_proxies.or(base.trusted_proxies),
             metrics_from: self.metrics_from.or(base.metrics_from),
             create_on_push: self.create_on_push.or(base.create_on_push),
+            advisories: self.advisories.or(base.advisories),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
             },

@@ -112,6 +112,9 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::AccountAlreadyExists(_)
         | Error::DecisionNotFound(_)
         | Error::ImageIdNotFound { .. }
+        | Error::ScanNotFound { .. }
+        | Error::UnsupportedImageType { .. }
+        | Error::AdvisoriesRefused(_)
         | Error::ImageAlreadyExists { .. }
         | Error::InvalidLayerPart { .. }
         | Error::EmptyUpload { .. }
@@ -119,6 +122,8 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::InvalidLayer
         | Error::LayerAlreadyExists { .. }
         | Error::LayerInaccessible { .. } => (400, "UNSUPPORTED"),
-        Error::Unwritable(_) | Error::Random | Error::Store(_) => (500, "UNKNOWN"),
+        Error::Unwritable(_) | Error::Unreadable(..) | Error::Random | Error::Store(_) => {
+            (500, "UNKNOWN")
+        }
     }
 }

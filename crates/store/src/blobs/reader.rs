@@ -94,6 +94,18 @@ impl ObjectFile {
     }
 }
 
+/// Blocks; for threads that may.
+impl io::Read for ObjectStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut piece = self.next_piece()?;
+        let length = piece.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&piece[..length]);
+        bytes::Buf::advance(&mut piece, length);
+        self.first = Some(piece).filter(|rest| !rest.is_empty());
+        Ok(length)
+    }
+}
+
 impl ObjectStream {
     /// How many bytes are still to come.
     #[must_use]

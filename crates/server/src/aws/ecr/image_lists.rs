@@ -1,6 +1,6 @@
 //! Lists and descriptions of images.
 
-use bonded_model::{AccountId, RepositoryArn, RepositoryName};
+use bonded_model::{AccountId, RepositoryArn, RepositoryName, ScanStatus, ScanType};
 use bonded_registry::target::ImagesIn;
 use bonded_registry::{
     Action, Allowed, Caller, Checks, Error, ImageDetail, ImagePage, Registry, Result,
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image_shapes::{Failure, ImageFilter, ImageIdentifier, target};
 use super::page;
+use super::scan_shapes::{ScanStatusShape, ScanSummary};
 use super::shapes::repository;
 use crate::aws::Operation;
 
@@ -99,11 +100,19 @@ pub(super) struct ImageDetailShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_manifest_digest: Option<String>,
     image_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_scan_status: Option<ScanStatusShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_scan_findings_summary: Option<ScanSummary>,
 }
 
 impl ImageDetailShape {
-    fn new(repository: &RepositoryArn, image: ImageDetail) -> Self {
+    fn new(repository: &RepositoryArn, scan_type: ScanType, image: ImageDetail) -> Self {
+        let scan = image.scan.as_ref();
+        let ended = scan.filter(|scan| scan.status != ScanStatus::InProgress);
         Self {
+            image_scan_status: scan.map(|scan| ScanStatusShape::new(scan, scan_type)),
+            image_scan_findings_summary: ended.map(ScanSummary::new),
             registry_id: repository.account.to_string(),
             repository_name: repository.name.to_string(),
             image_digest: image.digest.to_string(),
@@ -196,7 +205,8 @@ impl Operation for DescribeImages {
                 ImagePage::empty()
             }
         };
-        let shape = |image| ImageDetailShape::new(repository, image);
+        let scan_type = registry.scan_type(&allowed).await?;
+        let shape = |image| ImageDetailShape::new(repository, scan_type, image);
         Ok(DescribeImagesAnswer {
             image_details: items.into_iter().map(shape).collect(),
             next_token: page::write(registry, &list, next.as_ref()).await?,

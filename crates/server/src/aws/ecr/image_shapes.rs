@@ -123,6 +123,11 @@ impl From<DeleteImageRefused> for Failure {
 }
 
 impl Failure {
+    /// Whether what it is about could have been there.
+    pub(super) fn is_not_found(&self) -> bool {
+        *self == Self::NotFound
+    }
+
     const fn code(&self) -> &'static str {
         match self {
             Self::InvalidDigest => "InvalidImageDigest",

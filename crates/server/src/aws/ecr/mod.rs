@@ -10,7 +10,9 @@ mod page;
 mod policies;
 mod referrers;
 mod repositories;
+mod scan_shapes;
 mod scanning_configuration;
+mod scans;
 mod shapes;
 mod tags;
 mod token;
@@ -43,6 +45,8 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<layers::UploadLayerPart>(),
     Endpoint::of::<layers::CompleteLayerUpload>(),
     Endpoint::of::<layers::GetDownloadUrlForLayer>(),
+    Endpoint::of::<scans::StartImageScan>(),
+    Endpoint::of::<scans::DescribeImageScanFindings>(),
     Endpoint::of::<scanning_configuration::PutImageScanningConfiguration>(),
     Endpoint::of::<scanning_configuration::GetRegistryScanningConfiguration>(),
     Endpoint::of::<scanning_configuration::PutRegistryScanningConfiguration>(),

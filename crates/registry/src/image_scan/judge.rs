@@ -1,0 +1,252 @@
+//! From the inventories of layers to the result of a scan: no I/O, no clock.
+
+use std::sync::Arc;
+
+use bonded_model::{Digest, ScanStatus, Timestamp};
+use bonded_scan::{
+    Finding, LayerInventory, LayerProblem, MatchOptions, Problem, ProblemCode, match_image, merge,
+};
+use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::advisories::LoadedAdvisories;
+use crate::error::{Error, Result};
+use crate::layer_index::IndexedLayer;
+
+/// How many findings are kept together.
+pub(crate) const PART: usize = 500;
+
+/// The most findings that are kept of an image.
+const FINDINGS_LIMIT: usize = 50_000;
+
+/// How many problems a description names.
+const NAMED: usize = 3;
+
+/// A layer of an image, as it was indexed.
+pub(super) struct LayerToJudge {
+    digest: Digest,
+    known: Known,
+}
+
+enum Known {
+    Problem(LayerProblem),
+    Indexed(Arc<Vec<u8>>),
+}
+
+impl LayerToJudge {
+    pub(super) fn problem(digest: &Digest, problem: LayerProblem) -> Self {
+        Self {
+            digest: digest.clone(),
+            known: Known::Problem(problem),
+        }
+    }
+
+    pub(super) fn indexed(digest: &Digest, inventory: &Arc<Vec<u8>>) -> Self {
+        Self {
+            digest: digest.clone(),
+            known: Known::Indexed(Arc::clone(inventory)),
+        }
+    }
+}
+
+/// Findings of an image as they are kept, in the order of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FindingsPart {
+    /// The layers of the image, the lowest first; [`Finding::layer`] is an index of it.
+    pub(crate) layers: Vec<Digest>,
+    /// Those that count: nothing suppresses them.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Lays the layers over each other and compares what is in them with the advisories.
+pub(super) fn judge(
+    layers: &[LayerToJudge],
+    loaded: Option<&LoadedAdvisories>,
+    judged_by: &JudgedBy,
+    now: Timestamp,
+) -> Result<ScanResult> {
+    let ended = |status, facts, description: String| ScanResult {
+        status,
+        description: Some(description),
+        facts,
+        judged_by: judged_by.clone(),
+        severity_counts: SeverityCounts::new(),
+        findings: 0,
+        parts: Vec::new(),
+    };
+    let mut inventories = Vec::with_capacity(layers.len());
+    for LayerToJudge { digest, known } in layers {
+        let inventory = match known {
+            Known::Problem(problem) => LayerInventory::of_problem(problem.clone()),
+            Known::Indexed(bytes) => match IndexedLayer::read(bytes)? {
+                IndexedLayer::Inventory(inventory) => inventory,
+                IndexedLayer::Failed(reason) => {
+                    let text = format!("the layer '{digest}' cannot be inspected: {reason}");
+                    return Ok(ended(ScanStatus::Failed, ScanState::Failed, text));
+                }
+            },
+        };
+        inventories.push((digest.clone(), inventory));
+    }
+    let unread = unread(inventories.iter().map(|(_, inventory)| inventory));
+    if unread == Unread::NoFileSystem {
+        let text = "nothing in the image is a file system, so there is nothing to scan".to_owned();
+        let status = ScanStatus::UnsupportedImage;
+        return Ok(ended(status, ScanState::NotApplicable, text));
+    }
+    let borrowed: Vec<(Digest, &LayerInventory)> = inventories
+        .iter()
+        .map(|(digest, inventory)| (digest.clone(), inventory))
+        .collect();
+    let image = merge(&borrowed);
+    let Some(loaded) = loaded else {
+        let text = "no advisories are loaded; the operator loads them with \
+                    'bonded advisories load FILE'";
+        let status = ScanStatus::FindingsUnavailable;
+        return Ok(ended(status, ScanState::Unsupported, text.to_owned()));
+    };
+    let matched = match_image(&image, &loaded.advisories, MatchOptions::default());
+    let findings: Vec<Finding> = matched.counting().cloned().collect();
+    if findings.len() > FINDINGS_LIMIT {
+        let text = format!("the image has more than {FINDINGS_LIMIT} findings");
+        return Ok(ended(ScanStatus::Failed, ScanState::Failed, text));
+    }
+    let status = status(&matched.problems, unread);
+    let facts = match status {
+        ScanStatus::Complete => ScanState::Complete(counts(&matched, now)),
+        ScanStatus::Failed | ScanStatus::InProgress => ScanState::Failed,
+        ScanStatus::UnsupportedImage | ScanStatus::FindingsUnavailable => ScanState::Unsupported,
+    };
+    Ok(ScanResult {
+        status,
+        description: describe(&matched.problems),
+        facts,
+        judged_by: judged_by.clone(),
+        severity_counts: severity_counts(&findings),
+        findings: findings.len() as u64,
+        parts: parts(&matched.layers, &findings)?,
+    })
+}
+
+/// What the layers alone keep from being known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unread {
+    /// Nothing.
+    Nothing,
+    /// There is no archive among them: nothing of the image can run.
+    NoFileSystem,
+    /// A layer is of a kind that is not read.
+    Unsupported,
+    /// A layer is broken, hostile or not here.
+    Broken,
+}
+
+fn unread<'i>(inventories: impl Iterator<Item = &'i LayerInventory> + Clone) -> Unread {
+    let is_other =
+        |inventory: &LayerInventory| matches!(inventory.problems(), [LayerProblem::NotAnArchive]);
+    if inventories.clone().all(is_other) {
+        return Unread::NoFileSystem;
+    }
+    let of = |problem: &LayerProblem| match problem {
+        LayerProblem::Foreign
+        | LayerProblem::Encrypted
+        | LayerProblem::Compression(_)
+        | LayerProblem::NotAnArchive => Unread::Unsupported,
+        _ => Unread::Broken,
+    };
+    let problems = inventories.flat_map(LayerInventory::problems);
+    problems.map(of).max().unwrap_or(Unread::Nothing)
+}
+
+/// The status of a scan with these problems: the worst of them decides.
+fn status(problems: &[Problem], unread: Unread) -> ScanStatus {
+    let of = |problem: &Problem| match problem.code {
+        ProblemCode::Layer if unread <= Unread::Unsupported => ScanStatus::UnsupportedImage,
+        ProblemCode::NothingRecognised | ProblemCode::OsUnknown | ProblemCode::OsUnsupported => {
+            ScanStatus::UnsupportedImage
+        }
+        ProblemCode::NoAdvisories => ScanStatus::FindingsUnavailable,
+        _ => ScanStatus::Failed,
+    };
+    let found: Vec<ScanStatus> = problems.iter().map(of).collect();
+    let worst = [
+        ScanStatus::Failed,
+        ScanStatus::UnsupportedImage,
+        ScanStatus::FindingsUnavailable,
+    ];
+    let worst = worst.into_iter().find(|status| found.contains(status));
+    worst.unwrap_or(ScanStatus::Complete)
+}
+
+fn describe(problems: &[Problem]) -> Option<String> {
+    let mut text = String::new();
+    for (i, problem) in problems.iter().take(NAMED).enumerate() {
+        text += if i == 0 { "" } else { "; " };
+        text += &problem.message;
+        if let Some(path) = &problem.path {
+            text += &format!(" ('{}')", path.escape_debug());
+        }
+    }
+    if problems.len() > NAMED {
+        text += &format!("; and {} more", problems.len() - NAMED);
+    }
+    let cut = text.chars().take(1000).collect();
+    (!problems.is_empty()).then_some(cut)
+}
+
+fn counts(matched: &bonded_scan::ScanResult, now: Timestamp) -> ScanCounts {
+    let counts = matched.counts();
+    let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let fixable_unrated = matched
+        .counting()
+        .filter(|finding| finding.severity.is_none() && finding.fixed.is_some())
+        .count();
+    ScanCounts {
+        max_severity: matched.worst(),
+        critical: number(counts.critical),
+        high: number(counts.high),
+        fixable_critical: number(counts.fixable_critical),
+        unrated: number(counts.unrated),
+        fixable_unrated: number(fixable_unrated as u64),
+        matched_at: now,
+        advisories_at: matched.advisories.as_of,
+    }
+}
+
+fn severity_counts(findings: &[Finding]) -> SeverityCounts {
+    let mut counts = SeverityCounts::new();
+    for finding in findings {
+        *counts.entry(ecr_severity(finding).to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// The severity of a finding among ECR's, which has none for what is rated as harmless.
+#[must_use]
+pub fn ecr_severity(finding: &Finding) -> &'static str {
+    use bonded_scan::{Severity, UNRATED};
+    match finding.severity {
+        None => UNRATED,
+        Some(Severity::None) => Severity::Informational.name(),
+        Some(severity) => severity.name(),
+    }
+}
+
+fn parts(layers: &[Digest], findings: &[Finding]) -> Result<Vec<Vec<u8>>> {
+    let part = |findings: &[Finding]| {
+        let part = FindingsPart {
+            layers: layers.to_vec(),
+            findings: findings.to_vec(),
+        };
+        serde_json::to_vec(&part).map_err(|e| Error::Unwritable(e.to_string()))
+    };
+    findings.chunks(PART).map(part).collect()
+}
+
+impl FindingsPart {
+    /// From what is kept.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        let read = serde_json::from_slice(bytes);
+        Ok(read.map_err(|e| StoreError::Corrupt(format!("findings of an image: {e}")))?)
+    }
+}

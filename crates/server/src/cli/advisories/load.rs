@@ -1,0 +1,59 @@
+//! `bonded advisories load`: advisories for the server on this machine, while it serves.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::super::print::{self, Form, clean};
+use super::super::{DataDirectory, Failure, ask_server};
+use crate::operator::LoadAdvisories;
+
+/// Have the server on this machine judge images by the advisories in a file
+///
+/// The server copies the file, and judges every image again by it. Advisories of which more than a
+/// tenth is missing in an ecosystem are refused, as a broken import would look like safety.
+#[derive(Args)]
+pub(super) struct Load {
+    /// What 'bonded advisories import' has made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Take them although an ecosystem has lost more than a tenth of its advisories
+    #[arg(long)]
+    force: bool,
+
+    /// The form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: Form,
+
+    #[command(flatten)]
+    data: DataDirectory,
+}
+
+impl Load {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let data = self.data.path()?;
+        let file = std::path::absolute(&self.file)
+            .map_err(|e| Failure::usage(format!("cannot use '{}': {e}", self.file.display())))?;
+        let request = LoadAdvisories {
+            file,
+            force: self.force,
+        };
+        let report = ask_server(&data, &request)?;
+        match self.output {
+            Form::Json => {
+                let json = serde_json::to_string(&report).map_err(Failure::failed)?;
+                print::line(clean(&json));
+            }
+            Form::Text => {
+                let total: u64 = report.ecosystems.values().sum();
+                print::line(clean(&format!(
+                    "{total} advisories for {} ecosystems as of {}; every image is judged again",
+                    report.ecosystems.len(),
+                    report.as_of
+                )));
+            }
+        }
+        Ok(())
+    }
+}
