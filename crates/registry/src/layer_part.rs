@@ -2,7 +2,7 @@
 //! digests. The uploads are those of `/v2`, by other rules.
 
 use bonded_model::{Algorithm, Digest, RepositoryArn};
-use bonded_store::{DigestMismatch, Layer, StoreError, UploadId};
+use bonded_store::{DigestMismatch, Layer, Repository, StoreError, UploadId};
 use bytes::Bytes;
 
 use crate::Registry;
@@ -96,6 +96,7 @@ impl Registry {
         let parts = parts.ok_or(Error::UploadNotFound)?;
         let (arn, upload) = (repository.arn.clone(), id.to_string());
         if writer.offset() == 0 {
+            self.store().suspend_upload(writer, now).await?;
             return Err(Error::EmptyUpload {
                 repository: arn,
                 upload,
@@ -105,6 +106,7 @@ impl Registry {
             .short_part_end
             .is_some_and(|end| end < writer.offset())
         {
+            self.store().suspend_upload(writer, now).await?;
             return Err(Error::LayerPartTooSmall {
                 repository: arn,
                 upload,
@@ -118,8 +120,7 @@ impl Registry {
             self.store().cancel_upload(&repository.id, id).await?;
             return Err(Error::InvalidLayer);
         };
-        let there = self.store().find_layer(&repository.id, digest).await?;
-        if fits.is_some() && there.is_some() {
+        if fits.is_some() && self.find_whole(repository, digest).await?.is_some() {
             drop(writer);
             self.store().cancel_upload(&repository.id, id).await?;
             return Err(Error::LayerAlreadyExists {
@@ -137,6 +138,14 @@ impl Registry {
             .map_err(|DigestMismatch { .. }| Error::InvalidLayer)
     }
 
+    /// The layer `digest` of a repository, if its bytes are not known to be lost.
+    async fn find_whole(&self, repository: &Repository, digest: &Digest) -> Result<Option<Layer>> {
+        let Some(layer) = self.store().find_layer(&repository.id, digest).await? else {
+            return Ok(None);
+        };
+        Ok(self.store().has_bytes(&layer).await?.then_some(layer))
+    }
+
     /// The layer `digest` of the repository, kept for a day from now so that an image that is
     /// about to refer to it finds it; `None` if the repository does not have it.
     ///
@@ -148,7 +157,7 @@ impl Registry {
         digest: &Digest,
     ) -> Result<Option<Layer>> {
         let repository = allowed.repository()?;
-        let Some(layer) = self.store().find_layer(&repository.id, digest).await? else {
+        let Some(layer) = self.find_whole(repository, digest).await? else {
             return Ok(None);
         };
         let until = self.clock().now().after(LAYER_GRACE);

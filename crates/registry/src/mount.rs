@@ -91,6 +91,11 @@ impl Registry {
         let Some(source) = source.found() else {
             return Ok(None);
         };
+        if let Some(layer) = self.store().find_layer(&source.id, digest).await?
+            && !self.store().has_bytes(&layer).await?
+        {
+            return Ok(None);
+        }
         let keep_until = self.clock().now().after(LAYER_GRACE);
         Ok(self
             .store()

@@ -74,17 +74,10 @@ impl Registry {
         allowed: &Allowed<RepositoryArn>,
         id: &UploadId,
     ) -> Result<u64> {
-        match self.open_upload(allowed, id, None).await {
-            // What another run of the process left is read back here, so that the answer is where
-            // the next request will be taken.
-            Ok(writer) => self.suspend_upload(writer).await,
-            Err(Error::UploadBusy) => {
-                let repository = allowed.repository()?;
-                let upload = self.store().find_upload(&repository.id, id).await?;
-                Ok(upload.ok_or(Error::UploadNotFound)?.offset)
-            }
-            Err(other) => Err(other),
-        }
+        let repository = allowed.repository()?;
+        let now = self.clock().now();
+        let offset = self.store().upload_offset(&repository.id, id, now).await;
+        offset.map_err(cancelled)?.ok_or(Error::UploadNotFound)
     }
 
     /// Appends `body` to the upload and returns how many bytes it has then. `first` is where the

@@ -19,8 +19,8 @@ impl Registry {
     pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
     /// One round: a new token key when the last is a day old; sessions that ended are removed, and
-    /// what nothing refers to any more is collected, a bounded number of each;
-    /// images that were pushed by a version without facts of images get theirs.
+    /// what nothing refers to any more is collected, parts of given-up uploads in a bucket too, and
+    /// layers are led away from objects that were replaced, a bounded number of each; images that were pushed by a version without facts of images get theirs.
     ///
     /// # Errors
     /// Rows or objects cannot be written; the rest of the round is left to the next.
@@ -32,6 +32,9 @@ impl Registry {
             .await?;
         store.collect_sessions(now.before(SESSION_KEPT)).await?;
         while store.fill_image_facts().await? {}
-        self.collect_round().await
+        store.relink_replaced().await?;
+        self.collect_round().await?;
+        store.abort_stale_multiparts().await?;
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! paths. Unknown keys of the file are errors. Unknown `BONDED_…` variables are not: container
 //! platforms set such variables for a service of that name.
 
+mod bucket;
 mod raw;
 mod value;
 
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
-use bonded_store::Database;
+use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
 pub(crate) use raw::{RawConfig, RawLog, RawOci, RawTls};
@@ -71,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where rows are.
     pub(crate) database: Database,
+    /// Where objects are.
+    pub(crate) objects: Objects,
     /// The default account.
     pub(crate) account: AccountId,
     /// The default region.
@@ -131,7 +134,7 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 
 impl Config {
     /// The meaning of `raw`. `variable` gives the environment: `XDG_CONFIG_HOME` and `HOME` say
-    /// where the key ring is by default.
+    /// where the key ring is by default, AWS's variables which access key the bucket takes.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`].
@@ -142,7 +145,7 @@ impl Config {
         let data = data_directory(raw.data)?;
         let keyring = match raw.keyring {
             Some(path) => canonical("keyring", &path)?,
-            None => default_keyring(&data, variable)?,
+            None => default_keyring(&data, &variable)?,
         };
         if keyring.starts_with(&data) {
             let problem = format!(
@@ -159,6 +162,7 @@ impl Config {
             keyring,
             listen: listen(raw.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
             database: database(raw.database)?,
+            objects: bucket::objects(raw.s3, &variable)?,
             account: parsed("account", raw.account.as_deref().unwrap_or(DEFAULT_ACCOUNT))?,
             region,
             regions,
@@ -185,7 +189,7 @@ impl Config {
         })
     }
 
-    /// The same as settings of a file, with the password of the database hidden.
+    /// The same as settings of a file, with passwords and secrets hidden.
     pub(crate) fn shown(&self) -> RawConfig {
         let texts = |nets: &[IpNet]| Some(nets.iter().map(IpNet::to_string).collect());
         let patterns = |patterns: &[RepositoryPattern]| {
@@ -200,6 +204,7 @@ impl Config {
                 Database::Sqlite => "sqlite".to_owned(),
                 Database::Postgres(url) => without_password(url.expose()),
             }),
+            s3: bucket::shown(&self.objects),
             account: Some(self.account.to_string()),
             regions: Some(self.regions.iter().map(Region::to_string).collect()),
             domain: self.domain.clone(),

@@ -318,7 +318,7 @@ fn socket(data: &Path) -> PathBuf {
 mod tests {
     use bonded_model::AccountId;
     use bonded_registry::{Clock, Settings};
-    use bonded_store::{Database, StoreSettings};
+    use bonded_store::{Database, Objects, StoreSettings};
 
     use super::*;
 
@@ -333,6 +333,7 @@ mod tests {
             store: StoreSettings {
                 data: data.to_owned(),
                 database: Database::Sqlite,
+                objects: Objects::Disk,
                 keyring: keys.join("keyring"),
             },
             account: "111122223333".parse().unwrap(),

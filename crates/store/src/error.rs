@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The bucket cannot be used, or did not do what it was asked.
+    #[error("{0}")]
+    Bucket(String),
     /// Stored bytes or rows are not what was written: they fail authentication or do not parse.
     #[error("stored data is damaged: {0}; restore it from a backup")]
     Corrupt(String),

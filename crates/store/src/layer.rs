@@ -1,12 +1,11 @@
 //! Layers: blobs linked to a repository.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use bonded_model::{AccountId, Algorithm, Digest, Region, RepositoryArn, Timestamp};
 
 use crate::Store;
-use crate::blobs::{ObjectId, ObjectStream};
+use crate::blobs::ObjectId;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::meta::{Row, Tx, Value};
@@ -26,16 +25,19 @@ pub struct Layer {
     pub object: ObjectId,
     /// Until when it is kept although no image may refer to it.
     pub keep_until: Timestamp,
+    /// Whether its bytes were found damaged or missing when they were read.
+    pub damaged: bool,
 }
 
 impl Layer {
-    /// Reads the columns `digest`, `size`, `object` and `keep_until`.
+    /// Reads the columns of [`FIND`].
     fn from_row(mut row: Row) -> Result<Self> {
         Ok(Self {
             digest: row.parse()?,
             size: row.size()?,
             object: row.parse()?,
             keep_until: row.time()?,
+            damaged: row.int()? != 0,
         })
     }
 }
@@ -49,9 +51,9 @@ pub(crate) async fn link(
     keep_until: Timestamp,
 ) -> Result<()> {
     const SQL: &str = "INSERT INTO layers (repository, digest, object, keep_until) \
-         VALUES ($1, $2, $3, $4) ON CONFLICT (repository, digest) DO UPDATE SET keep_until = \
-         CASE WHEN layers.keep_until < excluded.keep_until THEN excluded.keep_until \
-         ELSE layers.keep_until END";
+         VALUES ($1, $2, $3, $4) ON CONFLICT (repository, digest) DO UPDATE SET \
+         object = excluded.object, keep_until = CASE WHEN layers.keep_until < excluded.keep_until \
+         THEN excluded.keep_until ELSE layers.keep_until END";
     let values: [Value; 4] = [
         (&repository.0).into(),
         digest.as_str().into(),
@@ -63,7 +65,7 @@ pub(crate) async fn link(
 }
 
 /// The layer of a repository with a digest.
-pub(crate) const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until \
+pub(crate) const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until, o.damaged \
      FROM layers l JOIN objects o ON o.id = l.object \
      WHERE l.repository = $1 AND l.digest = $2";
 
@@ -124,7 +126,7 @@ impl Store {
         keep_until: Timestamp,
         change: &Change,
     ) -> Result<Option<Layer>> {
-        const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until FROM layers l \
+        const FIND: &str = "SELECT l.digest, o.size, o.id, l.keep_until, o.damaged FROM layers l \
              JOIN objects o ON o.id = l.object \
              JOIN repositories r ON r.account = o.account AND r.region = o.region \
              WHERE l.repository = $1 AND l.digest = $2 AND r.id = $3";
@@ -198,29 +200,6 @@ impl Store {
             })
         };
         rows.into_iter().map(arn).collect()
-    }
-
-    /// The bytes `range` of a layer, cut to its length. The first piece has been read and
-    /// authenticated when this gives `Ok`, so a damaged object is an error before the first byte.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the object is missing, cut or changed.
-    pub async fn read_layer(&self, layer: &Layer, range: Range<u64>) -> Result<ObjectStream> {
-        self.read_object(layer.object, layer.size, range).await
-    }
-
-    /// The bytes `range` of an object of `size` bytes.
-    pub(crate) async fn read_object(
-        &self,
-        object: ObjectId,
-        size: u64,
-        range: Range<u64>,
-    ) -> Result<ObjectStream> {
-        let file = self.blobs().open_finished(object, size)?;
-        let id = file.header().key_version();
-        let key_version = self.keys().version(self.meta(), id).await?;
-        let key = file.header().open(&key_version)?;
-        file.read(key, size, range)
     }
 }
 

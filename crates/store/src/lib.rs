@@ -1,11 +1,12 @@
-//! What the registry keeps: rows in SQLite or PostgreSQL, bytes as encrypted objects on disk.
+//! What the registry keeps: rows in SQLite or PostgreSQL, bytes as encrypted objects on disk or in a
+//! bucket.
 //!
 //! [`Store`] is the whole of it. Each noun has a file with the transactions it takes part in, under
 //! business names; nothing outside this crate sees SQL, a path, a key or a ciphertext.
 //! ```text
 //! repository image layer upload user role access_key session …      business transactions
 //!            meta                     blobs                keys      rows · bytes · ciphers
-//!    sqlite | postgres                disk              ring file
+//!    sqlite | postgres           disk | bucket           ring file
 //! ```
 //! Time comes in as an argument, randomness from one place ([`Store::open`] needs neither clock nor
 //! environment).
@@ -34,6 +35,7 @@ mod layer_collect;
 mod layer_delete;
 mod layer_inventory;
 mod layer_part;
+mod layer_read;
 mod meta;
 mod object_collect;
 mod policy;
@@ -51,6 +53,8 @@ mod thread;
 mod upload;
 mod upload_collect;
 mod upload_finish;
+mod upload_lease;
+mod upload_open;
 mod user;
 
 use std::fs::DirBuilder;
@@ -64,7 +68,7 @@ pub use access_key::{AccessKey, LimitExceeded};
 pub use account::NewAdministrator;
 pub use advisory_file::AdvisoryCopy;
 pub use audit::{AuditLog, LINE_LIMIT};
-pub use blobs::{InvalidObjectId, ObjectId, ObjectStream};
+pub use blobs::{BucketSettings, InvalidObjectId, ObjectId, ObjectStream, Objects};
 pub use change::Change;
 pub use collect::{Amount, Mode, Progress, Step, Walk};
 pub use credential::{Credential, Holder, TokenKey};
@@ -100,6 +104,8 @@ pub struct StoreSettings {
     pub data: PathBuf,
     /// Which database.
     pub database: Database,
+    /// Where the objects are.
+    pub objects: Objects,
     /// The key ring file, not under `data`.
     pub keyring: PathBuf,
 }
@@ -125,8 +131,9 @@ struct Inner {
     audit: AuditLog,
     /// Told when there may be jobs to do.
     jobs: tokio::sync::Notify,
-    /// Names this run of the process: states of uploads that another run wrote are not trusted.
+    /// Names this run of the process: it stands in the leases and states of uploads.
     run: String,
+    writers: upload_lease::Writers,
 }
 
 /// A store that was just opened, and what opening it did.
@@ -161,19 +168,25 @@ impl Store {
             Database::Sqlite => meta::Meta::open_sqlite(&data.join("bonded.db"))?,
             Database::Postgres(url) => meta::Meta::open_postgres(url).await?,
         };
+        let blobs = blobs::Blobs::open(&settings.objects, data).await?;
         let migrations = meta.migrate(now).await?;
         let (keys, keyring_created) = keys::Keys::load(&meta, &settings.keyring, now).await?;
         let inner = Inner {
             data: data.clone(),
             meta,
-            blobs: blobs::Blobs::open(data)?,
+            blobs,
             keys,
             audit: AuditLog::open(&data.join("audit"))?,
             jobs: tokio::sync::Notify::new(),
             run: random::uuid()?,
+            writers: upload_lease::Writers::default(),
         };
+        let store = Self(Arc::new(inner));
+        if matches!(settings.database, Database::Sqlite) {
+            store.end_leases().await?;
+        }
         Ok(Opened {
-            store: Self(Arc::new(inner)),
+            store,
             keyring_created,
             migrations,
         })
@@ -213,5 +226,9 @@ impl Store {
 
     pub(crate) fn run(&self) -> &str {
         &self.0.run
+    }
+
+    pub(crate) fn writers(&self) -> &upload_lease::Writers {
+        &self.0.writers
     }
 }

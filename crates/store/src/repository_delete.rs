@@ -109,7 +109,7 @@ impl Store {
                 return Ok(());
             }
             for mut row in objects {
-                self.blobs().delete(row.parse()?).await?;
+                self.discard(row.parse()?).await?;
             }
         }
     }

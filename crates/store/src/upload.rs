@@ -1,10 +1,7 @@
 //! Uploads: objects that are being written, across requests and restarts.
 //!
 //! The row has the object's id and header, how much was received, and the sealed state of the
-//! writer (hash, unsealed tail) at the end of the last request that ended well. The writer's lease
-//! is a lock on the object's file, which ends with its holder. A state recorded by another run of
-//! the process is not trusted: the file may have lost what was not synced, so it is read back and
-//! hashed anew.
+//! writer (hash, unsealed tail) at the end of the last request that ended well: see `upload_open`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +9,12 @@ use std::str::FromStr;
 use bonded_model::Timestamp;
 
 use crate::Store;
-use crate::blobs::{Header, ObjectId, ObjectWriter, WriterState};
+use crate::blobs::{Blobs, Header, ObjectId, ObjectWriter};
 use crate::error::{Result, StoreError};
-use crate::keys::Place;
 use crate::meta::{Row, Value};
 use crate::random;
-use crate::repository::{RepositoryId, found};
-use crate::thread::blocking;
+use crate::repository::RepositoryId;
+use crate::upload_lease::Lease;
 
 /// Names an upload: a UUID in its canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,6 +70,8 @@ pub struct UploadWriter {
     pub(crate) id: UploadId,
     pub(crate) repository: RepositoryId,
     pub(crate) writer: ObjectWriter,
+    /// Of an object in a bucket.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl UploadWriter {
@@ -92,11 +90,6 @@ impl UploadWriter {
     pub fn offset(&self) -> u64 {
         self.writer.size()
     }
-}
-
-/// Where an upload's state is kept.
-fn state_place(id: &UploadId) -> Place {
-    Place::new(&["uploads", "sealed_state", &id.0])
 }
 
 /// The principal has as many unfinished uploads as it may have.
@@ -189,98 +182,6 @@ impl Store {
         row.map(upload).transpose()
     }
 
-    /// Opens an upload for writing, where it was suspended; `None` if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] while another writer has it.
-    pub async fn open_upload(
-        &self,
-        repository: &RepositoryId,
-        id: &UploadId,
-        now: Timestamp,
-    ) -> Result<Option<UploadWriter>> {
-        const FIND: &str = "SELECT object, header FROM uploads WHERE id = $1 AND repository = $2";
-        const STATE: &str = "UPDATE uploads SET updated_at = $1 \
-             WHERE id = $2 AND repository = $3 RETURNING received, sealed_state";
-        let values = [id.as_str().into(), (&repository.0).into()];
-        let Some(mut row) = self.meta().optional(FIND, &values).await? else {
-            return Ok(None);
-        };
-        let object: ObjectId = row.parse()?;
-        let header = Header::from_bytes(&row.bytes()?, object)?;
-        let key_version = self
-            .keys()
-            .version(self.meta(), header.key_version())
-            .await?;
-        let key = header.open(&key_version)?;
-        let (file, created) = self.blobs().stage(object)?;
-        // Only now, with the file locked, does the row say where its last writer stopped.
-        let [id_value, repository_value] = values;
-        let state = self
-            .meta()
-            .transact_soon([now.into(), id_value, repository_value], |tx, values| {
-                Box::pin(async move { tx.optional(STATE, &values[..]).await })
-            })
-            .await?;
-        let Some(mut row) = state else {
-            // A file that was there may be an object by now.
-            if created {
-                self.blobs().delete(object).await?;
-            }
-            return Ok(None);
-        };
-        let fresh = row.size()? == 0;
-        let trusted = match row.opt_bytes()? {
-            Some(sealed) => self.open_state(id, &sealed)?,
-            None => None,
-        };
-        let open = move || match trusted {
-            _ if fresh => ObjectWriter::begin(file, object, &header, key),
-            Some(state) => ObjectWriter::restore(file, object, key, &state),
-            None => ObjectWriter::recover(file, object, &header, key),
-        };
-        Ok(Some(UploadWriter {
-            id: id.clone(),
-            repository: repository.clone(),
-            writer: blocking(open).await?,
-        }))
-    }
-
-    /// The state in `sealed`; `None` if another run of the process recorded it.
-    fn open_state(&self, id: &UploadId, sealed: &[u8]) -> Result<Option<WriterState>> {
-        let bytes = self.keys().open_row(&state_place(id), sealed)?;
-        let Some(state) = bytes.strip_prefix(self.run().as_bytes()) else {
-            return Ok(None);
-        };
-        let damaged = || StoreError::Corrupt(format!("the state of the upload '{id}'"));
-        WriterState::decode(state).map(Some).ok_or_else(damaged)
-    }
-
-    /// Ends a request that wrote to an upload, so that another may go on; gives the offset.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if the upload was cancelled meanwhile.
-    pub async fn suspend_upload(&self, mut writer: UploadWriter, now: Timestamp) -> Result<u64> {
-        const SQL: &str = "UPDATE uploads \
-             SET received = $1, sealed_state = $2, updated_at = $3 WHERE id = $4";
-        let state = writer.writer.suspend()?;
-        let encoded = state.encode();
-        let plain = zeroize::Zeroizing::new([self.run().as_bytes(), &encoded[..]].concat());
-        let sealed = self.keys().seal_row(&state_place(&writer.id), &plain)?;
-        let values: [Value; 4] = [
-            row_size(state.size)?.into(),
-            sealed.into(),
-            now.into(),
-            writer.id.as_str().into(),
-        ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { found(tx.execute(SQL, &values[..]).await?) })
-            })
-            .await?;
-        Ok(state.size)
-    }
-
     /// Drops an upload and its bytes; `false` if there is none.
     ///
     /// # Errors
@@ -297,8 +198,21 @@ impl Store {
         let Some(mut row) = row else {
             return Ok(false);
         };
-        self.blobs().delete(row.parse()?).await?;
+        self.discard(row.parse()?).await?;
         Ok(true)
+    }
+
+    /// Drops the bytes of an upload whose row is gone. Its multipart uploads stay on record: a part
+    /// that was on its way may arrive after the abort, so it is repeated later.
+    pub(crate) async fn discard(&self, object: ObjectId) -> Result<()> {
+        const MULTIPARTS: &str = "SELECT name FROM multiparts WHERE object = $1";
+        if matches!(self.blobs(), Blobs::Bucket(_)) {
+            let values = [object.to_string().into()];
+            for mut row in self.meta().all(MULTIPARTS, &values).await? {
+                self.blobs().abort(object, &row.text()?).await?;
+            }
+        }
+        self.blobs().delete(object).await
     }
 }
 

@@ -171,6 +171,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         store: StoreSettings {
             data: config.data.clone(),
             database: config.database.clone(),
+            objects: config.objects.clone(),
             keyring: config.keyring.clone(),
         },
         account: config.account.clone(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
+use super::bucket::RawS3;
 use crate::files;
 
 /// How large a configuration file may be, in bytes.
@@ -132,6 +133,10 @@ pub(crate) struct RawConfig {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advisories: Option<PathBuf>,
+
+    /// The bucket for the objects.
+    #[command(flatten)]
+    pub(crate) s3: RawS3,
 
     /// How far `/v2` goes beyond what clients expect.
     #[command(flatten)]
@@ -276,6 +281,7 @@ impl RawConfig {
             metrics_from: self.metrics_from.or(base.metrics_from),
             create_on_push: self.create_on_push.or(base.create_on_push),
             advisories: self.advisories.or(base.advisories),
+            s3: self.s3.over(base.s3),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
             },
@@ -363,15 +369,20 @@ mod tests {
                     | "create_on_push"
                     | "oci.sparse_manifests"
             );
-            text += &format!("{key} = {}\n", if list { "['x']" } else { "'x'" });
+            let value = match key.as_str() {
+                "s3.path_style" | "s3.allow_http" => "true",
+                _ if list => "['x']",
+                _ => "'x'",
+            };
+            text += &format!("{key} = {value}\n");
         }
         let raw = RawConfig::from_toml(&text)
             .map_err(|(_, problem)| problem)
             .unwrap();
         let written = toml::to_string(&raw).unwrap();
         assert_eq!(
-            written.matches('x').count(),
-            keys().len() + written.matches("proxies").count()
+            written.matches("'x'").count() + written.matches("\"x\"").count(),
+            keys().len() - written.matches("= true").count()
         );
     }
 

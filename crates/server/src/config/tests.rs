@@ -231,11 +231,137 @@ fn a_password_is_never_shown() {
     assert!(!problem(raw).contains("pw"));
 }
 
+/// The bucket of `text`, with AWS's variables as they are here.
+fn bucket(text: &str, variables: &[(&str, &str)]) -> Result<bonded_store::BucketSettings, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = RawConfig {
+        data: Some(directory.path().join("data")),
+        keyring: Some(directory.path().join("keyring")),
+        ..raw(text)
+    };
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| OsString::from(value))
+    };
+    match Config::resolve(raw, variable) {
+        Err(error) => Err(error.to_string()),
+        Ok(config) => match config.objects {
+            Objects::Bucket(bucket) => Ok(bucket),
+            Objects::Disk => Err("disk".to_owned()),
+        },
+    }
+}
+
+#[test]
+fn a_bucket_has_what_is_set_and_the_rest_from_awss_variables() {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIAENV"),
+        ("AWS_SECRET_ACCESS_KEY", "env"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    assert_eq!(bucket("", &keys).err().as_deref(), Some("disk"));
+    let aws = bucket("s3.bucket = 'images'", &keys).unwrap();
+    assert_eq!(
+        (aws.access_key_id.as_str(), aws.region.as_str()),
+        ("AKIAENV", "eu-west-1")
+    );
+    assert_eq!(aws.session_token.unwrap().expose(), "token");
+    assert!(!aws.path_style && !aws.allow_http && aws.prefix.is_empty());
+    let own = "s3 = { bucket = 'images', prefix = 'a/b', endpoint = 'https://minio:9000', \
+               access_key_id = 'AK', secret_access_key = 'SK', region = 'here' }";
+    let own = bucket(own, &keys).unwrap();
+    assert_eq!(
+        (own.access_key_id.as_str(), own.secret_access_key.expose()),
+        ("AK", "SK")
+    );
+    assert!(own.session_token.is_none(), "it belongs to another key");
+    assert_eq!((own.region.as_str(), own.prefix.as_str()), ("here", "a/b/"));
+    assert!(own.path_style);
+    let http = "s3 = { bucket = 'images', endpoint = 'http://minio', allow_http = true }";
+    assert!(bucket(http, &keys).unwrap().allow_http);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_is_refused() {
+    let keys = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "SK")];
+    for (text, key, value) in [
+        (
+            "s3.endpoint = 'https://a'",
+            "s3.endpoint",
+            "'s3.bucket' must be set too",
+        ),
+        ("s3.bucket = 'Images'", "s3.bucket", "'Images'"),
+        ("s3.bucket = 'a/b'", "s3.bucket", "'a/b'"),
+        (
+            "s3 = { bucket = 'images', endpoint = 'minio' }",
+            "s3.endpoint",
+            "'minio'",
+        ),
+        (
+            "s3 = { bucket = 'images', endpoint = 'ftp://minio' }",
+            "s3.endpoint",
+            "'ftp://minio'",
+        ),
+        (
+            "s3 = { bucket = 'images', endpoint = 'https://a/b' }",
+            "s3.endpoint",
+            "'https://a/b'",
+        ),
+        (
+            "s3 = { bucket = 'images', endpoint = 'https://u:p@a' }",
+            "s3.endpoint",
+            "not the URL",
+        ),
+        (
+            "s3 = { bucket = 'images', endpoint = 'http://a' }",
+            "s3.endpoint",
+            "s3.allow_http",
+        ),
+        (
+            "s3 = { bucket = 'images', prefix = '/a' }",
+            "s3.prefix",
+            "'/a'",
+        ),
+        (
+            "s3 = { bucket = 'images', prefix = 'a//b' }",
+            "s3.prefix",
+            "'a//b'",
+        ),
+        (
+            "s3 = { bucket = 'images', prefix = '../b' }",
+            "s3.prefix",
+            "'../b'",
+        ),
+        (
+            "s3 = { bucket = 'images', access_key_id = 'x' }",
+            "s3.access_key_id",
+            "s3.secret_access_key",
+        ),
+        (
+            "s3 = { bucket = 'images', secret_access_key = 'x' }",
+            "s3.secret_access_key",
+            "s3.access_key_id",
+        ),
+    ] {
+        let problem = bucket(text, &keys).err().unwrap();
+        assert!(
+            problem.starts_with(&format!("setting '{key}': ")),
+            "{text}: {problem}"
+        );
+        assert!(problem.contains(value), "{text}: {problem}");
+    }
+    let problem = bucket("s3.bucket = 'images'", &[]).err().unwrap();
+    assert!(problem.contains("AWS_ACCESS_KEY_ID"), "{problem}");
+}
+
 #[test]
 fn what_is_shown_means_the_same() {
     let raw = RawConfig {
         hosts: Some(vec!["Registry.Example".to_owned()]),
         domain: Some("example.org".to_owned()),
+        s3: raw("s3 = { bucket = 'images', access_key_id = 'AK', secret_access_key = 'hunter2' }")
+            .s3,
         ..RawConfig::default()
     };
     let config = resolve(raw).unwrap();
@@ -243,4 +369,8 @@ fn what_is_shown_means_the_same() {
     let again = Config::resolve(config.shown(), |_| None).unwrap();
     assert_eq!(toml::to_string(&again.shown()).unwrap(), text);
     assert!(text.contains("registry.example"), "{text}");
+    assert!(
+        text.contains("bucket = \"images\"") && !text.contains("hunter2"),
+        "{text}"
+    );
 }

@@ -9,7 +9,7 @@ use bonded_registry::{
     Caller, Clock, Error, Facts, FirstAdministrator, Registry, Settings, SignatureScope,
 };
 use bonded_server::aws::{self, Endpoint};
-use bonded_store::{Database, StoreSettings};
+use bonded_store::{Database, Objects, StoreSettings};
 use serde_json::{Value, json};
 
 /// The default account.
@@ -46,6 +46,7 @@ impl App {
             store: StoreSettings {
                 data: directory.path().join("data"),
                 database: Database::Sqlite,
+                objects: Objects::Disk,
                 keyring: directory.path().join("ring").join("keyring"),
             },
             account: ACCOUNT.parse().unwrap(),

@@ -7,13 +7,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use bonded_model::Timestamp;
 
-use super::{Key, ObjectId};
+use super::{Key, ObjectId, missing};
 use crate::error::{Result, StoreError};
 
 /// The objects under one data directory.
@@ -55,7 +55,7 @@ impl Disk {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another writer, of this or another process, has it.
-    pub(super) fn stage(&self, id: ObjectId) -> Result<(File, bool)> {
+    pub(crate) fn stage(&self, id: ObjectId) -> Result<(StagedFile, bool)> {
         let path = self.path(id);
         let io = |e| StoreError::io(format!("cannot write '{}'", path.display()))(e);
         let mut options = OpenOptions::new();
@@ -71,28 +71,23 @@ impl Disk {
             _ => io(e),
         })?;
         match file.try_lock() {
-            Ok(()) => Ok((file, created)),
+            Ok(()) => Ok((
+                StagedFile {
+                    file,
+                    path,
+                    position: 0,
+                },
+                created,
+            )),
             Err(TryLockError::WouldBlock) => Err(StoreError::Conflict),
             Err(TryLockError::Error(e)) => Err(io(e)),
         }
     }
 
-    /// Makes the name of an object durable; its bytes are the writer's business.
-    pub(super) fn sync_name(&self, id: ObjectId) -> Result<()> {
-        let path = self.path(id);
-        let directory = path.parent().unwrap_or(&self.data);
-        File::open(directory)
-            .and_then(|d| d.sync_all())
-            .map_err(StoreError::io(format!(
-                "cannot sync '{}'",
-                directory.display()
-            )))
-    }
-
     /// The file of a finished object.
     pub(super) fn open_object(&self, id: ObjectId) -> Result<File> {
         File::open(self.path(id)).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => StoreError::Corrupt(format!("the object '{id}' is missing")),
+            io::ErrorKind::NotFound => missing(id),
             _ => StoreError::io(format!("cannot read the object '{id}'"))(e),
         })
     }
@@ -104,6 +99,15 @@ impl Disk {
                 "cannot delete the object '{id}'"
             ))(e)),
             _ => Ok(()),
+        }
+    }
+
+    /// How many bytes an object has; `None` if there is none.
+    pub(super) fn size(&self, id: ObjectId) -> Result<Option<u64>> {
+        match fs::metadata(self.path(id)) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(StoreError::io(format!("cannot find the object '{id}'"))(e)),
         }
     }
 
@@ -140,6 +144,60 @@ impl Disk {
             }
         }
         Ok(found)
+    }
+}
+
+/// The file of an object that is being written, locked.
+pub(crate) struct StagedFile {
+    file: File,
+    path: PathBuf,
+    /// Where the next bytes go.
+    position: u64,
+}
+
+impl StagedFile {
+    /// Drops what stands behind `position`; the next bytes go there.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the file does not reach so far.
+    pub(super) fn cut(&mut self, position: u64) -> Result<()> {
+        if self.file.metadata().map_err(self.failed())?.len() < position {
+            return Err(StoreError::Corrupt(format!(
+                "'{}' does not hold what its upload recorded",
+                self.path.display()
+            )));
+        }
+        self.position = position;
+        self.file.set_len(position).map_err(self.failed())
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all_at(bytes, self.position)
+            .map_err(self.failed())?;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Fills `out` from what stands at `position`; `false` if that is not all there.
+    pub(super) fn read(&self, out: &mut [u8], position: u64) -> bool {
+        self.file.read_exact_at(out, position).is_ok()
+    }
+
+    /// Waits until the bytes and the name are on the disk.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(self.failed())?;
+        let directory = self.path.parent().unwrap_or(&self.path);
+        File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(StoreError::io(format!(
+                "cannot sync '{}'",
+                directory.display()
+            )))
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        StoreError::io(format!("cannot write '{}'", self.path.display()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bytes: encrypted objects, on the local disk.
+//! Bytes: encrypted objects, on the local disk or in a bucket.
 //!
 //! An object has a random id made when its upload begins, is written once under that id and never
 //! renamed, overwritten or used again; rows say which digest it has and who may read it. So an
@@ -9,25 +9,31 @@
 //! | `frame` | the form of an object, wherever it is |
 //! | `writer`, `reader` | writing and reading one |
 //! | `disk` | objects as files |
+//! | `bucket`, `parts` | objects in a bucket of an S3-compatible server |
 
+mod bucket;
 mod disk;
 mod frame;
+mod parts;
 mod reader;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
 use bonded_model::Timestamp;
-use disk::Disk;
 
+pub(crate) use bucket::Bucket;
+pub use bucket::BucketSettings;
+pub(crate) use disk::Disk;
 pub(crate) use frame::Header;
+pub(crate) use parts::{Announce, PartsState, StagedParts};
 pub use reader::ObjectStream;
 pub(crate) use writer::{ObjectWriter, WriterState};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::random;
 use crate::thread::blocking;
 
@@ -71,44 +77,46 @@ enum Key {
     Objects,
     /// One object.
     Object(ObjectId),
+    /// What is written and deleted to see whether that is allowed.
+    Probe,
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Objects => f.write_str("objects"),
+            Self::Probe => f.write_str("probe"),
             Self::Object(id) => write!(f, "objects/{}/{id}", hex::encode(&id.0[..1])),
         }
     }
 }
 
-/// Where objects are kept.
-pub(crate) enum Blobs {
+/// Where the deployment keeps its objects.
+#[derive(Clone)]
+pub enum Objects {
     /// As files in the data directory.
+    Disk,
+    /// In a bucket.
+    Bucket(BucketSettings),
+}
+
+/// The objects of the deployment.
+pub(crate) enum Blobs {
+    /// Files: the writer of one holds a lock on it.
     Disk(Disk),
+    /// A bucket, which other nodes may write to as well.
+    Bucket(Bucket),
 }
 
 impl Blobs {
-    /// Opens the objects in the data directory.
-    pub(crate) fn open(data: &Path) -> Result<Self> {
-        Disk::open(data).map(Self::Disk)
-    }
-
-    /// The file of an object that is being written, for this writer alone until it is dropped. It
-    /// is created if need be; the flag says so.
+    /// Opens the place that `objects` names, `data` being the data directory.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] if another writer, of this or another process, has it.
-    pub(crate) fn stage(&self, id: ObjectId) -> Result<(File, bool)> {
-        match self {
-            Self::Disk(disk) => disk.stage(id),
-        }
-    }
-
-    /// Makes the name of an object durable; its bytes are the writer's business.
-    pub(crate) fn sync_name(&self, id: ObjectId) -> Result<()> {
-        match self {
-            Self::Disk(disk) => disk.sync_name(id),
+    /// [`crate::StoreError::Bucket`] if the bucket cannot be used.
+    pub(crate) async fn open(objects: &Objects, data: &Path) -> Result<Self> {
+        match objects {
+            Objects::Disk => Disk::open(data).map(Self::Disk),
+            Objects::Bucket(settings) => Bucket::open(settings).await.map(Self::Bucket),
         }
     }
 
@@ -116,12 +124,13 @@ impl Blobs {
     pub(crate) async fn delete(&self, id: ObjectId) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.delete(id),
+            Self::Bucket(bucket) => bucket.delete(id).await,
         }
     }
 
     /// Up to `limit` objects behind `after`, in the order of their ids, with the time of their last
-    /// change: finished ones, those that are being written, and what was left behind. What comes
-    /// and goes meanwhile may be in it or not.
+    /// change: finished ones, on the disk those that are being written, and what was left behind.
+    /// What comes and goes meanwhile may be in it or not. Less than `limit` are the last.
     pub(crate) async fn list(
         &self,
         after: Option<ObjectId>,
@@ -132,6 +141,43 @@ impl Blobs {
                 let disk = disk.clone();
                 blocking(move || disk.list(after, limit)).await
             }
+            Self::Bucket(bucket) => bucket.list(after, limit).await,
         }
+    }
+
+    /// Whether there is an object that has the length of one of `size` plain bytes.
+    pub(crate) async fn has(&self, id: ObjectId, size: u64) -> Result<bool> {
+        let found = match self {
+            Self::Disk(disk) => disk.size(id)?,
+            Self::Bucket(bucket) => bucket.size(id).await?,
+        };
+        Ok(found == Some(frame::sealed_len(size)))
+    }
+
+    /// Drops the parts of an object that came under the name `upload` and will not be completed; on
+    /// the disk there are none.
+    pub(crate) async fn abort(&self, id: ObjectId, upload: &str) -> Result<()> {
+        match self {
+            Self::Disk(_) => Ok(()),
+            Self::Bucket(bucket) => bucket.abort(id, upload).await,
+        }
+    }
+}
+
+fn missing(id: ObjectId) -> StoreError {
+    StoreError::Corrupt(format!("the object '{id}' is missing"))
+}
+
+fn cut(id: ObjectId) -> StoreError {
+    StoreError::Corrupt(format!(
+        "the object '{id}' does not have the length it was written with"
+    ))
+}
+
+/// The error of a stream that broke off: damage stays damage.
+pub(crate) fn unreadable(id: ObjectId, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => StoreError::Corrupt(error.to_string()),
+        _ => StoreError::io(format!("cannot read the object '{id}'"))(error),
     }
 }

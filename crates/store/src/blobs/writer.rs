@@ -1,8 +1,5 @@
 //! Writing an object: hash, cut into frames, encrypt, write in pieces of 256 KiB.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use aws_lc_rs::aead::LessSafeKey;
 use bonded_model::{Algorithm, Digest};
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
@@ -10,14 +7,22 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::ObjectId;
+use super::disk::StagedFile;
 use super::frame::{FRAME, FRAMES_AT_ONCE, Header, SEALED_FRAME, offset, seal, unseal};
+use super::parts::{PartsState, StagedParts};
 use crate::error::{Result, StoreError};
 use crate::keys::OVERHEAD;
+
+/// Where the bytes of an object go while it is written.
+enum Staged {
+    File(StagedFile),
+    Parts(StagedParts),
+}
 
 /// An object that is being written. Whether a frame is the last one is known only when the object
 /// ends, so up to one frame is held back.
 pub(crate) struct ObjectWriter {
-    file: File,
+    staged: Staged,
     object: ObjectId,
     key: LessSafeKey,
     sha256: Sha256,
@@ -29,9 +34,7 @@ pub(crate) struct ObjectWriter {
     tail: Zeroizing<Vec<u8>>,
     /// Sealed frames, not written yet.
     out: Vec<u8>,
-    /// Where `out` goes.
-    position: u64,
-    /// A write failed: what is on disk is unknown.
+    /// A write failed: what was written is unknown.
     broken: bool,
 }
 
@@ -41,43 +44,58 @@ pub(crate) struct WriterState {
     pub(crate) size: u64,
     sha256: Zeroizing<Vec<u8>>,
     tail: Zeroizing<Vec<u8>>,
+    /// Of an object that goes to a bucket.
+    parts: Option<PartsState>,
 }
 
 impl WriterState {
     /// The state as bytes, to be sealed.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let length = 8 + self.sha256.len() + self.tail.len();
-        let mut out = Zeroizing::new(Vec::with_capacity(length));
+        let mut out = Zeroizing::new(Vec::new());
         out.extend(self.size.to_le_bytes());
         out.extend(&*self.sha256);
+        out.extend((self.tail.len() as u32).to_le_bytes());
         out.extend(&*self.tail);
+        if let Some(parts) = &self.parts {
+            parts.encode(&mut out);
+        }
         out
     }
 
     /// Reads what [`WriterState::encode`] gave; `None` if it cannot be that.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (size, rest) = bytes.split_first_chunk::<8>()?;
-        let (sha256, tail) = rest.split_at_checked(SerializedState::<Sha256>::default().len())?;
+        let (sha256, rest) = rest.split_at_checked(SerializedState::<Sha256>::default().len())?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (tail, rest) = rest.split_at_checked(length)?;
         let size = u64::from_le_bytes(*size);
         let sealed = size.checked_sub(tail.len() as u64)?;
-        (tail.len() <= FRAME && sealed.is_multiple_of(FRAME as u64)).then(|| Self {
+        let whole = tail.len() <= FRAME && sealed.is_multiple_of(FRAME as u64);
+        let parts = match rest {
+            [] => None,
+            rest => Some(PartsState::decode(rest)?),
+        };
+        let written = offset(sealed / FRAME as u64);
+        let fits = parts.as_ref().is_none_or(|parts| parts.end() == written);
+        (whole && fits).then(|| Self {
             size,
             sha256: Zeroizing::new(sha256.to_owned()),
             tail: Zeroizing::new(tail.to_owned()),
+            parts,
         })
+    }
+
+    /// Takes out what goes to [`StagedParts::new`].
+    pub(crate) fn take_parts(&mut self) -> Option<PartsState> {
+        self.parts.take()
     }
 }
 
 impl ObjectWriter {
-    /// Begins an object in `file`, whatever that holds.
-    pub(crate) fn begin(
-        file: File,
-        object: ObjectId,
-        header: &Header,
-        key: LessSafeKey,
-    ) -> Result<Self> {
-        let mut writer = Self {
-            file,
+    fn new(staged: Staged, object: ObjectId, key: LessSafeKey) -> Self {
+        Self {
+            staged,
             object,
             key,
             sha256: Sha256::new(),
@@ -85,51 +103,73 @@ impl ObjectWriter {
             frames: 0,
             tail: Zeroizing::new(Vec::new()),
             out: Vec::new(),
-            position: 0,
             broken: false,
-        };
-        writer
-            .file
-            .write_all_at(header.as_bytes(), 0)
-            .map_err(writer.failed())?;
-        writer.cut(0)?;
-        Ok(writer)
+        }
+    }
+
+    /// Begins an object in `file`, whatever that holds.
+    pub(crate) fn begin(
+        mut file: StagedFile,
+        object: ObjectId,
+        header: &Header,
+        key: LessSafeKey,
+    ) -> Result<Self> {
+        file.cut(0)?;
+        file.append(header.as_bytes())?;
+        Ok(Self::new(Staged::File(file), object, key))
     }
 
     /// Goes on with an object in `file` from a state that this run of the process recorded.
     pub(crate) fn restore(
-        file: File,
+        file: StagedFile,
         object: ObjectId,
         key: LessSafeKey,
         state: &WriterState,
     ) -> Result<Self> {
+        let mut writer = Self::new(Staged::File(file), object, key);
+        writer.set(state)?;
+        writer.cut(writer.frames)?;
+        Ok(writer)
+    }
+
+    /// Begins an object in a bucket.
+    pub(crate) fn begin_parts(
+        mut parts: StagedParts,
+        object: ObjectId,
+        header: &Header,
+        key: LessSafeKey,
+    ) -> Result<Self> {
+        parts.append(header.as_bytes())?;
+        Ok(Self::new(Staged::Parts(parts), object, key))
+    }
+
+    /// Goes on with an object in a bucket, of which `parts` holds what was written.
+    pub(crate) fn restore_parts(
+        parts: StagedParts,
+        object: ObjectId,
+        key: LessSafeKey,
+        state: &WriterState,
+    ) -> Result<Self> {
+        let mut writer = Self::new(Staged::Parts(parts), object, key);
+        writer.set(state)?;
+        Ok(writer)
+    }
+
+    fn set(&mut self, state: &WriterState) -> Result<()> {
+        let object = self.object;
         let damaged = || StoreError::Corrupt(format!("the state of the object '{object}'"));
         let serialized = state.sha256.as_slice().try_into().map_err(|_| damaged())?;
-        let mut writer = Self {
-            file,
-            object,
-            key,
-            sha256: Sha256::deserialize(serialized).map_err(|_| damaged())?,
-            size: state.size,
-            frames: 0,
-            tail: state.tail.clone(),
-            out: Vec::new(),
-            position: 0,
-            broken: false,
-        };
-        let frames = (state.size - state.tail.len() as u64) / FRAME as u64;
-        let metadata = writer.file.metadata().map_err(writer.failed())?;
-        if metadata.len() < offset(frames) {
-            return Err(damaged());
-        }
-        writer.cut(frames)?;
-        Ok(writer)
+        self.sha256 = Sha256::deserialize(serialized).map_err(|_| damaged())?;
+        self.size = state.size;
+        self.tail.clone_from(&state.tail);
+        self.frames = (state.size - state.tail.len() as u64) / FRAME as u64;
+        Ok(())
     }
 
     /// Goes on with an object in `file` after its process ended without a word: reads it back to
     /// the last frame that authenticates and hashes it anew. Takes time in proportion to its size.
     pub(crate) fn recover(
-        file: File,
+        file: StagedFile,
         object: ObjectId,
         header: &Header,
         key: LessSafeKey,
@@ -138,12 +178,10 @@ impl ObjectWriter {
         let mut sealed = vec![0; SEALED_FRAME];
         let mut plain = Zeroizing::new(vec![0; FRAME]);
         let mut last = Zeroizing::new(vec![0; FRAME]);
-        let mut before_last = Sha256::new();
         let mut sha256 = Sha256::new();
-        while file.read_exact_at(&mut sealed, offset(good)).is_ok()
+        while file.read(&mut sealed, offset(good))
             && unseal(&mut plain, &key, object, good, false, &sealed).is_some()
         {
-            before_last.clone_from(&sha256);
             sha256.update(&*plain);
             std::mem::swap(&mut plain, &mut last);
             good += 1;
@@ -151,19 +189,11 @@ impl ObjectWriter {
         if good == 0 {
             return Self::begin(file, object, header, key);
         }
-        let mut writer = Self {
-            file,
-            object,
-            key,
-            sha256,
-            size: good * FRAME as u64,
-            frames: 0,
-            tail: last,
-            out: Vec::new(),
-            position: 0,
-            broken: false,
-        };
+        let mut writer = Self::new(Staged::File(file), object, key);
+        writer.sha256 = sha256;
+        writer.size = good * FRAME as u64;
         // The last good frame may turn out to be the object's last: it is held back again.
+        writer.tail = last;
         writer.cut(good - 1)?;
         Ok(writer)
     }
@@ -176,6 +206,14 @@ impl ObjectWriter {
     /// The object that is written.
     pub(crate) fn object(&self) -> ObjectId {
         self.object
+    }
+
+    /// The name of its multipart upload, if it has one.
+    pub(crate) fn multipart(&self) -> Option<&str> {
+        match &self.staged {
+            Staged::File(_) => None,
+            Staged::Parts(parts) => parts.multipart(),
+        }
     }
 
     /// Takes the next bytes of the object; blocks while it writes. After an error only an earlier
@@ -206,10 +244,15 @@ impl ObjectWriter {
     /// Writes out what is sealed; gives what it takes to go on.
     pub(crate) fn suspend(&mut self) -> Result<WriterState> {
         self.flush()?;
+        let parts = match &mut self.staged {
+            Staged::File(_) => None,
+            Staged::Parts(parts) => Some(parts.suspend()?),
+        };
         Ok(WriterState {
             size: self.size,
             sha256: Zeroizing::new(self.sha256.serialize().to_vec()),
             tail: self.tail.clone(),
+            parts,
         })
     }
 
@@ -218,12 +261,16 @@ impl ObjectWriter {
         Digest::from_hash(Algorithm::Sha256, &self.sha256.clone().finalize())
     }
 
-    /// Writes the last frame and waits until the bytes are on the disk.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    /// Writes the last frame and waits until the object is durable. `false` if what is kept may be
+    /// what an earlier attempt wrote: the bytes are to be verified then.
+    pub(crate) fn finish(&mut self) -> Result<bool> {
         let tail = std::mem::take(&mut self.tail);
         self.seal(&tail, true)?;
         self.flush()?;
-        self.file.sync_all().map_err(self.failed())
+        match &mut self.staged {
+            Staged::File(file) => file.sync().map(|()| true),
+            Staged::Parts(parts) => parts.finish(),
+        }
     }
 
     fn seal(&mut self, plain: &[u8], last: bool) -> Result<()> {
@@ -250,23 +297,21 @@ impl ObjectWriter {
             )));
         }
         self.broken = true;
-        self.file
-            .write_all_at(&self.out, self.position)
-            .map_err(self.failed())?;
+        match &mut self.staged {
+            Staged::File(file) => file.append(&self.out)?,
+            Staged::Parts(parts) => parts.append(&self.out)?,
+        }
         self.broken = false;
-        self.position += self.out.len() as u64;
         self.out.clear();
         Ok(())
     }
 
-    /// Drops everything behind the first `frames` frames.
+    /// Drops everything behind the first `frames` frames of a file.
     fn cut(&mut self, frames: u64) -> Result<()> {
         self.frames = frames;
-        self.position = offset(frames);
-        self.file.set_len(self.position).map_err(self.failed())
-    }
-
-    fn failed(&self) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
-        StoreError::io(format!("cannot write the object '{}'", self.object))
+        match &mut self.staged {
+            Staged::File(file) => file.cut(offset(frames)),
+            Staged::Parts(_) => Ok(()),
+        }
     }
 }

@@ -26,6 +26,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0003_image_lists_and_layer_parts.sql"),
     },
     Migration {
+        name: "0004_buckets",
+        sql: include_str!("../../migrations/0004_buckets.sql"),
+    },
+    Migration {
         name: "0005_collection",
         sql: include_str!("../../migrations/0005_collection.sql"),
     },

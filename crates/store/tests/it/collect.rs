@@ -9,7 +9,9 @@ use bonded_store::{
 };
 
 use crate::layer::read;
-use crate::site::{NOW, Site, change, manifest_text, on_each_engine, push, repository};
+use crate::site::{
+    NOW, Site, change, manifest_text, on_each_engine, on_each_store, push, repository,
+};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -98,13 +100,13 @@ fn a_layer_goes_when_its_time_has_passed_and_no_image_refers_to_it() {
             collect_layers(&store, NOW, Mode::Collect).await,
             amount(1, 4)
         );
-        assert_eq!(site.objects().len(), 3, "bytes go later");
+        assert_eq!(site.objects().await.len(), 3, "bytes go later");
     });
 }
 
 #[test]
 fn bytes_go_an_hour_after_their_last_layer() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let other = repository(&store, "other").await;
@@ -142,16 +144,16 @@ fn bytes_go_an_hour_after_their_last_layer() {
         assert_eq!(read(&store, &layer, 0..6).await.unwrap(), b"shared");
         let counted = store.collect_objects(later, Mode::DryRun).await;
         assert_eq!(counted.unwrap(), amount(1, 6));
-        assert_eq!(site.objects().len(), 1);
+        assert_eq!(site.objects().await.len(), 1);
         assert_eq!(collect_objects(&store, later).await, amount(1, 6));
-        assert!(site.objects().is_empty());
+        assert!(site.objects().await.is_empty());
         assert!(read(&store, &layer, 0..6).await.is_err());
     });
 }
 
 #[test]
 fn an_equal_push_takes_the_mark_of_an_object_and_its_hour_begins_anew() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let first = push(&store, &app.id, b"equal").await;
@@ -221,7 +223,7 @@ fn a_push_that_meets_the_collector_is_stored_whole_or_told_what_is_missing() {
 
 #[test]
 fn a_push_of_bytes_that_are_being_deleted_is_readable() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         for n in 0..40_u8 {
@@ -243,7 +245,7 @@ fn a_push_of_bytes_that_are_being_deleted_is_readable() {
             let day = NOW.after(24 * HOUR);
             assert!(store.keep_layer(&app.id, &layer, day).await.unwrap());
         }
-        assert_eq!(site.objects().len(), 40);
+        assert_eq!(site.objects().await.len(), 40);
     });
 }
 
@@ -268,7 +270,7 @@ fn collectors_that_meet_do_what_one_would() {
         assert_eq!(both.0.count + both.1.count, 30);
         let both = tokio::join!(collect_objects(&store, NOW), collect_objects(&second, NOW));
         assert_eq!(both.0.count + both.1.count, 30);
-        assert!(site.objects().is_empty());
+        assert!(site.objects().await.is_empty());
     });
 }
 
@@ -403,8 +405,9 @@ fn bytes_without_a_row_go_when_they_are_old_enough() {
         // As if the machine had gone down before the row was durable.
         site.sql(&format!("DELETE FROM uploads WHERE id = '{lost}'"))
             .await;
-        assert_eq!(site.objects().len(), 3);
-        let ages = site.objects().into_iter().map(|path| {
+        assert_eq!(site.objects().await.len(), 3);
+        let ages = site.objects().await.into_iter().map(|name| {
+            let path = site.data().join(name);
             let modified = path.metadata().unwrap().modified().unwrap();
             modified.duration_since(std::time::UNIX_EPOCH).unwrap()
         });
@@ -418,7 +421,7 @@ fn bytes_without_a_row_go_when_they_are_old_enough() {
         ] {
             let step = store.collect_strays("", before, mode).await.unwrap();
             assert_eq!((step.count, step.next), (count, None));
-            assert_eq!(site.objects().len(), left);
+            assert_eq!(site.objects().await.len(), left);
         }
         assert_eq!(read(&store, &layer, 0..5).await.unwrap(), b"layer");
         let resumed = store.open_upload(&app.id, &upload, NOW).await.unwrap();
@@ -500,6 +503,6 @@ fn an_upload_that_is_written_to_is_not_idle() {
             .await;
         let layer = finished.unwrap().unwrap();
         assert_eq!(read(&store, &layer, 0..10).await.unwrap(), b"four bytes");
-        assert_eq!(site.objects().len(), 1);
+        assert_eq!(site.objects().await.len(), 1);
     });
 }

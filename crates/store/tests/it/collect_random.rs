@@ -515,7 +515,7 @@ async fn settle(site: &Site, world: &World) {
     let marked = "SELECT COUNT(*) FROM objects WHERE unlinked_at IS NOT NULL";
     assert_eq!(site.count(marked).await, 0);
     assert_eq!(site.count("SELECT COUNT(*) FROM uploads").await, 0);
-    assert_eq!(site.objects().len(), objects.len());
+    assert_eq!(site.objects().await.len(), objects.len());
 }
 
 #[test]

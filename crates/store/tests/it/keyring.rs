@@ -9,7 +9,7 @@ use bonded_store::{PutImage, Store, StoreError, StoreSettings};
 
 use crate::layer::read;
 use crate::principal::user;
-use crate::site::{ACCOUNT, NOW, change, manifest_text, on_each_engine, parse, push, repository};
+use crate::site::{ACCOUNT, NOW, change, manifest_text, on_each_store, parse, push, repository};
 
 async fn refused(settings: &StoreSettings) -> String {
     match Store::open(settings, NOW).await {
@@ -37,6 +37,7 @@ async fn other_ring() -> serde_json::Value {
     let settings = StoreSettings {
         data: directory.path().join("data"),
         database: bonded_store::Database::Sqlite,
+        objects: bonded_store::Objects::Disk,
         keyring: directory.path().join("keyring"),
     };
     let opened = Store::open(&settings, NOW).await.unwrap();
@@ -46,7 +47,7 @@ async fn other_ring() -> serde_json::Value {
 
 #[test]
 fn only_the_ring_the_data_was_sealed_with_opens_it() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let settings = site.settings();
         drop(site.open().await);
         let ours = roots(&settings.keyring);
@@ -72,7 +73,7 @@ fn only_the_ring_the_data_was_sealed_with_opens_it() {
 
 #[test]
 fn a_key_version_that_was_changed_is_refused() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         drop(site.open().await);
         site.sql("UPDATE key_versions SET purpose = 'secrets', number = 2 WHERE purpose = 'rows'")
             .await;
@@ -82,7 +83,7 @@ fn a_key_version_that_was_changed_is_refused() {
 
 #[test]
 fn after_a_rotation_the_old_root_key_is_not_needed() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let settings = site.settings();
         let store = site.open().await;
         let account = ACCOUNT.parse().unwrap();

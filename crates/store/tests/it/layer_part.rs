@@ -4,11 +4,11 @@ use bonded_model::Digest;
 use bonded_store::LayerParts;
 
 use crate::image::put;
-use crate::site::{NOW, manifest_text, on_each_engine, push, repository};
+use crate::site::{NOW, manifest_text, on_each_store, push, repository};
 
 #[test]
 fn the_first_short_part_is_remembered() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let other = repository(&store, "other").await;
@@ -44,7 +44,7 @@ fn the_first_short_part_is_remembered() {
 
 #[test]
 fn a_layer_is_referenced_by_images_of_its_repository_alone() {
-    on_each_engine(|site| async move {
+    on_each_store(|site| async move {
         let store = site.open().await;
         let app = repository(&store, "app").await;
         let other = repository(&store, "other").await;

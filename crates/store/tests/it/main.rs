@@ -9,6 +9,7 @@
 
 mod account;
 mod audit;
+mod bucket;
 mod collect;
 mod collect_random;
 mod credential;
@@ -22,6 +23,7 @@ mod job;
 mod keyring;
 mod layer;
 mod layer_part;
+mod layer_read;
 mod open;
 mod principal;
 mod repository;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use bonded_model::Secret;
-use bonded_store::{Database, Store, StoreError, StoreSettings};
+use bonded_store::{Database, Objects, Store, StoreError, StoreSettings};
 use futures_util::future::join_all;
 
 use crate::site::{ACCOUNT, NOW, on_each_engine, postgres_url, repository, with_postgres};
@@ -116,6 +116,7 @@ async fn open(url: String) -> Result<bonded_store::Opened, StoreError> {
     let settings = StoreSettings {
         data: directory.path().join("data"),
         database: Database::Postgres(Secret::new(url)),
+        objects: Objects::Disk,
         keyring: directory.path().join("keyring"),
     };
     Store::open(&settings, NOW).await

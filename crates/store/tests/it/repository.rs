@@ -242,7 +242,7 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
                 .is_none()
         );
         // The finished object stays for the collector, the unfinished one goes.
-        assert_eq!(site.objects().len(), 1);
+        assert_eq!(site.objects().await.len(), 1);
         let again = store.start_upload(&made.id, "AIDAX", 10, NOW).await;
         assert!(matches!(again, Err(StoreError::Conflict)));
 

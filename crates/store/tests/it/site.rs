@@ -1,4 +1,4 @@
-//! Where a test runs: its own directory and its own database, on each engine in turn.
+//! Where a test runs: its own directory, database and part of a bucket, on each engine in turn.
 
 use std::fs;
 use std::future::Future;
@@ -9,8 +9,12 @@ use std::time::Duration;
 
 use bonded_model::{Digest, Manifest, MediaType, RepositoryArn, Secret, TagMutability, Timestamp};
 use bonded_store::{
-    Change, Database, Layer, NewRepository, Repository, RepositoryId, Store, StoreSettings,
+    BucketSettings, Change, Database, Layer, NewRepository, Objects, Repository, RepositoryId,
+    Store, StoreSettings,
 };
+use futures_util::TryStreamExt as _;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -23,6 +27,7 @@ pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) struct Site {
     directory: TempDir,
     database: Database,
+    objects: Objects,
 }
 
 impl Site {
@@ -30,6 +35,7 @@ impl Site {
         StoreSettings {
             data: self.data(),
             database: self.database.clone(),
+            objects: self.objects.clone(),
             keyring: self.path().join("etc/keyring"),
         }
     }
@@ -56,9 +62,62 @@ impl Site {
         Store::open(&self.settings(), NOW).await.unwrap().store
     }
 
-    /// All object files.
-    pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        files(&self.data().join("objects"))
+    /// The names of all objects that are there, finished or left behind, and on the disk those that
+    /// are being written.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        let mut names: Vec<String> = match &self.objects {
+            Objects::Disk => files(&self.data().join("objects"))
+                .iter()
+                .map(|path| path.strip_prefix(self.data()).unwrap())
+                .map(|path| path.to_str().unwrap().to_owned())
+                .collect(),
+            Objects::Bucket(bucket) => {
+                let prefix = format!("{}objects", bucket.prefix).into();
+                let found: Vec<_> = client(bucket)
+                    .list(Some(&prefix))
+                    .try_collect()
+                    .await
+                    .unwrap();
+                let name = |meta: &object_store::ObjectMeta| meta.location.to_string();
+                let names = found.iter().map(name);
+                names
+                    .map(|name| name[bucket.prefix.len()..].to_owned())
+                    .collect()
+            }
+        };
+        names.sort_unstable();
+        names
+    }
+
+    /// What an object holds, behind the store's back.
+    pub(crate) async fn object(&self, name: &str) -> Vec<u8> {
+        match &self.objects {
+            Objects::Disk => fs::read(self.data().join(name)).unwrap(),
+            Objects::Bucket(bucket) => {
+                let got = client(bucket).get(&key(bucket, name)).await.unwrap();
+                got.bytes().await.unwrap().to_vec()
+            }
+        }
+    }
+
+    /// Changes an object behind the store's back; `None` removes it.
+    pub(crate) async fn set_object(&self, name: &str, bytes: Option<&[u8]>) {
+        match (&self.objects, bytes) {
+            (Objects::Disk, Some(bytes)) => fs::write(self.data().join(name), bytes).unwrap(),
+            (Objects::Disk, None) => fs::remove_file(self.data().join(name)).unwrap(),
+            (Objects::Bucket(bucket), Some(bytes)) => {
+                let bytes = bytes.to_vec().into();
+                client(bucket).put(&key(bucket, name), bytes).await.unwrap();
+            }
+            (Objects::Bucket(bucket), None) => {
+                client(bucket).delete(&key(bucket, name)).await.unwrap();
+            }
+        }
+    }
+
+    /// Whether bytes go to a bucket.
+    pub(crate) fn is_bucket(&self) -> bool {
+        matches!(self.objects, Objects::Bucket(_))
     }
 
     /// A connection to the test's database behind the store's back; `None` on SQLite.
@@ -168,24 +227,105 @@ fn uuid_text() -> String {
     format!("{letters}{nanos}")
 }
 
-/// Runs `test` once on each engine.
-pub(crate) fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(Site) -> F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// The bucket to test with: `http://KEY:SECRET@HOST:PORT/BUCKET` in `BONDED_TEST_S3`. On CI there must
+/// be one.
+pub(crate) fn test_bucket() -> Option<BucketSettings> {
+    static SAID: Once = Once::new();
+    let Some(url) = variable("BONDED_TEST_S3") else {
+        let text = "buckets not tested: BONDED_TEST_S3 is not set\n";
+        assert!(variable("BONDED_CI").is_none(), "{text}");
+        SAID.call_once(|| std::io::stderr().write_all(text.as_bytes()).unwrap());
+        return None;
+    };
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (key, place) = rest.split_once('@').unwrap();
+    let ((id, secret), (host, name)) =
+        (key.split_once(':').unwrap(), place.split_once('/').unwrap());
+    Some(BucketSettings {
+        name: name.to_owned(),
+        prefix: format!("{}/", uuid_text()),
+        region: "us-east-1".to_owned(),
+        endpoint: Some(format!("{scheme}://{host}")),
+        path_style: true,
+        allow_http: true,
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret.to_owned()),
+        session_token: None,
+    })
+}
+
+/// A client behind the store's back.
+fn client(bucket: &BucketSettings) -> AmazonS3 {
+    AmazonS3Builder::new()
+        .with_bucket_name(&bucket.name)
+        .with_region(&bucket.region)
+        .with_endpoint(bucket.endpoint.clone().unwrap())
+        .with_allow_http(true)
+        .with_access_key_id(&bucket.access_key_id)
+        .with_secret_access_key(bucket.secret_access_key.expose())
+        .with_disable_bulk_delete(true)
+        .build()
+        .unwrap()
+}
+
+fn key(bucket: &BucketSettings, name: &str) -> object_store::path::Path {
+    format!("{}{name}", bucket.prefix).into()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .unwrap();
-    let site = |database| Site {
+        .unwrap()
+}
+
+fn site(database: Database, objects: Objects) -> Site {
+    Site {
         directory: tempfile::tempdir().unwrap(),
         database,
-    };
-    runtime.block_on(test(site(Database::Sqlite)));
+        objects,
+    }
+}
+
+/// Runs `test` once on each engine, with objects on the disk: for what is about rows.
+pub(crate) fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(Site) -> F) {
+    let runtime = runtime();
+    runtime.block_on(test(site(Database::Sqlite, Objects::Disk)));
     if let Some(server) = postgres_url() {
         runtime.block_on(with_postgres(&server, "LOCALE 'C'", |url| {
-            test(site(Database::Postgres(Secret::new(url))))
+            test(site(Database::Postgres(Secret::new(url)), Objects::Disk))
         }));
     }
     runtime.shutdown_timeout(Duration::from_secs(10));
+}
+
+/// Runs `test` on each combination that a deployment of one or several nodes may have: SQLite and
+/// the disk, SQLite and a bucket, PostgreSQL and a bucket. For what is about bytes.
+pub(crate) fn on_each_store<F: Future<Output = ()>>(test: impl Fn(Site) -> F) {
+    let runtime = runtime();
+    runtime.block_on(test(site(Database::Sqlite, Objects::Disk)));
+    in_buckets(&runtime, test);
+    runtime.shutdown_timeout(Duration::from_secs(10));
+}
+
+/// Runs `test` on each engine with a bucket.
+pub(crate) fn on_each_bucket<F: Future<Output = ()>>(test: impl Fn(Site) -> F) {
+    let runtime = runtime();
+    in_buckets(&runtime, test);
+    runtime.shutdown_timeout(Duration::from_secs(10));
+}
+
+fn in_buckets<F: Future<Output = ()>>(runtime: &tokio::runtime::Runtime, test: impl Fn(Site) -> F) {
+    let bucket = || test_bucket().map(Objects::Bucket);
+    if let Some(bucket) = bucket() {
+        runtime.block_on(test(site(Database::Sqlite, bucket)));
+    }
+    if let (Some(server), Some(bucket)) = (postgres_url(), bucket()) {
+        runtime.block_on(with_postgres(&server, "LOCALE 'C'", |url| {
+            test(site(Database::Postgres(Secret::new(url)), bucket))
+        }));
+    }
 }
 
 /// The change `id`.

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use bonded_registry::{FirstAdministrator, Opened};
+use bonded_store::{Database, Objects};
 use tokio::net::TcpListener;
 
 use super::live::authority;
@@ -20,6 +21,22 @@ pub(super) fn opened(config: &Config, opened: Opened) -> Result<(), Failure> {
     if config.tls.is_none() {
         let path = authority(config).join("ca.crt");
         print::line(format!("authority for clients: {}", path.display()));
+    }
+    match &config.objects {
+        Objects::Bucket(bucket) => {
+            let endpoint = bucket.endpoint.as_deref().unwrap_or("AWS");
+            print::line(format!(
+                "objects: the bucket '{}/{}' at {endpoint}",
+                bucket.name, bucket.prefix
+            ));
+        }
+        Objects::Disk if matches!(config.database, Database::Postgres(_)) => {
+            tracing::warn!(
+                "objects are in this node's data directory: no other node can serve this database; \
+                 set 's3.bucket' for several nodes"
+            );
+        }
+        Objects::Disk => {}
     }
     let keyring = config.keyring.display();
     if opened.keyring_created {
