@@ -100,7 +100,7 @@ impl Values {
             ),
             Self::Arns(patterns) => {
                 let arn = arn_segments(got)?;
-                let matches = |p: &Vec<Pattern>| segments_match(p, &arn, context);
+                let matches = |p: &Vec<Pattern>| segments_match(p, &arn, context, false);
                 Ternary::any(patterns.iter().map(matches).map(Match::or_nothing))
             }
             Self::Numbers(comparison, wanted) => {

@@ -12,7 +12,7 @@ mod rule;
 
 use crate::decide::{Findings, LAYERS, LayerSet, Question};
 use crate::decision::Decision;
-use crate::pattern::arn_segments;
+use crate::pattern::{PARTITION_AND_REGION, arn_segments};
 use crate::policies::Policies;
 use crate::policy::{Effect, NamedPolicy, Statement};
 use crate::principal::GrantLevel;
@@ -62,14 +62,14 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// `None` for what no operation of ours asks: an action that is not `service:Name` in ASCII,
-    /// or a resource that is neither `*` nor an ARN.
+    /// or a resource that is neither `*` nor an ARN with partition and region in lower case.
     fn new(request: &'a Request, lower: &'a mut [u8; ACTION_LIMIT]) -> Option<Self> {
         let action = lower.get_mut(..request.action.len())?;
         action.copy_from_slice(request.action.as_bytes());
         action.make_ascii_lowercase();
         let arn = match &*request.resource {
             "*" => None,
-            resource => Some(arn_segments(resource)?),
+            resource => Some(arn_segments(resource).filter(is_lower)?),
         };
         let action = std::str::from_utf8(action).ok()?;
         (action.is_ascii() && action.contains(':')).then_some(Self {
@@ -78,6 +78,14 @@ impl<'a> Asked<'a> {
             arn,
         })
     }
+}
+
+/// Whether partition and region are in ASCII's lower case.
+fn is_lower(arn: &[&str; 6]) -> bool {
+    let upper = |b: u8| !b.is_ascii() || b.is_ascii_uppercase();
+    !PARTITION_AND_REGION
+        .iter()
+        .any(|place| arn[*place].bytes().any(upper))
 }
 
 /// A policy, compiled.

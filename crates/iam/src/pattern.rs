@@ -108,6 +108,14 @@ impl Pattern {
         self.0.iter().any(|p| matches!(p, Piece::Any | Piece::One))
     }
 
+    /// Whether it holds a character that has another lower case.
+    pub(crate) fn has_upper_case(&self) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Char(char) => !char.to_lowercase().eq([*char]),
+            Piece::Any | Piece::One | Piece::Variable(_) => false,
+        })
+    }
+
     /// Whether it holds a variable.
     pub(crate) fn has_variables(&self) -> bool {
         self.0.iter().any(|p| matches!(p, Piece::Variable(_)))
@@ -143,12 +151,22 @@ pub(crate) fn arn_segments(text: &str) -> Option<[&str; 6]> {
     (segments[0] == "arn").then_some(segments)
 }
 
+/// The segments of an ARN that hold the partition and the region.
+pub(crate) const PARTITION_AND_REGION: [usize; 2] = [1, 3];
+
 /// Whether each pattern matches the segment at its place. Fewer patterns than segments compare
 /// only as many: the caller has seen that the last one ends with `*`, which runs over the colons.
-pub(crate) fn segments_match(patterns: &[Pattern], arn: &[&str; 6], context: &Context) -> Match {
+/// `fold`: ignoring case in partition and region.
+pub(crate) fn segments_match(
+    patterns: &[Pattern],
+    arn: &[&str; 6],
+    context: &Context,
+    fold: bool,
+) -> Match {
     let mut result = Ternary::True;
-    for (pattern, segment) in patterns.iter().zip(arn) {
-        match pattern.matches(segment, context, false) {
+    for (place, (pattern, segment)) in patterns.iter().zip(arn).enumerate() {
+        let fold = fold && PARTITION_AND_REGION.contains(&place);
+        match pattern.matches(segment, context, fold) {
             Match::Known(Ternary::False) => return Match::Known(Ternary::False),
             Match::Known(value) => result = result.and(value),
             Match::Unresolved => return Match::Unresolved,

@@ -1,8 +1,9 @@
 //! `Resource` and `NotResource`.
 //!
 //! ARNs are compared segment by segment. A pattern with fewer than six segments is understood only
-//! if its last character is `*`, which then runs over the colons: `arn:aws:ecr:*`. Whether another
-//! `*` of such a pattern runs over colons too is not documented, so there are two readings.
+//! if its last character is `*`, which then runs over the colons: `arn:aws:ecr:*`. Not documented
+//! is whether another `*` of such a pattern runs over colons too, and whether case counts in
+//! partition and region; so a pattern has two readings, and the one that denies is taken.
 
 use serde_json::Value;
 
@@ -61,7 +62,7 @@ impl ResourcePattern {
     }
 
     /// Whether the request's resource matches; `None` if the pattern is not understood. `widely`:
-    /// by any reading of a pattern with fewer than six segments, else by every one.
+    /// by any reading, else by every one.
     pub(crate) fn matches(&self, request: &Request, widely: bool) -> Option<Match> {
         match self {
             Self::Everything => Some(Match::Known(Ternary::True)),
@@ -70,11 +71,16 @@ impl ResourcePattern {
             Self::Arn { .. } if request.resource == "*" => Some(Match::Known(Ternary::False)),
             Self::Arn { segments, whole } => {
                 let arn = arn_segments(&request.resource)?;
-                Some(if widely && segments.len() < arn.len() {
-                    whole.matches(&request.resource, &request.context, false)
-                } else {
-                    segments_match(segments, &arn, &request.context)
-                })
+                let context = &request.context;
+                let matched = segments_match(segments, &arn, context, widely);
+                let short = segments.len() < arn.len();
+                Some(
+                    if widely && short && matched != Match::Known(Ternary::True) {
+                        whole.matches(&request.resource, context, false)
+                    } else {
+                        matched
+                    },
+                )
             }
         }
     }

@@ -113,6 +113,7 @@ impl Statement {
     pub(crate) fn action_matches(&self, request: &Request) -> bool {
         let deny = self.effect == Effect::Deny;
         match &self.action {
+            Element::Listed(patterns) | Element::Excluded(patterns) if patterns.is_empty() => deny,
             Element::Listed(patterns) => patterns.iter().any(|pattern| {
                 let matches = pattern.matches(request);
                 matches.unwrap_or_else(|| deny && pattern.denies(request))
@@ -127,6 +128,9 @@ impl Statement {
     fn resource_matches(&self, request: &Request, place: Place) -> Ternary {
         let deny = self.effect == Effect::Deny;
         match &self.resource {
+            Element::Listed(patterns) | Element::Excluded(patterns) if patterns.is_empty() => {
+                deny.into()
+            }
             Element::Listed(patterns) => {
                 let matches = |pattern: &ResourcePattern| match pattern.matches(request, deny) {
                     Some(matched) => matched.or_nothing(),

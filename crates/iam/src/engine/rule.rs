@@ -1,7 +1,7 @@
 //! Statements in the form in which they are tested.
 
 use crate::action::ActionPattern;
-use crate::pattern::{Match, Pattern};
+use crate::pattern::{Match, PARTITION_AND_REGION, Pattern};
 use crate::policy::{Effect, Element, Statement};
 use crate::principal::Entry;
 use crate::resource::ResourcePattern;
@@ -124,6 +124,9 @@ impl Actions {
             ActionPattern::NotUnderstood(_) => None,
         };
         match element {
+            Element::Listed(patterns) | Element::Excluded(patterns) if patterns.is_empty() => {
+                deny.then(|| Self::Excluded(Box::default()))
+            }
             Element::Listed(patterns) => {
                 let wide = |pattern: &ActionPattern| match pattern {
                     ActionPattern::NotUnderstood(Some(whole)) if deny => Some(Glob::lower(whole)),
@@ -163,23 +166,28 @@ impl Resources {
         match element {
             Element::Absent => Some(Self::Implied),
             Element::NotUnderstood => deny.then(|| Self::Excluded(Box::default())),
+            Element::Listed(patterns) | Element::Excluded(patterns) if patterns.is_empty() => {
+                deny.then(|| Self::Excluded(Box::default()))
+            }
             Element::Listed(patterns) => {
-                let wide = |pattern: &ResourcePattern| match pattern {
+                let tests = patterns.iter().flat_map(|pattern| match pattern {
                     ResourcePattern::NotUnderstood(Some(whole)) if deny => {
-                        Some(ResourceTest::Text(Glob::from(whole)))
+                        vec![ResourceTest::Text(Glob::from(whole))]
                     }
                     ResourcePattern::NotUnderstood(None) if deny => {
-                        Some(ResourceTest::Text(Glob::Anything))
+                        vec![ResourceTest::Text(Glob::Anything)]
                     }
                     other => ResourceTest::new(other, deny),
-                };
-                Some(Self::Listed(patterns.iter().filter_map(wide).collect()))
+                });
+                Some(Self::Listed(tests.collect()))
             }
+            // What is not understood spares nothing from a Deny and everything from an Allow.
             Element::Excluded(patterns) => {
-                let test = |pattern| ResourceTest::new(pattern, !deny);
-                let tests: Vec<ResourceTest> = patterns.iter().filter_map(test).collect();
-                let understood = tests.len() == patterns.len();
-                (deny || understood).then(|| Self::Excluded(tests.into()))
+                let tests = patterns.iter().map(|p| ResourceTest::new(p, !deny));
+                let tests: Vec<Vec<ResourceTest>> = tests.collect();
+                let understood = tests.iter().all(|tests| !tests.is_empty());
+                let tests = || Self::Excluded(tests.into_iter().flatten().collect());
+                (deny || understood).then(tests)
             }
         }
     }
@@ -204,30 +212,42 @@ impl Resources {
 }
 
 impl ResourceTest {
-    /// Compiles a pattern, by its wide reading or by its narrow one; `None` if it is not
+    /// Compiles a pattern, by its wide readings or by its narrow one; nothing if it is not
     /// understood.
-    fn new(pattern: &ResourcePattern, widely: bool) -> Option<Self> {
-        match pattern {
-            ResourcePattern::Everything => Some(Self::Text(Glob::Anything)),
-            ResourcePattern::NotUnderstood(_) => None,
-            ResourcePattern::Arn { segments, whole } => {
-                let glob = Glob::from(whole);
-                // Only one reading, and nothing that could be unresolved: the text is compared at
-                // once. A wildcard before the last segment could run over a colon there.
-                let (_, before) = segments.split_last()?;
-                let literal = !before.iter().any(Pattern::has_wildcards);
-                let last_only =
-                    literal && (segments.len() == 6 || matches!(glob, Glob::Beginning(_)));
-                let by_text =
-                    !whole.has_variables() && (last_only || (widely && segments.len() < 6));
-                Some(if by_text {
-                    Self::Text(glob)
-                } else {
-                    let prefix = glob.literal_prefix().into();
-                    Self::Segments(segments.iter().map(Glob::from).collect(), prefix)
-                })
-            }
+    fn new(pattern: &ResourcePattern, widely: bool) -> Vec<Self> {
+        let (segments, whole) = match pattern {
+            ResourcePattern::Everything => return vec![Self::Text(Glob::Anything)],
+            ResourcePattern::NotUnderstood(_) => return Vec::new(),
+            ResourcePattern::Arn { segments, whole } => (segments, whole),
+        };
+        let (glob, short) = (Glob::from(whole), segments.len() < 6);
+        let upper = |place: &usize| segments.get(*place).is_some_and(Pattern::has_upper_case);
+        if widely && PARTITION_AND_REGION.iter().any(upper) {
+            // The segments that are asked about are in lower case.
+            let lower = |(place, segment)| match PARTITION_AND_REGION.contains(&place) {
+                true => Glob::lower(segment),
+                false => Glob::from(segment),
+            };
+            let globs = segments.iter().enumerate().map(lower).collect();
+            let folded = Self::Segments(globs, Box::default());
+            return match short {
+                true => vec![folded, Self::Text(glob)],
+                false => vec![folded],
+            };
         }
+        let before = segments.split_last().map_or(&[][..], |(_, before)| before);
+        let literal = !before.iter().any(Pattern::has_wildcards);
+        // Only one reading, and nothing that could be unresolved: the text is compared at once.
+        // A wildcard before the last segment could run over a colon there.
+        let last_only = literal && (!short || matches!(glob, Glob::Beginning(_)));
+        if !whole.has_variables() && (last_only || (widely && short)) {
+            return vec![Self::Text(glob)];
+        }
+        let prefix = glob.literal_prefix().into();
+        vec![Self::Segments(
+            segments.iter().map(Glob::from).collect(),
+            prefix,
+        )]
     }
 
     fn matches(&self, asked: &Asked<'_>) -> Match {

@@ -35,5 +35,5 @@ fn the_generated_cases_hold() {
 
 #[test]
 fn our_own_corners_hold() {
-    run("bonded.jsonl", 465);
+    run("bonded.jsonl", 883);
 }

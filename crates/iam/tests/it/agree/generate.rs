@@ -29,6 +29,8 @@ const RESOURCES: &[&str] = &[
     "arn:aws:ecr:us-east-1:111122223333:repository/team-ab/x",
     "arn:aws:ecr:us-east-1:111122223333:repository/Team-a/api",
     "arn:aws:ecr:eu-west-1:111122223333:repository/team-a/api:v1",
+    "arn:aws:ecr:US-EAST-1:111122223333:repository/team-a/api",
+    "team-a/api",
     "arn:aws:ecr:us-east-1:444455556666:repository/team-a/api",
     "arn:aws:iam::111122223333:role/deploy",
     "*",
