@@ -1,70 +1,31 @@
-//! AWS Signature Version 4 in the `Authorization` header: verifying what clients send, and signing
-//! what we send (iam.md §6, rules 1 to 8).
+//! AWS Signature Version 4 in the `Authorization` header or in the query: verifying what clients
+//! send, and signing what we send (iam.md §6, rules 1 to 8).
 //!
 //! The canonical form is that of every service except S3: the path is normalized and encoded once
-//! more. Presigned URLs and SigV4A are not handled here. Which access keys exist, and that the
+//! more. SigV4A is not handled here. Which access keys exist, and that the
 //! session token belongs to the key, is the caller's to check; for an unknown key, verify against
 //! any secret all the same, so that the time spent says nothing.
 
 mod canonical;
+mod error;
+mod query;
 
 use aws_lc_rs::{constant_time, digest, hmac};
-use bonded_model::{Timestamp, shown};
+use bonded_model::{Secret, Timestamp, shown};
 
 pub use canonical::SignedRequest;
+pub use error::SigV4Error;
+pub use query::{is_signed_query, is_signing_parameter, parse_query};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
 /// More signed headers than any client has.
 const SIGNED_HEADERS_LIMIT: usize = 64;
 
-/// Why a request is not authentic. `Display` is AWS's text where AWS has one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SigV4Error {
-    /// There is no signature: `MissingAuthenticationToken`.
-    #[error("Missing Authentication Token")]
-    Missing,
-    /// The header cannot be read or lacks a part: `IncompleteSignature`.
-    #[error("{0}")]
-    Incomplete(String),
-    /// Another key, another request, or a header that must be signed and is not.
-    #[error(
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-    )]
-    SignatureMismatch,
-    /// `host` is not signed, or the named `x-amz-*` header is present and not signed.
-    #[error("{0}")]
-    NotSigned(String),
-    /// Signed too long ago.
-    #[error("Signature expired: {} is now earlier than {} ({} - {minutes} min.)", signed_at.to_amz_date(), earliest.to_amz_date(), now.to_amz_date())]
-    Expired {
-        /// The date of the request.
-        signed_at: Timestamp,
-        /// The earliest date that is accepted now.
-        earliest: Timestamp,
-        /// Now.
-        now: Timestamp,
-        /// The allowed difference.
-        minutes: i64,
-    },
-    /// Signed in the future.
-    #[error("Signature not yet current: {} is still later than {} ({} + {minutes} min.)", signed_at.to_amz_date(), latest.to_amz_date(), now.to_amz_date())]
-    NotYetValid {
-        /// The date of the request.
-        signed_at: Timestamp,
-        /// The latest date that is accepted now.
-        latest: Timestamp,
-        /// Now.
-        now: Timestamp,
-        /// The allowed difference.
-        minutes: i64,
-    },
-    /// Signed for another region, service or day.
-    #[error("{0}")]
-    WrongScope(String),
-}
+/// What stands in place of the digest of a body that is not signed.
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// An `Authorization` header taken apart. Not verified yet.
+/// A signature with what it says of itself. Not verified yet.
 #[derive(Clone)]
 pub struct Authorization {
     /// `AKIA…` or `ASIA…`
@@ -79,6 +40,20 @@ pub struct Authorization {
     pub signed_headers: Vec<String>,
     /// The signature. Not shown: whoever sees it can repeat the request for a while.
     signature: Vec<u8>,
+    place: Place,
+}
+
+/// Where a signature stands.
+#[derive(Clone)]
+enum Place {
+    /// In the `Authorization` header; the date is a header too.
+    Header,
+    /// In the query.
+    Query {
+        signed_at: Timestamp,
+        lifetime_ms: i64,
+        session_token: Option<Secret>,
+    },
 }
 
 impl std::fmt::Debug for Authorization {
@@ -105,9 +80,7 @@ pub fn parse_authorization(header: &str) -> Result<Authorization, SigV4Error> {
     }
     let (algorithm, parameters) = header.split_once(' ').unwrap_or((header, ""));
     if algorithm != ALGORITHM {
-        let shown = shown(algorithm);
-        let text = format!("Unsupported AWS 'algorithm': '{shown}'.");
-        return Err(SigV4Error::Incomplete(text));
+        return Err(unsupported(algorithm));
     }
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for parameter in parameters.split(',') {
@@ -131,11 +104,38 @@ pub fn parse_authorization(header: &str) -> Result<Authorization, SigV4Error> {
     let credential = required(credential, "Credential")?;
     let signature = required(signature, "Signature")?;
     let signed_headers = signed_header_names(&required(signed_headers, "SignedHeaders")?)?;
+    let [access_key_id, date, region, service] = credential_scope(&credential)?;
+    Ok(Authorization {
+        access_key_id,
+        date,
+        region,
+        service,
+        signed_headers,
+        signature: hex::decode(signature).map_err(|_| SigV4Error::SignatureMismatch)?,
+        place: Place::Header,
+    })
+}
+
+fn unsupported(algorithm: &str) -> SigV4Error {
+    let algorithm: String = algorithm.chars().take(32).collect();
+    let text = format!("Unsupported AWS 'algorithm': '{}'.", shown(&algorithm));
+    SigV4Error::Incomplete(text)
+}
+
+fn bad_date(text: &str) -> SigV4Error {
+    let text = shown(text);
+    SigV4Error::Incomplete(format!(
+        "Date must be in ISO-8601 'basic format'. Got '{text}'."
+    ))
+}
+
+/// Key id, day, region and service of `KEY/DAY/REGION/SERVICE/aws4_request`.
+fn credential_scope(credential: &str) -> Result<[String; 4], SigV4Error> {
     let parts: Vec<&str> = credential.split('/').collect();
     let [access_key_id, date, region, service, terminator] = parts[..] else {
         return Err(SigV4Error::Incomplete(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
-            shown(&credential)
+            shown(credential)
         )));
     };
     if terminator != TERMINATOR {
@@ -144,14 +144,7 @@ pub fn parse_authorization(header: &str) -> Result<Authorization, SigV4Error> {
             shown(terminator)
         )));
     }
-    Ok(Authorization {
-        access_key_id: access_key_id.to_owned(),
-        date: date.to_owned(),
-        region: region.to_owned(),
-        service: service.to_owned(),
-        signed_headers,
-        signature: hex::decode(signature).map_err(|_| SigV4Error::SignatureMismatch)?,
-    })
+    Ok([access_key_id, date, region, service].map(str::to_owned))
 }
 
 fn incomplete(what: &str) -> SigV4Error {
@@ -186,11 +179,27 @@ impl Authorization {
         }
         Ok(())
     }
+
+    /// Whether the signature covers the header `name`, given in lower case.
+    #[must_use]
+    pub fn signs(&self, name: &str) -> bool {
+        self.signed_headers.iter().any(|signed| signed == name)
+    }
+
+    /// The session token in the query of a presigned request; that of another request is a header.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&Secret> {
+        match &self.place {
+            Place::Header => None,
+            Place::Query { session_token, .. } => session_token.as_ref(),
+        }
+    }
 }
 
-/// Verifies that whoever holds `secret` signed `request` at most `skew_ms` before or after `now`.
+/// Verifies that whoever holds `secret` signed `request` at most `skew_ms` before or after `now`;
+/// a presigned request holds from its date as long as it says.
 ///
-/// Region and service are whatever the header says: see [`Authorization::check_scope`].
+/// Region and service are whatever the signature says: see [`Authorization::check_scope`].
 ///
 /// # Errors
 /// Every kind of [`SigV4Error`] except [`SigV4Error::Missing`]. The signature is compared in
@@ -202,9 +211,18 @@ pub fn verify(
     now: Timestamp,
     skew_ms: i64,
 ) -> Result<(), SigV4Error> {
-    request.check_one_signature()?;
     request.check_signed(&authorization.signed_headers)?;
-    let signed_at = request.date()?;
+    let (signed_at, oldest_ms) = match authorization.place {
+        Place::Header => {
+            request.check_one_signature()?;
+            (request.date()?, skew_ms)
+        }
+        Place::Query {
+            signed_at,
+            lifetime_ms,
+            ..
+        } => (signed_at, lifetime_ms),
+    };
     let stamp = signed_at.to_amz_date();
     if stamp.get(..8) != Some(&authorization.date) {
         return Err(SigV4Error::WrongScope(format!(
@@ -213,24 +231,42 @@ pub fn verify(
             stamp.get(..8).unwrap_or_default(),
         )));
     }
-    check_time(signed_at, now, skew_ms)?;
+    check_time(signed_at, now, oldest_ms, skew_ms)?;
     let key = signing_key(
         secret,
         &authorization.date,
         &authorization.region,
         &authorization.service,
     );
-    let text = string_to_sign(request, authorization, &stamp)?;
-    let expected = hmac::sign(&key, text.as_bytes());
-    constant_time::verify_slices_are_equal(expected.as_ref(), &authorization.signature)
-        .map_err(|_| SigV4Error::SignatureMismatch)
+    let matches = |unsigned: &[&str]| {
+        let text = string_to_sign(request, authorization, &stamp, unsigned)?;
+        let expected = hmac::sign(&key, text.as_bytes());
+        constant_time::verify_slices_are_equal(expected.as_ref(), &authorization.signature)
+            .map_err(|_| SigV4Error::SignatureMismatch)
+    };
+    match &authorization.place {
+        Place::Header => matches(&[]),
+        // Some clients add the session token to a query that they have signed before.
+        Place::Query {
+            session_token: Some(_),
+            ..
+        } => matches(&["X-Amz-Signature"])
+            .or_else(|_| matches(&["X-Amz-Signature", "X-Amz-Security-Token"])),
+        Place::Query { .. } => matches(&["X-Amz-Signature"]),
+    }
 }
 
-fn check_time(signed_at: Timestamp, now: Timestamp, skew_ms: i64) -> Result<(), SigV4Error> {
-    let minutes = skew_ms / 60_000;
+/// Whether what was signed at `signed_at` holds: for `oldest_ms`, and from `skew_ms` before.
+fn check_time(
+    signed_at: Timestamp,
+    now: Timestamp,
+    oldest_ms: i64,
+    skew_ms: i64,
+) -> Result<(), SigV4Error> {
     let shifted = |by: i64| Timestamp::from_millis(now.as_millis().saturating_add(by));
-    let (earliest, latest) = (shifted(skew_ms.saturating_neg()), shifted(skew_ms));
+    let (earliest, latest) = (shifted(oldest_ms.saturating_neg()), shifted(skew_ms));
     if signed_at < earliest {
+        let minutes = oldest_ms / 60_000;
         return Err(SigV4Error::Expired {
             signed_at,
             earliest,
@@ -239,6 +275,7 @@ fn check_time(signed_at: Timestamp, now: Timestamp, skew_ms: i64) -> Result<(), 
         });
     }
     if signed_at > latest {
+        let minutes = skew_ms / 60_000;
         return Err(SigV4Error::NotYetValid {
             signed_at,
             latest,
@@ -272,10 +309,11 @@ pub fn sign(
         service: service.to_owned(),
         signed_headers: signed_header_names(&names.join(";"))?,
         signature: Vec::new(),
+        place: Place::Header,
     };
     request.check_signed(&authorization.signed_headers)?;
     let key = signing_key(secret, &authorization.date, region, service);
-    let text = string_to_sign(request, &authorization, &stamp)?;
+    let text = string_to_sign(request, &authorization, &stamp, &[])?;
     authorization.signature = hmac::sign(&key, text.as_bytes()).as_ref().to_vec();
     Ok(format!(
         "{ALGORITHM} Credential={access_key_id}/{}, SignedHeaders={}, Signature={}",
@@ -295,12 +333,14 @@ fn scope(authorization: &Authorization) -> String {
     format!("{date}/{region}/{service}/{TERMINATOR}")
 }
 
+/// `unsigned`: the parameters of the query that the signature does not cover.
 fn string_to_sign(
     request: &SignedRequest<'_>,
     authorization: &Authorization,
     stamp: &str,
+    unsigned: &[&str],
 ) -> Result<String, SigV4Error> {
-    let canonical = request.canonical(&authorization.signed_headers)?;
+    let canonical = request.canonical(&authorization.signed_headers, unsigned)?;
     let hash = digest::digest(&digest::SHA256, canonical.as_bytes());
     let scope = scope(authorization);
     Ok(format!(

@@ -19,7 +19,7 @@ const fn skew(service: &str) -> Duration {
     }
 }
 
-/// The caller who signed a request to `service`.
+/// The caller who signed a request to `service`, in the `Authorization` header or in the query.
 ///
 /// # Errors
 /// [`Unauthenticated`].
@@ -43,30 +43,54 @@ pub(crate) async fn signed(
         )
         .into());
     }
-    let authorization = head.header(header::AUTHORIZATION).unwrap_or_default();
-    let authorization = sigv4::parse_authorization(authorization).map_err(unauthenticated)?;
+    let query = head.parts.uri.query().unwrap_or_default();
+    let authorization = match head.header(header::AUTHORIZATION) {
+        None if sigv4::is_signed_query(query) => sigv4::parse_query(query),
+        header => sigv4::parse_authorization(header.unwrap_or_default()),
+    };
+    let authorization = authorization.map_err(unauthenticated)?;
     let mut headers: Vec<(&str, &str)> = Vec::with_capacity(head.parts.headers.len() + 1);
     for (name, value) in &head.parts.headers {
-        let value = value.to_str().map_err(|_| {
-            Unauthenticated::Incomplete(format!("The header '{name}' is not visible ASCII."))
-        })?;
-        headers.push((name.as_str(), value));
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(value) => headers.push((name.as_str(), value)),
+            Err(_) if authorization.signs(name.as_str()) => {
+                let text = format!("The signed header '{name}' is not UTF-8.");
+                return Err(Unauthenticated::Incomplete(text).into());
+            }
+            // What is not signed is nothing to the signature.
+            Err(_) => {}
+        }
     }
     // HTTP/2 carries the host name in `:authority`, which clients sign as `host`.
     if !head.parts.headers.contains_key(header::HOST) {
         headers.push(("host", &head.authority));
     }
     let digest = bonded_model::Digest::sha256(body);
+    let body_sha256_hex = match head.header("x-amz-content-sha256") {
+        Some(sigv4::UNSIGNED_PAYLOAD) if head.secure => sigv4::UNSIGNED_PAYLOAD,
+        Some(sigv4::UNSIGNED_PAYLOAD) => {
+            let text = "A body that is not signed is taken over TLS only.".to_owned();
+            return Err(Unauthenticated::Incomplete(text).into());
+        }
+        _ => digest.as_str().trim_start_matches("sha256:"),
+    };
     let request = SignedRequest {
         method: head.parts.method.as_str(),
         path: head.parts.uri.path(),
-        query: head.parts.uri.query().unwrap_or_default(),
+        query,
         headers: &headers,
-        body_sha256_hex: digest.as_str().trim_start_matches("sha256:"),
+        body_sha256_hex,
     };
-    let token = head
+    let in_header = head
         .header("x-amz-security-token")
         .map(|token| Secret::new(token.to_owned()));
+    let token = match (authorization.session_token(), &in_header) {
+        (Some(_), Some(_)) => {
+            let text = "The session token stands in the query and in a header.".to_owned();
+            return Err(Unauthenticated::Incomplete(text).into());
+        }
+        (in_query, in_header) => in_query.or(in_header.as_ref()),
+    };
     let region: Region = authorization.region.parse().map_err(|_| {
         Unauthenticated::Signature("Credential should be scoped to a valid region.".to_owned())
     })?;
@@ -75,13 +99,7 @@ pub(crate) async fn signed(
         skew: skew(service),
     };
     registry
-        .authenticate_signature(
-            &authorization,
-            &request,
-            token.as_ref(),
-            &scope,
-            head.facts(region),
-        )
+        .authenticate_signature(&authorization, &request, token, &scope, head.facts(region))
         .await
 }
 

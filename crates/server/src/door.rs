@@ -153,6 +153,9 @@ impl FrontDoor {
         }
         match (&method, path.as_str()) {
             (&Method::POST, "/") => aws::answer(&self.registry, request).await,
+            (&Method::GET, "/") if request.head.parts.uri.query().is_some() => {
+                aws::answer(&self.registry, request).await
+            }
             _ => Reply::text(
                 StatusCode::NOT_FOUND,
                 HeaderMap::new(),

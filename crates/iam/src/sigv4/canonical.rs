@@ -3,7 +3,7 @@
 use bonded_model::{Timestamp, shown};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use super::SigV4Error;
+use super::{SigV4Error, bad_date, is_signed_query};
 
 /// Everything except RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -36,14 +36,7 @@ impl SignedRequest<'_> {
 
     /// Refuses a request that is signed in its query too: nobody could say which one counts.
     pub(super) fn check_one_signature(&self) -> Result<(), SigV4Error> {
-        let signed = self.query.split('&').any(|pair| {
-            let name = pair.split('=').next().unwrap_or_default();
-            let name = percent_decode_str(name).decode_utf8_lossy();
-            ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]
-                .iter()
-                .any(|reserved| name.eq_ignore_ascii_case(reserved))
-        });
-        if signed {
+        if is_signed_query(self.query) {
             let text = "Only one of the Authorization header and query parameters may sign.";
             return Err(SigV4Error::Incomplete(text.to_owned()));
         }
@@ -79,12 +72,7 @@ impl SignedRequest<'_> {
         if let Some(text) = amz.next() {
             let one = amz.next().is_none();
             let date = Timestamp::parse_amz_date(text.trim()).filter(|_| one);
-            return date.ok_or_else(|| {
-                let shown = shown(text);
-                SigV4Error::Incomplete(format!(
-                    "Date must be in ISO-8601 'basic format'. Got '{shown}'."
-                ))
-            });
+            return date.ok_or_else(|| bad_date(text));
         }
         let text = self.values("date").next().ok_or_else(missing)?.trim();
         let http_date = || {
@@ -96,13 +84,18 @@ impl SignedRequest<'_> {
             .ok_or_else(missing)
     }
 
-    /// The canonical request over the headers `names`, which are lower case and sorted.
-    pub(super) fn canonical(&self, names: &[String]) -> Result<String, SigV4Error> {
+    /// The canonical request over the headers `names`, which are lower case and sorted, and over
+    /// the query without the parameters `unsigned`.
+    pub(super) fn canonical(
+        &self,
+        names: &[String],
+        unsigned: &[&str],
+    ) -> Result<String, SigV4Error> {
         let mut text = format!(
             "{}\n{}\n{}\n",
             self.method,
             path(self.path),
-            query(self.query)
+            query(self.query, unsigned)
         );
         for name in names {
             let values: Vec<String> = self.values(name).map(header_value).collect();
@@ -154,7 +147,7 @@ fn path(raw: &str) -> String {
 }
 
 /// Decoded, encoded again, sorted by name, then value.
-fn query(raw: &str) -> String {
+fn query(raw: &str, without: &[&str]) -> String {
     let mut pairs: Vec<(String, String)> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -163,6 +156,7 @@ fn query(raw: &str) -> String {
             let again = |text: &str| encode(&percent_decode_str(text).collect::<Vec<u8>>());
             (again(name), again(value))
         })
+        .filter(|(name, _)| !without.contains(&name.as_str()))
         .collect();
     pairs.sort_unstable();
     let pairs: Vec<String> = pairs

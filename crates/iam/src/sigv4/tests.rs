@@ -243,3 +243,99 @@ fn broken_headers_are_refused_with_their_kind() {
         SigV4Error::SignatureMismatch
     );
 }
+
+/// A presigned `GetCallerIdentity` of boto3's form, with changes to its query.
+fn presigned(change: impl Fn(&str) -> String, body: &str, now: &str) -> Result<(), SigV4Error> {
+    let query = "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256\
+        &X-Amz-Credential=AKIDEXAMPLE%2F20260101%2Fus-east-1%2Fsts%2Faws4_request\
+        &X-Amz-Date=20260101T000500Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host";
+    let headers = [("Host", "sts.amazonaws.com")];
+    let of_query = |query| SignedRequest {
+        method: "GET",
+        query,
+        body_sha256_hex: body,
+        ..request("", &headers)
+    };
+    // The signature that a client would compute over this query.
+    let signed = SignedRequest {
+        body_sha256_hex: EMPTY,
+        ..of_query(query)
+    };
+    let mut unsigned = parse_query(&format!("{query}&X-Amz-Signature=00"))?;
+    unsigned.signature = Vec::new();
+    let text = string_to_sign(&signed, &unsigned, "20260101T000500Z", &["X-Amz-Signature"])?;
+    let key = signing_key(SECRET, "20260101", "us-east-1", "sts");
+    let signature = hex::encode(hmac::sign(&key, text.as_bytes()).as_ref());
+    let sent = change(&format!("{query}&X-Amz-Signature={signature}"));
+    verify(
+        &parse_query(&sent)?,
+        &of_query(&sent),
+        SECRET,
+        at(now),
+        FIVE_MINUTES,
+    )
+}
+
+#[test]
+fn a_presigned_request_holds_as_long_as_it_says() {
+    for (now, holds) in [
+        ("20260101T000000Z", true),
+        ("20260101T000500Z", true),
+        ("20260101T000600Z", true),
+        ("20260101T000601Z", false),
+        ("20251231T235959Z", false),
+    ] {
+        let result = presigned(str::to_owned, EMPTY, now);
+        assert_eq!(result.is_ok(), holds, "{now} {result:?}");
+    }
+}
+
+#[test]
+fn a_presigned_request_is_covered_as_a_whole() {
+    type Kind = fn(&SigV4Error) -> bool;
+    let mismatch: Kind = |error| matches!(error, SigV4Error::SignatureMismatch);
+    let incomplete: Kind = |error| matches!(error, SigV4Error::Incomplete(_));
+    let now = "20260101T000500Z";
+    for (from, to, kind) in [
+        ("GetCallerIdentity", "GetSessionToken", mismatch),
+        ("Expires=60", "Expires=61", mismatch),
+        ("Expires=60", "Expires=604801", incomplete),
+        ("Expires=60", "Expires=0", incomplete),
+        ("Expires=60", "Expires=-1", incomplete),
+        ("Expires=60", "Expires=", incomplete),
+        ("&X-Amz-Expires=60", "", incomplete),
+        ("&X-Amz-Date=20260101T000500Z", "", incomplete),
+        ("X-Amz-Date=2026", "X-Amz-Date=x", incomplete),
+        ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256", incomplete),
+        ("%2Fsts%2F", "%2Fiam%2F", mismatch),
+        ("&X-Amz-Signature", "&a=b&X-Amz-Signature", mismatch),
+        ("&X-Amz-Signature", "&x-amz-signature", incomplete),
+        (
+            "&X-Amz-Signature=",
+            "&X-Amz-Signature=00&X-Amz-Signature=",
+            incomplete,
+        ),
+        (
+            "&X-Amz-Expires=60",
+            "&X-Amz-Expires=60&X-Amz-Expires=60",
+            incomplete,
+        ),
+    ] {
+        let error = presigned(|query| query.replacen(from, to, 1), EMPTY, now).unwrap_err();
+        assert!(kind(&error), "{from} {to}: {error:?}");
+    }
+    let other_body = presigned(str::to_owned, "00", now).unwrap_err();
+    assert_eq!(other_body, SigV4Error::SignatureMismatch);
+    // Added after signing, as some clients do; it must belong to the key all the same.
+    let late_token = |query: &str| format!("{query}&X-Amz-Security-Token=late");
+    assert_eq!(presigned(late_token, EMPTY, now), Ok(()));
+    let error = presigned(
+        |query| query.replace("&X-Amz-Signature", "&Signature"),
+        EMPTY,
+        now,
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "AWS query-string parameters must include 'X-Amz-Signature'. Re-examine the query-string parameters."
+    );
+}

@@ -1,13 +1,16 @@
-//! AWS's own signing test suite: every header vector that applies verifies, and is signed alike.
+//! AWS's own signing test suite: every vector that applies verifies, in the header and in the
+//! query, and those in the header are signed alike.
 //!
 //! Vectors with `"normalize": false` do not apply: they are S3's canonical form, and we have no
-//! service of that form. Query and SigV4A vectors do not apply: we accept neither.
+//! service of that form. SigV4A vectors do not apply: we do not accept it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws_lc_rs::digest;
-use bonded_iam::sigv4::{SignedRequest, parse_authorization, sign, verify};
+use bonded_iam::sigv4::{
+    SigV4Error, SignedRequest, parse_authorization, parse_query, sign, verify,
+};
 use bonded_model::Timestamp;
 use serde_json::Value;
 
@@ -123,8 +126,54 @@ fn check(vector: &Path, context: &Value) {
     assert_eq!(again, header, "{vector:?}");
 }
 
+/// Verifies the vector's presigned request when it is made and at its last moment, and no longer.
+fn check_query(vector: &Path, context: &Value) {
+    let read = |name: &str| std::fs::read_to_string(vector.join(name)).unwrap();
+    let text = |pointer: &str| context.pointer(pointer).and_then(Value::as_str).unwrap();
+    let message = Message::parse(&read("query-signed-request.txt"));
+    let headers: Vec<(&str, &str)> = message
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let hash = digest::digest(&digest::SHA256, message.body.as_bytes());
+    let request = SignedRequest {
+        method: &message.method,
+        path: &message.path,
+        query: &message.query,
+        headers: &headers,
+        body_sha256_hex: &hex::encode(hash),
+    };
+    let secret = text("/credentials/secret_access_key").as_bytes();
+    let stamp = text("/timestamp").replace(['-', ':'], "");
+    let made = Timestamp::parse_amz_date(&stamp).unwrap();
+    let parsed = parse_query(&message.query).unwrap();
+    let token = context
+        .pointer("/credentials/token")
+        .and_then(Value::as_str);
+    let given = parsed.session_token().map(bonded_model::Secret::expose);
+    assert_eq!(given, token, "{vector:?}");
+    parsed
+        .check_scope(&[text("/region")], text("/service"))
+        .unwrap();
+    let after = |seconds: i64| {
+        let now = Timestamp::from_millis(made.as_millis() + seconds * 1000);
+        verify(&parsed, &request, secret, now, 0)
+    };
+    let lifetime = context["expiration_in_seconds"].as_i64().unwrap();
+    assert_eq!(after(0), Ok(()), "{vector:?}");
+    assert_eq!(after(lifetime), Ok(()), "{vector:?}");
+    assert!(matches!(
+        after(lifetime + 1),
+        Err(SigV4Error::Expired { .. })
+    ));
+    assert!(matches!(after(-1), Err(SigV4Error::NotYetValid { .. })));
+    let other = verify(&parsed, &request, b"another secret", made, 0);
+    assert_eq!(other, Err(SigV4Error::SignatureMismatch));
+}
+
 #[test]
-fn the_header_vectors_verify_and_are_signed_alike() {
+fn the_vectors_verify_and_are_signed_alike() {
     let Some(suite) = suite() else {
         return;
     };
@@ -136,6 +185,7 @@ fn the_header_vectors_verify_and_are_signed_alike() {
         found += 1;
         if context["normalize"] == true {
             check(&vector, &context);
+            check_query(&vector, &context);
         } else {
             not_normalized += 1;
         }

@@ -1,4 +1,5 @@
-//! The AWS front door: `POST /` in AWS JSON 1.1 (ECR) and AWS Query (STS, IAM), signed by SigV4.
+//! The AWS front door: `POST /` in AWS JSON 1.1 (ECR) and AWS Query (STS, IAM), signed by SigV4;
+//! a Query call may also be a presigned `GET /`.
 //!
 //! | file | subject |
 //! |---|---|
@@ -14,6 +15,7 @@ mod operation;
 pub mod query;
 mod sts;
 
+use bonded_iam::sigv4;
 use bonded_model::{json, shown};
 use bonded_registry::{Error, Registry, Result};
 use bytes::Bytes;
@@ -78,7 +80,7 @@ const IAM: Service = Service {
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
 };
 
-/// Answers one `POST /`.
+/// Answers one `POST /`, or `GET /` with a query.
 pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     let id = request.id.clone();
     let target = request
@@ -128,7 +130,7 @@ type QueryDone = (&'static Service, String, Result<String>);
 
 async fn query_call(registry: &Registry, request: Incoming) -> Result<QueryDone> {
     let (head, body) = request.read(QUERY_LIMIT).await?;
-    let form = query::parse(&body)?;
+    let form = query::parse(&asked(&head, &body))?;
     let service = match form.version.as_deref() {
         Some("2010-05-08") => &IAM,
         _ => &STS,
@@ -164,6 +166,21 @@ async fn query_answer(
     endpoint
         .serve(registry, &caller, form.parameters.clone())
         .await
+}
+
+/// The parameters of a Query call: those of the URL that do not sign it, and those of the body.
+fn asked(head: &door::Head, body: &[u8]) -> Vec<u8> {
+    let query = head.parts.uri.query().unwrap_or_default();
+    let asks = |pair: &&str| {
+        let mut names = form_urlencoded::parse(pair.as_bytes());
+        let name = names.next();
+        name.is_some_and(|(name, _)| !sigv4::is_signing_parameter(&name))
+    };
+    let mut form = query.split('&').filter(asks).collect::<Vec<_>>().join("&");
+    if !form.is_empty() && !body.is_empty() {
+        form.push('&');
+    }
+    [form.as_bytes(), body].concat()
 }
 
 /// Whether a call to `target` carries a manifest or a part of a layer.
