@@ -93,6 +93,19 @@ class Account:
         made = self.iam.create_access_key(UserName=user)["AccessKey"]
         return Key(made["AccessKeyId"], made["SecretAccessKey"], self.id)
 
+    def group(self, name: str, *statements: Statement) -> str:
+        """A new group with, if there are statements, an inline policy; its name."""
+        name = self.unique(name)
+        self.iam.create_group(GroupName=name)
+        if statements:
+            self.iam.put_group_policy(GroupName=name, PolicyName="inline", PolicyDocument=document(*statements))
+        return name
+
+    def policy(self, name: str, *statements: Statement, **options: Any) -> str:
+        """A new managed policy; its ARN."""
+        text = document(*statements)
+        return self.iam.create_policy(PolicyName=self.unique(name), PolicyDocument=text, **options)["Policy"]["Arn"]
+
     def role(self, name: str, trust: Statement | None = None, *statements: Statement, **options: Any) -> str:
         """A new role that whoever is allowed to in this account may assume, unless `trust` says otherwise; its ARN."""
         name = self.unique(name)

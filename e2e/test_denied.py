@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from account import LOGIN, Account, allow, document, grant, refused
+from iam_calls import IAM_CALLS, iam_call
 from oci import V2, digest, error, manifest
 from served import SERVED
 from server import REGION
@@ -100,24 +101,6 @@ def ecr_calls(repository: str, arn: str) -> dict[str, dict]:
 REGISTRY_WIDE = {"GetAuthorizationToken", "GetRegistryScanningConfiguration", "PutRegistryScanningConfiguration"}
 
 
-IAM_CALLS: dict[str, tuple[str, dict]] = {
-    "CreateUser": ("user/new", {"UserName": "new"}),
-    "GetUser": ("user/USER", {"UserName": "USER"}),
-    "ListUsers": ("*", {}),
-    "CreateAccessKey": ("user/USER", {"UserName": "USER"}),
-    "UpdateAccessKey": ("user/USER", {"UserName": "USER", "AccessKeyId": "AKIA" + "0" * 16, "Status": "Inactive"}),
-    "DeleteAccessKey": ("user/USER", {"UserName": "USER", "AccessKeyId": "AKIA" + "0" * 16}),
-    "CreateRole": ("role/new", {"RoleName": "new", "AssumeRolePolicyDocument": document(grant("*", "sts:AssumeRole"))}),
-    "GetRole": ("role/ROLE", {"RoleName": "ROLE"}),
-    "PutUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p", "PolicyDocument": document(allow("*"))}),
-    "GetUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p"}),
-    "DeleteUserPolicy": ("user/USER", {"UserName": "USER", "PolicyName": "p"}),
-    "PutRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p", "PolicyDocument": document(allow("*"))}),
-    "GetRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p"}),
-    "DeleteRolePolicy": ("role/ROLE", {"RoleName": "ROLE", "PolicyName": "p"}),
-}
-
-
 # ------------------------------------------------------------------------------------------------ AWS's doors
 
 
@@ -149,13 +132,14 @@ def masked_aws(response: dict, repository: str) -> tuple[object, ...]:
 @pytest.mark.parametrize("name", sorted(IAM_CALLS))
 def test_the_powerless_are_denied_every_iam_operation(account: Account, name: str) -> None:
     user = account.user("powerless")
-    real = {"USER": account.user("victim").name, "ROLE": account.role("victim").rsplit("/", 1)[1]}
+    real = {
+        "USER": account.user("victim").name,
+        "GROUP": account.group("victim"),
+        "ROLE": account.role("victim").rsplit("/", 1)[1],
+    }
     texts = set()
-    for placeholders in (real, {"USER": "absent", "ROLE": "absent"}):
-        resource, parameters = IAM_CALLS[name]
-        for placeholder, value in placeholders.items():
-            resource = resource.replace(placeholder, value)
-            parameters = {k: value if v == placeholder else v for k, v in parameters.items()}
+    for placeholders in (real, dict.fromkeys(real, "absent")):
+        resource, parameters = iam_call(name, ACCOUNT=account.id, **placeholders)
         with refused("AccessDenied") as denied:
             account.server.client("iam", user.key)._make_api_call(name, parameters)
         arn = resource if resource == "*" else f"arn:aws:iam::{account.id}:{resource}"

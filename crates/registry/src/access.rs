@@ -20,14 +20,14 @@
 
 use std::sync::Arc;
 
-use bonded_iam::{Decision, NamedPolicy, Outcome, Policies, Policy, Request};
+use bonded_iam::{Decision, Level, NamedPolicy, Outcome, Policies, Policy, Request};
 use bonded_model::{AccountId, RepositoryArn};
-use bonded_store::Change;
+use bonded_store::{Change, SessionKind};
 
 use crate::Registry;
 use crate::audit::{CheckRecord, DecisionRecord};
-use crate::caller::{Caller, Identity};
-use crate::compiled::Labelled;
+use crate::caller::Caller;
+use crate::compiled::{HolderPolicies, Labelled};
 use crate::context::{self, ContextFacts};
 use crate::error::{Denied, Error, Result};
 use crate::random;
@@ -226,20 +226,18 @@ impl Registry {
 
     /// The policies on the caller's side as of the epoch its credential was read with.
     async fn caller_policies(&self, caller: &Caller) -> Result<CallerPolicies> {
-        let (_, holder, epoch) = caller.policy_holder();
-        let identity = self
+        let holder = self
             .compiled()
-            .identity_policies(self.store(), holder, epoch)
+            .holder_policies(self.store(), caller.policy_holder())
             .await?;
-        let session = match caller.identity() {
-            Identity::Session { session, .. } if !session.policies.is_empty() => {
-                Some(self.compiled().session_policies(session)?)
-            }
-            Identity::Session { .. } | Identity::User(_) => None,
-        };
+        // A federated user may do what its session policies allow and nothing without them.
+        let session = caller.session().filter(|session| {
+            !session.policies.is_empty() || session.kind == SessionKind::Federated
+        });
+        let session = session.map(|session| self.compiled().session_policies(session));
         Ok(CallerPolicies {
-            identity: identity.to_vec(),
-            session,
+            holder,
+            session: session.transpose()?,
         })
     }
 }
@@ -253,7 +251,8 @@ fn context_of(caller: &Caller, resource: &Resource) -> ContextFacts {
 
 /// The policies on the caller's side.
 pub(crate) struct CallerPolicies {
-    pub(crate) identity: Vec<Labelled>,
+    /// Those of the user or role, and of its account.
+    pub(crate) holder: Arc<HolderPolicies>,
     /// `None`: no session policy was passed, so none restricts.
     pub(crate) session: Option<Vec<Labelled>>,
 }
@@ -287,9 +286,17 @@ impl CallerPolicies {
         let named =
             |policies: &'a [Labelled]| policies.iter().map(|policy| &*policy.named).collect();
         Policies {
-            identity: named(&self.identity),
+            identity: named(&self.holder.identity),
             resource: named(resource),
+            boundary: self.holder.boundary.as_ref().map(|policy| &*policy.named),
             session: self.session.as_deref().map(named),
+            service_control: match &self.holder.service_control[..] {
+                [] => Vec::new(),
+                policies => vec![Level {
+                    name: "account",
+                    policies: named(policies),
+                }],
+            },
             ..Policies::default()
         }
     }

@@ -75,6 +75,7 @@ impl Registry {
             path: "/".to_owned(),
             created_at: self.clock().now(),
             tags: ResourceTags::new(),
+            boundary: None,
         };
         let new = NewAdministrator {
             user,

@@ -6,7 +6,7 @@
 
 use bonded_iam::{Decision, Outcome, Principal, Request};
 use bonded_model::Timestamp;
-use bonded_store::LINE_LIMIT;
+use bonded_store::{LINE_LIMIT, SessionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::Registry;
@@ -44,6 +44,9 @@ pub(crate) struct PrincipalRecord {
     pub(crate) unique_id: String,
     /// Present for a session of a role.
     pub(crate) role_arn: Option<String>,
+    /// Present for a federated user: the user behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user_arn: Option<String>,
 }
 
 /// One action on one resource.
@@ -63,6 +66,11 @@ pub(crate) struct CheckRecord {
     pub(crate) resource_policies: Vec<PolicyReference>,
     /// `null` if no session policy was passed.
     pub(crate) session_policies: Option<Vec<PolicyReference>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) boundary: Option<PolicyReference>,
+    /// Empty if everything is allowed to the caller's account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) service_control_policies: Vec<PolicyReference>,
     pub(crate) allowed: bool,
 }
 
@@ -115,28 +123,39 @@ impl DecisionRecord {
 
 impl PrincipalRecord {
     fn new(caller: &Caller) -> Self {
-        let (unique_id, role_arn) = match caller.identity() {
-            Identity::User(user) => (user.id.clone(), None),
-            Identity::Session { role, .. } => (role.id.clone(), Some(role.arn())),
+        let (unique_id, role_arn, user_arn) = match caller.identity() {
+            Identity::User(user) => (user.id.clone(), None, None),
+            Identity::Session { role, .. } => (role.id.clone(), Some(role.arn()), None),
+            Identity::UserSession { session, user } => {
+                let federated = session.kind == SessionKind::Federated;
+                (user.id.clone(), None, federated.then(|| user.arn()))
+            }
         };
         Self {
             arn: caller.arn(),
             account: caller.account().to_string(),
             unique_id,
             role_arn,
+            user_arn,
         }
     }
 
     pub(crate) fn to_engine(&self) -> Principal {
         let (arn, account) = (self.arn.clone(), self.account.clone());
         let unique_id = Some(self.unique_id.clone());
-        match &self.role_arn {
-            None => Principal::User {
+        match (&self.role_arn, &self.user_arn) {
+            (None, None) => Principal::User {
                 arn,
                 account,
                 unique_id,
             },
-            Some(role) => Principal::RoleSession {
+            (None, Some(user)) => Principal::FederatedUser {
+                arn,
+                user_arn: user.clone(),
+                account,
+                unique_id,
+            },
+            (Some(role), _) => Principal::RoleSession {
                 arn,
                 role_arn: role.clone(),
                 account,
@@ -163,9 +182,11 @@ impl CheckRecord {
             resource_account: request.resource_account.clone(),
             request_context,
             resource_context: resource.facts(),
-            identity_policies: references(&sides.identity),
+            identity_policies: references(&sides.holder.identity),
             resource_policies: references(&resource.policies),
             session_policies: sides.session.as_deref().map(references),
+            boundary: sides.holder.boundary.as_ref().map(PolicyReference::new),
+            service_control_policies: references(&sides.holder.service_control),
             allowed: decision.outcome == Outcome::Allow,
         }
     }

@@ -57,7 +57,10 @@ impl Registry {
         self.check_scope(authorization, scope)?;
         verified.map_err(|e| Error::Unauthenticated(e.into()))?;
         check_session_token(&credential, session_token)?;
-        self.admit(credential, facts)
+        let noted = credential.last_used_at;
+        let caller = self.admit(credential, facts)?;
+        self.note_use(&caller, noted, scope.service).await;
+        Ok(caller)
     }
 
     /// The caller whose credential the authorization token `token` names.
@@ -74,7 +77,11 @@ impl Registry {
     /// The caller whose access key id a text of ours names.
     pub(crate) async fn admit_credential(&self, key_id: &str, facts: Facts) -> Result<Caller> {
         let credential = self.store().find_credential(key_id).await?;
-        self.admit(credential.ok_or(Unauthenticated::UnknownCredential)?, facts)
+        let credential = credential.ok_or(Unauthenticated::UnknownCredential)?;
+        let noted = credential.last_used_at;
+        let caller = self.admit(credential, facts)?;
+        self.note_use(&caller, noted, "ecr").await;
+        Ok(caller)
     }
 
     fn check_scope(&self, authorization: &Authorization, scope: &SignatureScope<'_>) -> Result<()> {
@@ -88,7 +95,8 @@ impl Registry {
         if !credential.active {
             return Err(Unauthenticated::UnknownCredential.into());
         }
-        if let Holder::Session { session, .. } = &credential.holder
+        if let Holder::Session { session, .. } | Holder::UserSession { session, .. } =
+            &credential.holder
             && session.expires_at <= now
         {
             return Err(Unauthenticated::SessionExpired.into());
@@ -107,14 +115,18 @@ impl Registry {
 fn check_session_token(credential: &Credential, given: Option<&Secret>) -> Result<()> {
     let right = match (&credential.holder, given) {
         (Holder::User(_), None) => true,
-        (Holder::Session { token_sha256, .. }, Some(token)) => {
+        (
+            Holder::Session { token_sha256, .. } | Holder::UserSession { token_sha256, .. },
+            Some(token),
+        ) => {
             let hash = Sha256::digest(token.expose().as_bytes());
             bool::from(subtle::ConstantTimeEq::ct_eq(
                 hash.as_slice(),
                 token_sha256.as_slice(),
             ))
         }
-        (Holder::User(_), Some(_)) | (Holder::Session { .. }, None) => false,
+        (Holder::User(_), Some(_))
+        | (Holder::Session { .. } | Holder::UserSession { .. }, None) => false,
     };
     if right {
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bonded_iam::Principal;
 use bonded_model::{AccountId, Region, Timestamp};
-use bonded_store::{Holder, Role, Session, User};
+use bonded_store::{Holder, Role, Session, SessionKind, User};
 
 /// What the front door saw of a request, beside its credential.
 #[derive(Debug, Clone)]
@@ -45,6 +45,13 @@ pub(crate) enum Identity {
         /// Its role.
         role: Box<Role>,
     },
+    /// A session of a user: as itself, or federated under a name of its own.
+    UserSession {
+        /// The session.
+        session: Box<Session>,
+        /// The user behind it.
+        user: Box<User>,
+    },
 }
 
 impl Caller {
@@ -60,6 +67,10 @@ impl Caller {
             Holder::Session { session, role, .. } => Identity::Session {
                 session: Box::new(session),
                 role: Box::new(role),
+            },
+            Holder::UserSession { session, user, .. } => Identity::UserSession {
+                session: Box::new(session),
+                user: Box::new(user),
             },
         };
         Self(Arc::new(Inner {
@@ -77,10 +88,12 @@ impl Caller {
         match &self.0.identity {
             Identity::User(user) => &user.account,
             Identity::Session { role, .. } => &role.account,
+            Identity::UserSession { user, .. } => &user.account,
         }
     }
 
-    /// The user's ARN, or the ARN of the role's session: what AWS's texts call the user.
+    /// The user's ARN, or that of the session of a role or federated user: what AWS's texts call
+    /// the user.
     #[must_use]
     pub fn arn(&self) -> String {
         match &self.0.identity {
@@ -91,24 +104,50 @@ impl Caller {
                     role.account, role.name, session.name
                 )
             }
+            Identity::UserSession { session, user } => match session.kind {
+                SessionKind::Federated => {
+                    format!(
+                        "arn:aws:sts::{}:federated-user/{}",
+                        user.account, session.name
+                    )
+                }
+                SessionKind::Role | SessionKind::User => user.arn(),
+            },
         }
     }
 
-    /// `aws:userid`: `AIDA…`, or `AROA…:session-name`.
+    /// `aws:userid`: `AIDA…`, `AROA…:session-name`, or `ACCOUNT:name` of a federated user.
     #[must_use]
     pub fn user_id(&self) -> String {
         match &self.0.identity {
             Identity::User(user) => user.id.clone(),
             Identity::Session { session, role } => format!("{}:{}", role.id, session.name),
+            Identity::UserSession { session, user } => match session.kind {
+                SessionKind::Federated => format!("{}:{}", user.account, session.name),
+                SessionKind::Role | SessionKind::User => user.id.clone(),
+            },
         }
     }
 
-    /// The name of the user; `None` for a session of a role.
+    /// The name of the user; `None` for sessions of roles and of federated users.
     #[must_use]
     pub fn user_name(&self) -> Option<&str> {
         match &self.0.identity {
             Identity::User(user) => Some(&user.name),
             Identity::Session { .. } => None,
+            Identity::UserSession { session, user } => {
+                (session.kind == SessionKind::User).then_some(&*user.name)
+            }
+        }
+    }
+
+    /// The session, if the caller has one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.0.identity {
+            Identity::User(_) => None,
+            Identity::Session { session, .. } | Identity::UserSession { session, .. } => {
+                Some(session)
+            }
         }
     }
 
@@ -143,6 +182,7 @@ impl Caller {
         match &self.0.identity {
             Identity::User(user) => (&user.account, &user.id, self.0.epoch),
             Identity::Session { role, .. } => (&role.account, &role.id, self.0.epoch),
+            Identity::UserSession { user, .. } => (&user.account, &user.id, self.0.epoch),
         }
     }
 
@@ -160,6 +200,19 @@ impl Caller {
                 role_arn: role.arn(),
                 account,
                 unique_id: Some(role.id.clone()),
+            },
+            Identity::UserSession { session, user } => match session.kind {
+                SessionKind::Federated => Principal::FederatedUser {
+                    arn: self.arn(),
+                    user_arn: user.arn(),
+                    account,
+                    unique_id: Some(user.id.clone()),
+                },
+                SessionKind::Role | SessionKind::User => Principal::User {
+                    arn: user.arn(),
+                    account,
+                    unique_id: Some(user.id.clone()),
+                },
             },
         }
     }

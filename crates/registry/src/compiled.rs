@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bonded_iam::{NamedPolicy, Policy};
-use bonded_store::{NamedPolicy as AttachedPolicy, PolicyVersion, Session, Store, StoreError};
+use bonded_model::AccountId;
+use bonded_store::{
+    CallerPolicies, FULL_ACCESS, IdentityPolicy, PolicyVersion, Session, Store, StoreError,
+};
 
 use crate::error::Result;
 
@@ -25,17 +28,29 @@ pub(crate) struct Labelled {
     pub(crate) named: Arc<NamedPolicy>,
 }
 
+/// What decides on the side of a user or role, beside its session.
+#[derive(Default)]
+pub(crate) struct HolderPolicies {
+    /// Its own policies and those of its groups.
+    pub(crate) identity: Vec<Labelled>,
+    /// Its permissions boundary.
+    pub(crate) boundary: Option<Labelled>,
+    /// What its account may do at most; empty if that is everything.
+    pub(crate) service_control: Vec<Labelled>,
+}
+
 /// The cache.
 #[derive(Default)]
 pub(crate) struct Compiled {
-    policies: Mutex<HashMap<String, Arc<NamedPolicy>>>,
+    /// By version and label: one version may come to its holders in several ways.
+    policies: Mutex<HashMap<(String, String), Arc<NamedPolicy>>>,
     holders: Mutex<HashMap<String, Held>>,
 }
 
-/// The identity policies of a principal as of an epoch of its account.
+/// The policies of a principal as of an epoch of its account.
 struct Held {
     epoch: i64,
-    policies: Arc<[Labelled]>,
+    policies: Arc<HolderPolicies>,
 }
 
 impl Compiled {
@@ -61,24 +76,20 @@ impl Compiled {
         session.policies.iter().enumerate().map(compile).collect()
     }
 
-    /// The identity policies of the user or role with the unique id `holder`, as of `epoch`.
-    pub(crate) async fn identity_policies(
+    /// What decides on the side of a user or role: its account, its unique id and the epoch of the
+    /// account that the request read.
+    pub(crate) async fn holder_policies(
         &self,
         store: &Store,
-        holder: &str,
-        epoch: i64,
-    ) -> Result<Arc<[Labelled]>> {
+        (account, holder, epoch): (&AccountId, &str, i64),
+    ) -> Result<Arc<HolderPolicies>> {
         if let Some(held) = lock(&self.holders).get(holder)
             && held.epoch == epoch
         {
             return Ok(Arc::clone(&held.policies));
         }
-        let rows = store.principal_policies(holder).await?;
-        let label = |row: &AttachedPolicy| format!("inline policy '{}'", row.name);
-        let policies: Arc<[Labelled]> = rows
-            .iter()
-            .map(|row| self.policy(label(row), &row.version))
-            .collect::<Result<_>>()?;
+        let rows = store.caller_policies(holder, account).await?;
+        let policies = Arc::new(self.compile_holder(&rows)?);
         let mut holders = lock(&self.holders);
         // A slow reader must not put an older epoch's policies over a newer one's.
         if holders.get(holder).is_none_or(|held| held.epoch < epoch) {
@@ -94,8 +105,35 @@ impl Compiled {
         Ok(policies)
     }
 
+    /// The same of rows that were just read.
+    pub(crate) fn compile_holder(&self, rows: &CallerPolicies) -> Result<HolderPolicies> {
+        let identity = rows
+            .identity
+            .iter()
+            .map(|row| self.policy(label(row), &row.version));
+        let boundary = rows.boundary.as_ref().map(|(arn, version)| {
+            self.policy(format!("permissions boundary '{}'", arn.name), version)
+        });
+        let service_control = rows.service_control.iter().map(|row| {
+            let label = format!("service control policy '{}'", row.name);
+            self.policy(label, &row.version)
+        });
+        // Alone it decides nothing.
+        let unrestricted = matches!(&rows.service_control[..], [only] if only.name == FULL_ACCESS);
+        Ok(HolderPolicies {
+            identity: identity.collect::<Result<_>>()?,
+            boundary: boundary.transpose()?,
+            service_control: if unrestricted {
+                Vec::new()
+            } else {
+                service_control.collect::<Result<_>>()?
+            },
+        })
+    }
+
     fn compile(&self, label: String, version: &str, text: &str) -> Result<Arc<NamedPolicy>> {
-        if let Some(named) = lock(&self.policies).get(version) {
+        let key = (version.to_owned(), label);
+        if let Some(named) = lock(&self.policies).get(&key) {
             return Ok(Arc::clone(named));
         }
         let policy = Policy::parse(text).map_err(|e| {
@@ -103,15 +141,31 @@ impl Compiled {
                 "the policy version '{version}' does not parse: {e}"
             ))
         })?;
-        let named = Arc::new(NamedPolicy { label, policy });
+        let named = Arc::new(NamedPolicy {
+            label: key.1.clone(),
+            policy,
+        });
         let mut policies = lock(&self.policies);
         make_room(&mut policies);
-        policies.insert(version.to_owned(), Arc::clone(&named));
+        policies.insert(key, Arc::clone(&named));
         Ok(named)
     }
 }
 
-fn make_room<V>(map: &mut HashMap<String, V>) {
+/// What explanations call a policy of a user or role.
+fn label(policy: &IdentityPolicy) -> String {
+    let kind = match policy.managed {
+        Some(_) => "managed policy",
+        None => "inline policy",
+    };
+    let name = &policy.name;
+    match &policy.group {
+        Some(group) => format!("{kind} '{name}' of group '{group}'"),
+        None => format!("{kind} '{name}'"),
+    }
+}
+
+fn make_room<K, V>(map: &mut HashMap<K, V>) {
     if map.len() >= LIMIT {
         map.clear();
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bonded_iam::{Context, ContextValue};
 use bonded_model::ResourceTags;
+use bonded_store::SessionKind;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{Caller, Identity};
@@ -57,15 +58,35 @@ pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
             if let Some(source_identity) = &session.source_identity {
                 add("aws:SourceIdentity", source_identity.clone());
             }
-            let overridden =
-                |key: &String| session.tags.keys().any(|own| own.eq_ignore_ascii_case(key));
-            let mut tags = role.tags.clone();
-            tags.retain(|key, _| !overridden(key));
-            tags.extend(session.tags.clone());
-            principal_tags(&mut facts, &tags);
+            for (key, value) in &session.context {
+                add(key, value.clone());
+            }
+            principal_tags(&mut facts, &overridden(&role.tags, &session.tags));
+        }
+        Identity::UserSession { session, user } => {
+            add("aws:TokenIssueTime", session.issued_at.to_string());
+            add("aws:MultiFactorAuthPresent", "false".to_owned());
+            if session.kind == SessionKind::Federated {
+                add("aws:PrincipalType", "FederatedUser".to_owned());
+                add("aws:PrincipalArn", caller.arn());
+            } else {
+                add("aws:PrincipalType", "User".to_owned());
+                add("aws:PrincipalArn", user.arn());
+                add("aws:username", user.name.clone());
+            }
+            principal_tags(&mut facts, &overridden(&user.tags, &session.tags));
         }
     }
     facts
+}
+
+/// The tags of a role or user with those of its session in place of any of the same key.
+fn overridden(own: &ResourceTags, of_session: &ResourceTags) -> ResourceTags {
+    let replaced = |key: &String| of_session.keys().any(|new| new.eq_ignore_ascii_case(key));
+    let mut tags = own.clone();
+    tags.retain(|key, _| !replaced(key));
+    tags.extend(of_session.clone());
+    tags
 }
 
 fn principal_tags(facts: &mut ContextFacts, tags: &ResourceTags) {
@@ -97,7 +118,38 @@ pub fn of_repository_tags(tags: &ResourceTags) -> ContextFacts {
     resource_tags("ecr", tags)
 }
 
-/// `aws:ResourceTag/KEY` and `iam:ResourceTag/KEY` of a user or a role.
+/// Those of [`of_principal_resource`] and `iam:PermissionsBoundary` of a user or a role.
+pub(crate) fn of_bounded_resource(tags: &ResourceTags, boundary: Option<&String>) -> ContextFacts {
+    let mut facts = of_principal_resource(tags);
+    if let Some(boundary) = boundary {
+        facts.extend(of_boundary(boundary));
+    }
+    facts
+}
+
+/// `iam:PermissionsBoundary`: the ARN of the policy that a request sets, or that is set.
+#[must_use]
+pub fn of_boundary(arn: &str) -> ContextFacts {
+    one("iam:PermissionsBoundary", arn)
+}
+
+/// `iam:PolicyARN` of a request that attaches or detaches a managed policy.
+#[must_use]
+pub fn of_policy_arn(arn: &str) -> ContextFacts {
+    one("iam:PolicyARN", arn)
+}
+
+/// `iam:AWSServiceName` of a request about the role of a service.
+#[must_use]
+pub fn of_service_name(service: &str) -> ContextFacts {
+    one("iam:AWSServiceName", service)
+}
+
+fn one(key: &str, value: &str) -> ContextFacts {
+    ContextFacts::from([(key.to_owned(), Fact::One(value.to_owned()))])
+}
+
+/// `aws:ResourceTag/KEY` and `iam:ResourceTag/KEY` of a thing of IAM.
 pub(crate) fn of_principal_resource(tags: &ResourceTags) -> ContextFacts {
     resource_tags("iam", tags)
 }

@@ -222,6 +222,18 @@ pub enum Error {
     /// IAM: the name is taken.
     #[error("{0}")]
     EntityAlreadyExists(String),
+    /// IAM: what is to be deleted is still in use.
+    #[error("{0}")]
+    DeleteConflict(String),
+    /// IAM: the role belongs to a service, which alone may change it.
+    #[error("{0}")]
+    UnmodifiableEntity(String),
+    /// IAM: the policy is kept for the roles of services.
+    #[error("{0}")]
+    PolicyNotAttachable(String),
+    /// IAM: the request cannot be carried out as things are.
+    #[error("{0}")]
+    InvalidInput(String),
     /// IAM: a quota is reached.
     #[error("{0}")]
     LimitExceeded(String),

@@ -16,7 +16,7 @@ use crate::Registry;
 use crate::access::{Action, Allowed, CallerPolicies};
 use crate::audit::{CheckRecord, DecisionRecord, PolicyReference};
 use crate::caller::Caller;
-use crate::compiled::Labelled;
+use crate::compiled::{HolderPolicies, Labelled};
 use crate::context::{self, ContextFacts};
 use crate::error::{Error, Result};
 use crate::target::sealed::Judged;
@@ -134,7 +134,7 @@ impl Registry {
         let resource_half = asker.account().as_str() == check.resource_account
             && self.may_read(asker, &check.resource).await?;
         let sides = CallerPolicies {
-            identity: self.recorded_policies(&check.identity_policies).await?,
+            holder: Arc::new(self.recorded_holder(check).await?),
             session: self.recorded_session_policies(record, check).await?,
         };
         let named = if resource_half {
@@ -181,6 +181,17 @@ impl Registry {
         }))
     }
 
+    async fn recorded_holder(&self, check: &CheckRecord) -> Result<HolderPolicies> {
+        let boundary = self.recorded_policies(check.boundary.as_slice()).await?;
+        Ok(HolderPolicies {
+            identity: self.recorded_policies(&check.identity_policies).await?,
+            boundary: boundary.into_iter().next(),
+            service_control: self
+                .recorded_policies(&check.service_control_policies)
+                .await?,
+        })
+    }
+
     async fn recorded_policies(&self, references: &[PolicyReference]) -> Result<Vec<Labelled>> {
         let mut policies = Vec::with_capacity(references.len());
         for PolicyReference { label, version } in references {
@@ -212,7 +223,7 @@ impl Registry {
             .await?
             .map(|found| found.holder)
         {
-            Some(Holder::Session { session, .. }) => {
+            Some(Holder::Session { session, .. } | Holder::UserSession { session, .. }) => {
                 self.compiled().session_policies(&session).map(Some)
             }
             // Without its session nothing is known to have been allowed by it.

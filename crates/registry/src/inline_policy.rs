@@ -1,110 +1,31 @@
-//! The inline policies of users and roles, and what may be saved as a policy at all.
+//! The inline policies of users, groups and roles, and what may be saved as a policy at all.
 
-use bonded_iam::{Policy, PolicyKind, document_size};
-use bonded_model::AccountId;
+use bonded_iam::{Policy, PolicyKind};
 
 use crate::Registry;
-use crate::access::Allowed;
 use crate::error::{Error, Result};
-use crate::target::{RoleNamed, UserNamed};
-
-/// IAM's quota for all inline policies of a user together, in characters without white space.
-const USER_POLICIES_LIMIT: usize = 2_048;
-
-/// The same for a role.
-const ROLE_POLICIES_LIMIT: usize = 10_240;
-
-/// The user or role that inline policies are attached to.
-struct Holder<'a> {
-    account: &'a AccountId,
-    unique_id: &'a str,
-    /// `user` or `role`, as AWS's texts say it.
-    kind: &'static str,
-    name: &'a str,
-    limit: usize,
-    /// Whether inline policies with these texts are within the limit together.
-    fits: fn(&[String]) -> bool,
-}
-
-/// An [`Allowed`] user or role.
-pub trait PolicyHolder: sealed::Held {}
-
-impl PolicyHolder for Allowed<UserNamed> {}
-impl PolicyHolder for Allowed<RoleNamed> {}
-
-mod sealed {
-    use super::{
-        Allowed, Holder, ROLE_POLICIES_LIMIT, Result, RoleNamed, USER_POLICIES_LIMIT, UserNamed,
-        total_size,
-    };
-
-    pub trait Held: Sync {
-        #[expect(
-            private_interfaces,
-            reason = "the module is private: nobody outside can call it"
-        )]
-        fn holder(&self) -> Result<Holder<'_>>;
-        fn change(&self) -> bonded_store::Change;
-    }
-
-    impl Held for Allowed<UserNamed> {
-        #[expect(private_interfaces, reason = "see the trait")]
-        fn holder(&self) -> Result<Holder<'_>> {
-            let user = self.user()?;
-            Ok(Holder {
-                account: &user.account,
-                unique_id: &user.id,
-                kind: "user",
-                name: &user.name,
-                limit: USER_POLICIES_LIMIT,
-                fits: |texts| total_size(texts) <= USER_POLICIES_LIMIT,
-            })
-        }
-
-        fn change(&self) -> bonded_store::Change {
-            self.change()
-        }
-    }
-
-    impl Held for Allowed<RoleNamed> {
-        #[expect(private_interfaces, reason = "see the trait")]
-        fn holder(&self) -> Result<Holder<'_>> {
-            let role = self.role()?;
-            Ok(Holder {
-                account: &role.account,
-                unique_id: &role.id,
-                kind: "role",
-                name: &role.name,
-                limit: ROLE_POLICIES_LIMIT,
-                fits: |texts| total_size(texts) <= ROLE_POLICIES_LIMIT,
-            })
-        }
-
-        fn change(&self) -> bonded_store::Change {
-            self.change()
-        }
-    }
-}
+use crate::policy_holder::{Holder, PolicyHolder};
+use crate::quota;
 
 impl Registry {
-    /// Sets the inline policy `name` of the user or role; it holds from the next request on.
+    /// Sets the inline policy `name` of the user, group or role; it holds from the next request on.
     ///
     /// # Errors
     /// [`Error::NoSuchEntity`]; [`Error::MalformedPolicyDocument`]; [`Error::LimitExceeded`] if
-    /// all inline policies together would be too long.
+    /// all inline policies together would be too long; [`Error::UnmodifiableEntity`] for a
+    /// service's role.
     pub async fn put_inline_policy(
         &self,
         allowed: &impl PolicyHolder,
         name: &str,
         text: &str,
     ) -> Result<()> {
-        let holder = allowed.holder()?;
+        let holder = allowed.changeable_holder()?;
         validated(text, PolicyKind::Identity)?;
         let put = self
             .store()
             .put_principal_policy(
                 holder.unique_id,
-                holder.account,
                 (name, text),
                 holder.fits,
                 &allowed.change(),
@@ -112,15 +33,18 @@ impl Registry {
             .await?;
         put.map_err(|_| {
             let Holder {
-                kind, name, limit, ..
+                kind,
+                name,
+                inline_limit,
+                ..
             } = holder;
             Error::LimitExceeded(format!(
-                "Maximum policy size of {limit} bytes exceeded for {kind} {name}"
+                "Maximum policy size of {inline_limit} bytes exceeded for {kind} {name}"
             ))
         })
     }
 
-    /// The text of the inline policy `name` of the user or role.
+    /// The text of the inline policy `name` of the user, group or role.
     ///
     /// # Errors
     /// [`Error::NoSuchEntity`].
@@ -135,92 +59,46 @@ impl Registry {
             .ok_or_else(|| missing(&holder, name))
     }
 
-    /// Deletes the inline policy `name` of the user or role.
+    /// The names of the inline policies of the user, group or role, in byte order. Their texts are
+    /// bounded together, so the list is too.
     ///
     /// # Errors
     /// [`Error::NoSuchEntity`].
+    pub async fn list_inline_policies(&self, allowed: &impl PolicyHolder) -> Result<Vec<String>> {
+        let holder = allowed.holder()?;
+        Ok(self
+            .store()
+            .list_principal_policies(holder.unique_id)
+            .await?)
+    }
+
+    /// Deletes the inline policy `name` of the user, group or role.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`]; [`Error::UnmodifiableEntity`] for a service's role.
     pub async fn delete_inline_policy(
         &self,
         allowed: &impl PolicyHolder,
         name: &str,
     ) -> Result<()> {
-        let holder = allowed.holder()?;
-        let Holder {
-            account, unique_id, ..
-        } = holder;
+        let holder = allowed.changeable_holder()?;
         let found = self
             .store()
-            .delete_principal_policy(unique_id, account, name, &allowed.change())
+            .delete_principal_policy(holder.unique_id, name, &allowed.change())
             .await?;
         found.then_some(()).ok_or_else(|| missing(&holder, name))
     }
-
-    /// The first user, role or session the policy names that does not exist here: AWS refuses to
-    /// save a policy that trusts somebody who could be made later by anyone. Accounts are made by
-    /// the operator alone, so one may be named before it is there.
-    pub(crate) async fn missing_principal(&self, policy: &Policy) -> Result<Option<String>> {
-        for principal in policy.principals() {
-            if !self.principal_exists(principal).await? {
-                return Ok(Some(principal.to_owned()));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn principal_exists(&self, principal: &str) -> Result<bool> {
-        let store = self.store();
-        if principal.starts_with("AIDA") {
-            return Ok(store.find_user_by_id(principal).await?.is_some());
-        }
-        if principal.starts_with("AROA") {
-            return Ok(store.find_role_by_id(principal).await?.is_some());
-        }
-        let parts: Vec<&str> = principal.splitn(6, ':').collect();
-        let ["arn", "aws", service, "", account, rest] = parts[..] else {
-            return Ok(false);
-        };
-        let (Ok(account), Some((kind, path))) = (account.parse(), rest.split_once('/')) else {
-            return Ok(false);
-        };
-        let name = path.rsplit('/').next().unwrap_or_default();
-        match (service, kind) {
-            ("iam", "user") => {
-                let user = store.find_user(&account, name).await?;
-                Ok(user.is_some_and(|user| user.arn() == principal))
-            }
-            ("iam", "role") => {
-                let role = store.find_role(&account, name).await?;
-                Ok(role.is_some_and(|role| role.arn() == principal))
-            }
-            // A session comes and goes; its role must be there.
-            ("sts", "assumed-role") => match path.split_once('/') {
-                Some((role, session)) if !session.contains('/') => {
-                    Ok(store.find_role(&account, role).await?.is_some())
-                }
-                _ => Ok(false),
-            },
-            _ => Ok(false),
-        }
-    }
 }
 
-/// The policy in `text`, fit to be saved as `kind`.
+/// The policy in `text`, fit to be saved as `kind`; [`PolicyKind::Boundary`] for every managed
+/// policy.
 pub(crate) fn validated(text: &str, kind: PolicyKind) -> Result<Policy> {
-    bonded_iam::validate(text, kind).map_err(|e| {
-        if e.is_too_long() {
-            Error::LimitExceeded(e.to_string())
-        } else {
-            Error::MalformedPolicyDocument(e.to_string())
-        }
+    bonded_iam::validate(text, kind).map_err(|e| match kind {
+        _ if !e.is_too_long() => Error::MalformedPolicyDocument(e.to_string()),
+        PolicyKind::Boundary => quota::POLICY_SIZE.exceeded(),
+        PolicyKind::Trust => quota::TRUST_POLICY.exceeded(),
+        _ => Error::LimitExceeded(e.to_string()),
     })
-}
-
-/// The size of several inline policies as IAM counts it.
-fn total_size(texts: &[String]) -> usize {
-    let sizes = texts
-        .iter()
-        .map(|text| document_size(text, PolicyKind::Identity));
-    sizes.sum()
 }
 
 fn missing(holder: &Holder<'_>, name: &str) -> Error {

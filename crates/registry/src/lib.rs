@@ -18,13 +18,19 @@
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories` | from a layer to the findings of an image |
 //! | `scan_findings`, `scanning_configuration` | scanning as ECR has it |
-//! | `principal`, `inline_policy`, `session` | IAM's and STS's nouns |
+//! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
+//! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
+//! | `saved_principals` | whom resource and trust policies name |
+//! | `identity_tags`, `instance_profile`, `oidc_provider`, `quota`, `delete_conflict` | the rest of IAM |
+//! | `session` | STS |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
 
 mod access;
+mod access_key;
 mod account;
 mod advisories;
+mod attached_policy;
 mod audit;
 mod authenticate;
 mod caller;
@@ -33,32 +39,43 @@ mod collect;
 mod compiled;
 mod context;
 mod create_on_push;
+mod delete_conflict;
 mod error;
 mod explain;
+mod group;
 mod host;
+mod identity_tags;
 mod image;
 mod image_delete;
 mod image_scan;
 mod inline_policy;
+mod instance_profile;
 mod jobs;
 mod layer_index;
 mod layer_part;
 mod layer_ticket;
+mod managed_policy;
 mod mount;
+mod oidc_provider;
 mod page_token;
-mod principal;
+mod policy_holder;
 mod pull;
 mod push;
+pub mod quota;
 mod random;
 mod reconcile;
 mod referrers;
 mod repository;
+mod role;
+mod saved_principals;
 mod scan_findings;
 mod scanning_configuration;
+mod service_linked_role;
 mod session;
 mod signed_text;
 pub mod target;
 mod token;
+mod user;
 mod worker_thread;
 
 use std::sync::Arc;
@@ -67,32 +84,39 @@ use bonded_model::{AccountId, Region, RepositoryPattern};
 use bonded_store::{Store, StoreSettings};
 
 pub use access::{Action, Allowed, Checks};
+pub use access_key::NewAccessKey;
 pub use account::FirstAdministrator;
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use authenticate::SignatureScope;
 pub use bonded_scan::Finding;
 pub use bonded_store::{
-    AccessKey, Amount, DeleteImageRefused, DeletedImage, ImageDetail, ImageKey, ImagePage,
-    ImageScan, Layer, Repository, Role, Session, Statistics, StoredManifest, TagStatus, UploadId,
-    User,
+    AccessKey, Account, Amount, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
+    ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, LastUsed, Layer, ManagedPolicy,
+    ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository, Role, Session,
+    Statistics, StoredManifest, TagStatus, UploadId, Usage, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
 pub use collect::{Collected, Collection};
-pub use context::{ContextFacts, Fact, of_repository_tags, of_request_tags, of_tag_keys};
+pub use context::{
+    ContextFacts, Fact, of_boundary, of_policy_arn, of_repository_tags, of_request_tags,
+    of_service_name, of_tag_keys,
+};
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
+pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_scan::ecr_severity;
-pub use inline_policy::PolicyHolder;
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
-pub use principal::{NewAccessKey, RoleSettings};
+pub use policy_holder::PolicyHolder;
 pub use push::PushedImage;
 pub use referrers::{Referrer, Referrers};
 pub use repository::RepositorySettings;
+pub use role::RoleSettings;
 pub use scan_findings::FoundByScan;
 pub use scanning_configuration::RepositoryScanning;
+pub use service_linked_role::ServiceLinkedRole;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
 

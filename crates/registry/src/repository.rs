@@ -112,15 +112,15 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::RepositoryPolicyNotFound`].
-    pub fn repository_policy(&self, allowed: &Allowed<RepositoryArn>) -> Result<String> {
+    pub async fn repository_policy(&self, allowed: &Allowed<RepositoryArn>) -> Result<String> {
         let policy = allowed.repository()?.policy.as_ref();
         let missing = || Error::RepositoryPolicyNotFound(allowed.target().clone());
-        policy
-            .map(|version| version.text.clone())
-            .ok_or_else(missing)
+        self.show_principals(&policy.ok_or_else(missing)?.text)
+            .await
     }
 
-    /// Attaches `text` as the repository's policy. Unless `force`, a policy that would deny the
+    /// Attaches `text` as the repository's policy; users and roles it names are kept by their unique
+    /// ids. Unless `force`, a policy that would deny the
     /// caller the next `SetRepositoryPolicy` is refused.
     ///
     /// # Errors
@@ -135,12 +135,10 @@ impl Registry {
         let repository = allowed.repository()?;
         let invalid = |_| Error::parameter("PolicyText", "Invalid repository policy provided");
         let policy = bonded_iam::validate(text, PolicyKind::Repository).map_err(invalid)?;
-        if self.missing_principal(&policy).await?.is_some() {
-            return Err(Error::parameter(
-                "PolicyText",
-                "Invalid repository policy provided",
-            ));
-        }
+        let bound = self
+            .bind_principals(text, &policy)
+            .await?
+            .map_err(invalid)?;
         if !force && self.locks_out(allowed, policy).await? {
             return Err(Error::parameter(
                 "PolicyText",
@@ -149,7 +147,7 @@ impl Registry {
         }
         let set = self
             .store()
-            .set_repository_policy(&repository.id, Some(text), &allowed.change())
+            .set_repository_policy(&repository.id, Some(&bound), &allowed.change())
             .await;
         set.map_err(|e| gone(e, &repository.arn))
     }
@@ -162,7 +160,7 @@ impl Registry {
         &self,
         allowed: &Allowed<RepositoryArn>,
     ) -> Result<String> {
-        let text = self.repository_policy(allowed)?;
+        let text = self.repository_policy(allowed).await?;
         let repository = allowed.repository()?;
         let set = self
             .store()

@@ -1,10 +1,11 @@
 //! STS: who am I, and sessions of roles.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bonded_iam::PolicyKind;
 use bonded_model::{ResourceTags, Secret, Timestamp};
-use bonded_store::{Role, Session};
+use bonded_store::{Role, Session, SessionKind};
 use sha2::{Digest as _, Sha256};
 
 use crate::Registry;
@@ -93,7 +94,7 @@ impl SessionRequest {
     fn tags_of_session(&self, caller: &Caller) -> (ResourceTags, Vec<String>) {
         let mut tags = self.tags.clone();
         let mut transitive = self.transitive_keys.clone();
-        if let Identity::Session { session, .. } = caller.identity() {
+        if let Some(session) = caller.session() {
             for key in &session.transitive_keys {
                 if let Some(value) = session.tags.get(key) {
                     tags.insert(key.clone(), value.clone());
@@ -105,12 +106,10 @@ impl SessionRequest {
     }
 
     fn source_identity_of_session(&self, caller: &Caller) -> Option<String> {
-        match caller.identity() {
-            Identity::Session { session, .. } if session.source_identity.is_some() => {
-                session.source_identity.clone()
-            }
-            Identity::Session { .. } | Identity::User(_) => self.source_identity.clone(),
-        }
+        let inherited = caller
+            .session()
+            .and_then(|session| session.source_identity.clone());
+        inherited.or_else(|| self.source_identity.clone())
     }
 
     fn check(&self, caller: &Caller, role: &Role) -> Result<()> {
@@ -126,7 +125,7 @@ impl SessionRequest {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.".to_owned(),
             ));
         }
-        let Identity::Session { session, .. } = caller.identity() else {
+        let Some(session) = caller.session() else {
             return Ok(());
         };
         let inherited = |key: &String| {
@@ -180,7 +179,8 @@ impl Registry {
         let session = Session {
             id: random::access_key_id("ASIA")?,
             account: role.account.clone(),
-            role_id: role.id.clone(),
+            principal: role.id.clone(),
+            kind: SessionKind::Role,
             name: request.name,
             issued_at,
             expires_at: issued_at.after(request.duration),
@@ -188,6 +188,7 @@ impl Registry {
             tags,
             transitive_keys,
             source_identity,
+            context: BTreeMap::new(),
         };
         let secret = random::secret_access_key()?;
         let token = random::session_token()?;

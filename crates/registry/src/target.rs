@@ -4,6 +4,7 @@
 //! Looking up costs the same statements whether the thing exists or not, so that neither the
 //! answer nor its time tells a caller without rights (security.md, "Existence").
 
+mod identities;
 mod images;
 
 use std::future::Future;
@@ -16,6 +17,9 @@ use crate::compiled::Labelled;
 use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
 
+pub use identities::{
+    AccessKeyNamed, GroupNamed, InstanceProfileNamed, OidcProviderNamed, PolicyNamed,
+};
 pub use images::{ImageId, ImagesIn, Resolved};
 
 /// What a check is made on. Sealed: the kinds are those of this module.
@@ -283,7 +287,7 @@ impl Judged for UserNamed {
             account: self.account.clone(),
             policies: Vec::new(),
             context: found.as_ref().map_or_else(ContextFacts::new, |user| {
-                context::of_principal_resource(&user.tags)
+                context::of_bounded_resource(&user.tags, user.boundary.as_ref())
             }),
         }])
     }
@@ -324,7 +328,7 @@ impl Judged for RoleNamed {
             account: self.account.clone(),
             policies: Vec::new(),
             context: found.as_ref().map_or_else(ContextFacts::new, |role| {
-                context::of_principal_resource(&role.tags)
+                context::of_bounded_resource(&role.tags, role.boundary.as_ref())
             }),
         }])
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bonded_model::{Secret, Timestamp};
 
 use crate::access::Allowed;
-use crate::caller::Identity;
 use crate::error::{Result, Unauthenticated};
 use crate::signed_text::Kind;
 use crate::target::Everything;
@@ -38,10 +37,9 @@ impl Registry {
     ) -> Result<AuthorizationToken> {
         let caller = allowed.caller();
         let full = caller.time().after(LIFETIME);
-        let expires_at = match caller.identity() {
-            Identity::User(_) => full,
-            Identity::Session { session, .. } => full.min(session.expires_at),
-        };
+        let expires_at = caller
+            .session()
+            .map_or(full, |session| full.min(session.expires_at));
         let fields = format!("{}.{}", caller.key_id(), expires_at.as_seconds());
         let password = self.sign_text(Kind::AuthorizationToken, &fields).await?;
         Ok(AuthorizationToken {

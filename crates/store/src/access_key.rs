@@ -7,6 +7,7 @@ use crate::change::{Change, next_epoch};
 use crate::error::{Result, StoreError};
 use crate::keys::Place;
 use crate::meta::{Row, Tx, Value};
+use crate::user::User;
 
 /// An access key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,32 @@ pub struct AccessKey {
     pub active: bool,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When and for what it was used last, to the minute.
+    pub last_used: Option<LastUsed>,
+}
+
+/// When and for what a credential was used last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUsed {
+    /// When.
+    pub at: Timestamp,
+    /// The region that was addressed.
+    pub region: String,
+    /// The service that was called, such as `ecr`; not kept for a role.
+    pub service: Option<String>,
+}
+
+impl LastUsed {
+    /// Reads the columns of time and region, and that of the service if the row has one.
+    pub(crate) fn from_row(row: &mut Row, with_service: bool) -> Result<Option<Self>> {
+        let (at, region) = (row.opt_int()?, row.opt_text()?);
+        let service = if with_service { row.opt_text()? } else { None };
+        Ok(at.zip(region).map(|(at, region)| Self {
+            at: Timestamp::from_millis(at),
+            region,
+            service,
+        }))
+    }
 }
 
 /// The user has as many access keys as it may have.
@@ -32,12 +59,14 @@ pub(crate) fn secret_place(table: &str, id: &str) -> Place {
 }
 
 impl AccessKey {
-    fn from_row(mut row: Row) -> Result<Self> {
+    /// Reads the columns `id` to `last_used_service`.
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             user_id: row.text()?,
             active: row.boolean()?,
             created_at: row.time()?,
+            last_used: LastUsed::from_row(row, true)?,
         })
     }
 
@@ -82,6 +111,7 @@ impl Store {
             user_id: user_id.to_owned(),
             active: true,
             created_at: now,
+            last_used: None,
         };
         let place = secret_place("access_keys", id);
         let sealed = self
@@ -110,10 +140,13 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn list_access_keys(&self, user_id: &str) -> Result<Vec<AccessKey>> {
-        const SQL: &str = "SELECT id, user_id, active, created_at FROM access_keys \
+        const SQL: &str = "SELECT id, user_id, active, created_at, last_used_at, \
+             last_used_region, last_used_service FROM access_keys \
              WHERE user_id = $1 ORDER BY created_at, id";
         let rows = self.meta().all(SQL, &[user_id.into()]).await?;
-        rows.into_iter().map(AccessKey::from_row).collect()
+        rows.into_iter()
+            .map(|mut row| AccessKey::from_row(&mut row))
+            .collect()
     }
 
     /// Enables or disables an access key of a user; `false` if it has none of that id.
@@ -129,7 +162,7 @@ impl Store {
     ) -> Result<bool> {
         const SQL: &str = "UPDATE access_keys SET active = $1 WHERE user_id = $2 AND id = $3";
         let values = vec![active.into(), user_id.into(), id.into()];
-        self.change_access_key(SQL, values, change).await
+        self.change_row(SQL, values, change).await
     }
 
     /// Deletes an access key of a user; `false` if it has none of that id.
@@ -144,27 +177,47 @@ impl Store {
     ) -> Result<bool> {
         const SQL: &str = "DELETE FROM access_keys WHERE user_id = $1 AND id = $2";
         let values = vec![user_id.into(), id.into()];
-        self.change_access_key(SQL, values, change).await
+        self.change_row(SQL, values, change).await
     }
 
-    /// Runs `sql`; if it met a row, with the change and the new epoch of the user's account.
-    async fn change_access_key(
+    /// The access key `id` with its user.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn find_access_key_holder(&self, id: &str) -> Result<Option<(AccessKey, User)>> {
+        const SQL: &str = "SELECT k.id, k.user_id, k.active, k.created_at, k.last_used_at, \
+             k.last_used_region, k.last_used_service, \
+             u.id, u.account, u.name, u.path, u.created_at, u.tags, u.boundary \
+             FROM access_keys k JOIN users u ON u.id = k.user_id WHERE k.id = $1";
+        let row = self.meta().optional(SQL, &[id.into()]).await?;
+        row.map(|mut row| Ok((AccessKey::from_row(&mut row)?, User::from_row(&mut row)?)))
+            .transpose()
+    }
+
+    /// Notes that the access key `id` was used, unless that was noted after `not_since`. Durable
+    /// with the next change.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn note_access_key_use(
         &self,
-        sql: &'static str,
-        values: Vec<Value>,
-        change: &Change,
-    ) -> Result<bool> {
+        id: &str,
+        last_used: &LastUsed,
+        not_since: Timestamp,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE access_keys SET last_used_at = $1, last_used_region = $2, \
+             last_used_service = $3 \
+             WHERE id = $4 AND (last_used_at IS NULL OR last_used_at < $5)";
+        let values: [Value; 5] = [
+            last_used.at.into(),
+            (&last_used.region).into(),
+            last_used.service.as_deref().into(),
+            id.into(),
+            not_since.into(),
+        ];
         self.meta()
-            .transact((sql, values, change.clone()), |tx, input| {
-                Box::pin(async move {
-                    let (sql, values, change) = &*input;
-                    if tx.execute(sql, values).await? == 0 {
-                        return Ok(false);
-                    }
-                    next_epoch(tx, &change.account).await?;
-                    change.insert(tx).await?;
-                    Ok(true)
-                })
+            .transact_soon(values, |tx, values| {
+                Box::pin(async move { tx.execute(SQL, &values[..]).await.map(drop) })
             })
             .await
     }

@@ -4,7 +4,7 @@ use bonded_model::{AccountId, Timestamp};
 
 use crate::Store;
 use crate::error::Result;
-use crate::meta::{Row, Tx};
+use crate::meta::{Row, Tx, Value};
 
 /// The audit record of a change. It is written in the transaction of the change itself: there is
 /// no change without its record and no record of a change that did not happen.
@@ -53,6 +53,29 @@ pub(crate) async fn next_epoch(tx: &mut Tx<'_>, account: &AccountId) -> Result<(
 }
 
 impl Store {
+    /// Runs `sql`; if it met a row, with `change` and a new epoch of its account. Says whether it
+    /// did.
+    pub(crate) async fn change_row(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+        change: &Change,
+    ) -> Result<bool> {
+        self.meta()
+            .transact((sql, values, change.clone()), |tx, input| {
+                Box::pin(async move {
+                    let (sql, values, change) = &*input;
+                    if tx.execute(sql, values).await? == 0 {
+                        return Ok(false);
+                    }
+                    next_epoch(tx, &change.account).await?;
+                    change.insert(tx).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
     /// The record of the change with the decision id `id`.
     ///
     /// # Errors

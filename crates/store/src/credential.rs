@@ -19,6 +19,8 @@ pub struct Credential {
     pub secret: Secret,
     /// Whether it may be used. A session always is, until it expires.
     pub active: bool,
+    /// When its use was noted last.
+    pub last_used_at: Option<Timestamp>,
     /// The epoch of the holder's account, of the same moment as the rest.
     pub epoch: i64,
     /// Who uses it.
@@ -27,10 +29,6 @@ pub struct Credential {
 
 /// Whose credential it is.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one a request, and it is not moved about"
-)]
 pub enum Holder {
     /// A user, by an access key `AKIA…`.
     User(User),
@@ -40,6 +38,15 @@ pub enum Holder {
         session: Session,
         /// The role, as it is now.
         role: Role,
+        /// The digest of the session token that must come with the key.
+        token_sha256: [u8; 32],
+    },
+    /// A user, or someone it vouches for, by a session `ASIA…`.
+    UserSession {
+        /// The session.
+        session: Session,
+        /// The user, as it is now.
+        user: User,
         /// The digest of the session token that must come with the key.
         token_sha256: [u8; 32],
     },
@@ -62,22 +69,28 @@ impl TokenKey {
 
 impl Store {
     /// The credential with the access key id `key_id`, its holder and the epoch of the holder's
-    /// account, by one statement. A session of a deleted role is not found; an expired one is.
+    /// account, of one moment. A session of a deleted principal and whatever belongs to a closed
+    /// account is not found; an expired session is.
     ///
     /// # Errors
     /// As every read.
     pub async fn find_credential(&self, key_id: &str) -> Result<Option<Credential>> {
         if key_id.starts_with("ASIA") {
-            self.find_session(key_id).await
+            match self.find_role_session(key_id).await? {
+                Some(found) => Ok(Some(found)),
+                None => self.find_user_session(key_id).await,
+            }
         } else {
             self.find_access_key(key_id).await
         }
     }
 
     async fn find_access_key(&self, key_id: &str) -> Result<Option<Credential>> {
-        const SQL: &str = "SELECT k.sealed_secret, k.active, COALESCE(e.epoch, 0), \
-             u.id, u.account, u.name, u.path, u.created_at, u.tags \
+        const SQL: &str = "SELECT k.sealed_secret, k.active, k.last_used_at, \
+             COALESCE(e.epoch, 0), \
+             u.id, u.account, u.name, u.path, u.created_at, u.tags, u.boundary \
              FROM access_keys k JOIN users u ON u.id = k.user_id \
+             JOIN accounts a ON a.id = u.account AND a.closed_at IS NULL \
              LEFT JOIN epochs e ON e.account = u.account WHERE k.id = $1";
         let Some(mut row) = self.meta().optional(SQL, &[key_id.into()]).await? else {
             return Ok(None);
@@ -87,18 +100,21 @@ impl Store {
             key_id: key_id.to_owned(),
             secret: open_secret(self, &place, &row.bytes()?)?,
             active: row.boolean()?,
+            last_used_at: row.opt_int()?.map(Timestamp::from_millis),
             epoch: row.int()?,
             holder: Holder::User(User::from_row(&mut row)?),
         }))
     }
 
-    async fn find_session(&self, key_id: &str) -> Result<Option<Credential>> {
+    async fn find_role_session(&self, key_id: &str) -> Result<Option<Credential>> {
         const SQL: &str = "SELECT s.sealed_secret, COALESCE(e.epoch, 0), s.token_sha256, \
-             s.id, s.account, s.role, s.name, s.issued_at, s.expires_at, s.policies, s.tags, \
-             s.transitive_keys, s.source_identity, \
+             s.id, s.account, s.principal, s.kind, s.name, s.issued_at, s.expires_at, s.policies, \
+             s.tags, s.transitive_keys, s.source_identity, s.context, \
              r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags \
-             FROM sessions s JOIN roles r ON r.id = s.role \
+             r.max_session_seconds, p.id, p.text, r.tags, \
+             r.boundary, r.last_used_at, r.last_used_region \
+             FROM sessions s JOIN roles r ON r.id = s.principal \
+             JOIN accounts a ON a.id = r.account AND a.closed_at IS NULL \
              JOIN policy_versions p ON p.id = r.trust_policy \
              LEFT JOIN epochs e ON e.account = r.account WHERE s.id = $1";
         let Some(mut row) = self.meta().optional(SQL, &[key_id.into()]).await? else {
@@ -114,10 +130,42 @@ impl Store {
             key_id: key_id.to_owned(),
             secret,
             active: true,
+            last_used_at: role.last_used.as_ref().map(|used| used.at),
             epoch,
             holder: Holder::Session {
                 session,
                 role,
+                token_sha256,
+            },
+        }))
+    }
+
+    async fn find_user_session(&self, key_id: &str) -> Result<Option<Credential>> {
+        const SQL: &str = "SELECT s.sealed_secret, COALESCE(e.epoch, 0), s.token_sha256, \
+             s.id, s.account, s.principal, s.kind, s.name, s.issued_at, s.expires_at, s.policies, \
+             s.tags, s.transitive_keys, s.source_identity, s.context, \
+             u.id, u.account, u.name, u.path, u.created_at, u.tags, u.boundary \
+             FROM sessions s JOIN users u ON u.id = s.principal \
+             JOIN accounts a ON a.id = u.account AND a.closed_at IS NULL \
+             LEFT JOIN epochs e ON e.account = u.account WHERE s.id = $1";
+        let Some(mut row) = self.meta().optional(SQL, &[key_id.into()]).await? else {
+            return Ok(None);
+        };
+        let place = secret_place("sessions", key_id);
+        let secret = open_secret(self, &place, &row.bytes()?)?;
+        let epoch = row.int()?;
+        let token_sha256 = row.array()?;
+        let session = Session::from_row(&mut row)?;
+        let user = User::from_row(&mut row)?;
+        Ok(Some(Credential {
+            key_id: key_id.to_owned(),
+            secret,
+            active: true,
+            last_used_at: None,
+            epoch,
+            holder: Holder::UserSession {
+                session,
+                user,
                 token_sha256,
             },
         }))

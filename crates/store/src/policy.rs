@@ -1,11 +1,9 @@
 //! Policy texts: immutable versions, and the named policies of a principal.
 
-use bonded_model::AccountId;
-
 use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{Row, Tx};
 use crate::random;
 
 /// A policy document as it was saved. The text of an id never changes, so what is compiled from it
@@ -25,6 +23,16 @@ pub struct NamedPolicy {
     pub name: String,
     /// Its current text.
     pub version: PolicyVersion,
+}
+
+impl NamedPolicy {
+    /// Reads the columns of the name and of the version.
+    pub(crate) fn from_row(mut row: Row) -> Result<Self> {
+        Ok(Self {
+            name: row.text()?,
+            version: PolicyVersion::from_row(&mut row)?,
+        })
+    }
 }
 
 impl PolicyVersion {
@@ -83,10 +91,10 @@ async fn other_policies(tx: &mut Tx<'_>, principal: &str, name: &str) -> Result<
     rows.into_iter().map(|mut row| row.text()).collect()
 }
 
-/// Whether the user or role `principal` exists, locked against deletion by the transaction.
-async fn principal_exists(tx: &mut Tx<'_>, principal: &str) -> Result<bool> {
-    const SQL: &str =
-        "SELECT id FROM users WHERE id = $1 UNION ALL SELECT id FROM roles WHERE id = $1";
+/// Whether the user, group or role `principal` exists, locked against deletion by the transaction.
+pub(crate) async fn principal_exists(tx: &mut Tx<'_>, principal: &str) -> Result<bool> {
+    const SQL: &str = "SELECT id FROM users WHERE id = $1 UNION ALL SELECT id FROM roles WHERE id = $1 \
+         UNION ALL SELECT id FROM user_groups WHERE id = $1";
     Ok(tx.optional(SQL, &[principal.into()]).await?.is_some())
 }
 
@@ -105,23 +113,16 @@ impl Store {
     pub async fn put_principal_policy(
         &self,
         principal_id: &str,
-        account: &AccountId,
         (name, text): (&str, &str),
         fits: fn(&[String]) -> bool,
         change: &Change,
     ) -> Result<Result<(), PoliciesTooLong>> {
         let names = [principal_id.to_owned(), name.to_owned()];
-        let input = (
-            names,
-            account.clone(),
-            PolicyVersion::new(text)?,
-            fits,
-            change.clone(),
-        );
+        let input = (names, PolicyVersion::new(text)?, fits, change.clone());
         self.meta()
             .transact(input, |tx, input| {
                 Box::pin(async move {
-                    let ([principal, name], account, version, fits, change) = &*input;
+                    let ([principal, name], version, fits, change) = &*input;
                     if !principal_exists(tx, principal).await? {
                         return Err(crate::StoreError::Conflict);
                     }
@@ -131,7 +132,7 @@ impl Store {
                         return Ok(Err(PoliciesTooLong));
                     }
                     put_policy(tx, principal, name, version).await?;
-                    next_epoch(tx, account).await?;
+                    next_epoch(tx, &change.account).await?;
                     change.insert(tx).await?;
                     Ok(Ok(()))
                 })
@@ -163,24 +164,11 @@ impl Store {
     pub async fn delete_principal_policy(
         &self,
         principal_id: &str,
-        account: &AccountId,
         name: &str,
         change: &Change,
     ) -> Result<bool> {
         const SQL: &str = "DELETE FROM principal_policies WHERE principal = $1 AND name = $2";
-        let values: [Value; 2] = [principal_id.into(), name.into()];
-        self.meta()
-            .transact((values, account.clone(), change.clone()), |tx, input| {
-                Box::pin(async move {
-                    let (values, account, change) = &*input;
-                    if tx.execute(SQL, values).await? == 0 {
-                        return Ok(false);
-                    }
-                    next_epoch(tx, account).await?;
-                    change.insert(tx).await?;
-                    Ok(true)
-                })
-            })
+        self.change_row(SQL, vec![principal_id.into(), name.into()], change)
             .await
     }
 
@@ -192,14 +180,7 @@ impl Store {
         const SQL: &str = "SELECT p.name, v.id, v.text FROM principal_policies p \
              JOIN policy_versions v ON v.id = p.policy WHERE p.principal = $1 ORDER BY p.name";
         let rows = self.meta().all(SQL, &[principal_id.into()]).await?;
-        rows.into_iter()
-            .map(|mut row| {
-                Ok(NamedPolicy {
-                    name: row.text()?,
-                    version: PolicyVersion::from_row(&mut row)?,
-                })
-            })
-            .collect()
+        rows.into_iter().map(NamedPolicy::from_row).collect()
     }
 
     /// The names of a principal's inline policies, in byte order.

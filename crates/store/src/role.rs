@@ -1,10 +1,12 @@
 //! Roles of an account, and the trust policies that say who may assume them.
 
-use bonded_model::{AccountId, ResourceTags, Timestamp};
+use bonded_model::{AccountId, PolicyArn, ResourceTags, Timestamp};
 
 use crate::Store;
+use crate::access_key::LastUsed;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::Result;
+use crate::in_use::{ATTACHED_POLICIES, DeleteUnlessUsed, INLINE_POLICIES, InUse};
 use crate::meta::{Row, Value};
 use crate::policy::{PolicyVersion, insert_policy_version};
 use crate::repository::{found, json, page};
@@ -31,6 +33,10 @@ pub struct Role {
     pub trust: PolicyVersion,
     /// Its tags, which conditions read as `aws:PrincipalTag/KEY`.
     pub tags: ResourceTags,
+    /// The ARN of the managed policy that bounds what its sessions may do.
+    pub boundary: Option<String>,
+    /// When a session of it was used last, to the minute.
+    pub last_used: Option<LastUsed>,
 }
 
 impl Role {
@@ -43,7 +49,7 @@ impl Role {
         )
     }
 
-    /// Reads the columns `id` to `tags` of a role joined with its trust policy.
+    /// Reads the columns `id` to `last_used_region` of a role joined with its trust policy.
     pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
@@ -55,6 +61,8 @@ impl Role {
             max_session_seconds: u32::try_from(row.size()?).unwrap_or(u32::MAX),
             trust: PolicyVersion::from_row(row)?,
             tags: row.json()?,
+            boundary: row.opt_text()?,
+            last_used: LastUsed::from_row(row, false)?,
         })
     }
 }
@@ -63,14 +71,36 @@ impl Store {
     /// Creates a role without policies; gives it with the id of its trust policy.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the name, ignoring case, is taken or the account does not exist.
+    /// [`crate::StoreError::Conflict`] if the name, ignoring case, is taken or the account does not exist.
     pub async fn create_role(&self, role: &Role, change: &Change) -> Result<Role> {
+        self.insert_role(role, None, change).await
+    }
+
+    /// [`Store::create_role`] with a managed policy attached.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] also if the policy does not exist.
+    pub async fn create_role_with_policy(
+        &self,
+        role: &Role,
+        policy: &PolicyArn,
+        change: &Change,
+    ) -> Result<Role> {
+        self.insert_role(role, Some(policy), change).await
+    }
+
+    async fn insert_role(
+        &self,
+        role: &Role,
+        policy: Option<&PolicyArn>,
+        change: &Change,
+    ) -> Result<Role> {
         const SQL: &str = "INSERT INTO roles (id, account, name, folded_name, path, created_at, \
-             description, max_session_seconds, trust_policy, tags) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+             description, max_session_seconds, trust_policy, tags, boundary) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let mut role = role.clone();
         role.trust = PolicyVersion::new(&role.trust.text)?;
-        let values: [Value; 10] = [
+        let values: [Value; 11] = [
             (&role.id).into(),
             role.account.as_str().into(),
             (&role.name).into(),
@@ -81,13 +111,22 @@ impl Store {
             role.max_session_seconds.into(),
             (&role.trust.id).into(),
             json(&role.tags)?.into(),
+            role.boundary.as_deref().into(),
         ];
+        const ATTACH: &str = "INSERT INTO attached_policies (principal, managed_policy, account) \
+             SELECT r.id, p.id, r.account FROM roles r, managed_policies p \
+             WHERE r.id = $1 AND p.arn = $2";
+        let attach = policy.map(|arn| [(&role.id).into(), arn.to_string().into()]);
+        let input = (values, attach, role.clone(), change.clone());
         self.meta()
-            .transact((values, role.clone(), change.clone()), |tx, input| {
+            .transact(input, |tx, input| {
                 Box::pin(async move {
-                    let (values, role, change) = &*input;
+                    let (values, attach, role, change) = &*input;
                     insert_policy_version(tx, &role.trust).await?;
                     tx.execute(SQL, values).await?;
+                    if let Some(attach) = attach {
+                        found(tx.execute(ATTACH, attach).await?)?;
+                    }
                     next_epoch(tx, &role.account).await?;
                     change.insert(tx).await
                 })
@@ -102,7 +141,8 @@ impl Store {
     /// As every read.
     pub async fn find_role(&self, account: &AccountId, name: &str) -> Result<Option<Role>> {
         const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags \
+             r.max_session_seconds, p.id, p.text, r.tags, \
+             r.boundary, r.last_used_at, r.last_used_region \
              FROM roles r JOIN policy_versions p ON p.id = r.trust_policy \
              WHERE r.account = $1 AND r.folded_name = $2";
         let values = [account.as_str().into(), folded(name).into()];
@@ -116,7 +156,8 @@ impl Store {
     /// As every read.
     pub async fn find_role_by_id(&self, id: &str) -> Result<Option<Role>> {
         const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags \
+             r.max_session_seconds, p.id, p.text, r.tags, \
+             r.boundary, r.last_used_at, r.last_used_region \
              FROM roles r JOIN policy_versions p ON p.id = r.trust_policy WHERE r.id = $1";
         let row = self.meta().optional(SQL, &[id.into()]).await?;
         row.map(|mut row| Role::from_row(&mut row)).transpose()
@@ -135,7 +176,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Role>> {
         const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags \
+             r.max_session_seconds, p.id, p.text, r.tags, \
+             r.boundary, r.last_used_at, r.last_used_region \
              FROM roles r JOIN policy_versions p ON p.id = r.trust_policy \
              WHERE r.account = $1 AND r.folded_name > $2 AND r.path >= $3 AND r.path < $4 \
              ORDER BY r.folded_name LIMIT $5";
@@ -152,35 +194,67 @@ impl Store {
             .collect()
     }
 
+    /// Changes the description and the longest session of a role; `false` if there is none with
+    /// the unique id `id`.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn update_role(
+        &self,
+        id: &str,
+        description: Option<&str>,
+        max_session_seconds: u32,
+        change: &Change,
+    ) -> Result<bool> {
+        const SQL: &str = "UPDATE roles SET description = $1, max_session_seconds = $2 \
+             WHERE id = $3";
+        let values = vec![description.into(), max_session_seconds.into(), id.into()];
+        self.change_row(SQL, values, change).await
+    }
+
     /// Deletes a role, and with it every session of it; `false` if there is none with the unique
     /// id `id`.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it has policies.
-    pub async fn delete_role(
+    /// As every write. The inner error changes nothing.
+    pub async fn delete_role(&self, id: &str, change: &Change) -> Result<Result<bool, InUse>> {
+        self.delete_unless_used(&DELETE_ROLE, id, change).await
+    }
+
+    /// Deletes a service-linked role with what is attached to it; `false` if there is none with
+    /// the unique id `id`.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn delete_service_linked_role(&self, id: &str, change: &Change) -> Result<bool> {
+        let deleted = self
+            .delete_unless_used(&DELETE_SERVICE_LINKED_ROLE, id, change)
+            .await?;
+        Ok(deleted == Ok(true))
+    }
+
+    /// Notes that a session of the role `id` was used, unless that was noted after `not_since`.
+    /// Durable with the next change.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn note_role_use(
         &self,
         id: &str,
-        account: &AccountId,
-        change: &Change,
-    ) -> Result<bool> {
-        const HELD: &str = "SELECT name FROM principal_policies WHERE principal = $1 LIMIT 1";
-        const SQL: &str = "DELETE FROM roles WHERE id = $1";
-        let values: [Value; 1] = [id.into()];
+        last_used: &LastUsed,
+        not_since: Timestamp,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE roles SET last_used_at = $1, last_used_region = $2 \
+             WHERE id = $3 AND (last_used_at IS NULL OR last_used_at < $4)";
+        let values: [Value; 4] = [
+            last_used.at.into(),
+            (&last_used.region).into(),
+            id.into(),
+            not_since.into(),
+        ];
         self.meta()
-            .transact((values, account.clone(), change.clone()), |tx, input| {
-                Box::pin(async move {
-                    let (id, account, change) = &*input;
-                    if tx.optional(HELD, id).await?.is_some() {
-                        return Err(StoreError::Conflict);
-                    }
-                    // Sessions are read only joined with their role; their rows expire.
-                    if tx.execute(SQL, id).await? == 0 {
-                        return Ok(false);
-                    }
-                    next_epoch(tx, account).await?;
-                    change.insert(tx).await?;
-                    Ok(true)
-                })
+            .transact_soon(values, |tx, values| {
+                Box::pin(async move { tx.execute(SQL, &values[..]).await.map(drop) })
             })
             .await
     }
@@ -188,7 +262,7 @@ impl Store {
     /// Replaces the trust policy of a role.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the role does not exist any more.
+    /// [`crate::StoreError::Conflict`] if the role does not exist any more.
     pub async fn set_role_trust(
         &self,
         id: &str,
@@ -212,3 +286,24 @@ impl Store {
             .await
     }
 }
+
+// Sessions are read only joined with their role; their rows expire.
+const DELETE_ROLE: DeleteUnlessUsed = DeleteUnlessUsed {
+    uses: &[
+        INLINE_POLICIES,
+        ATTACHED_POLICIES,
+        (
+            "SELECT id FROM instance_profiles WHERE role = $1 LIMIT 1",
+            InUse::InstanceProfiles,
+        ),
+    ],
+    delete: &["DELETE FROM roles WHERE id = $1"],
+};
+
+const DELETE_SERVICE_LINKED_ROLE: DeleteUnlessUsed = DeleteUnlessUsed {
+    uses: &[],
+    delete: &[
+        "DELETE FROM attached_policies WHERE principal = $1",
+        "DELETE FROM roles WHERE id = $1",
+    ],
+};

@@ -4,7 +4,8 @@ use bonded_model::{AccountId, ResourceTags, Timestamp};
 
 use crate::Store;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::Result;
+use crate::in_use::{ATTACHED_POLICIES, DeleteUnlessUsed, INLINE_POLICIES, InUse};
 use crate::meta::{Row, Tx, Value};
 use crate::repository::{json, page};
 
@@ -23,6 +24,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// Its tags, which conditions read as `aws:PrincipalTag/KEY`.
     pub tags: ResourceTags,
+    /// The ARN of the managed policy that bounds what it may do.
+    pub boundary: Option<String>,
 }
 
 impl User {
@@ -35,7 +38,7 @@ impl User {
         )
     }
 
-    /// Reads the columns `id` to `tags`.
+    /// Reads the columns `id` to `boundary`.
     pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
@@ -44,14 +47,15 @@ impl User {
             path: row.text()?,
             created_at: row.time()?,
             tags: row.json()?,
+            boundary: row.opt_text()?,
         })
     }
 
     pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO users \
-             (id, account, name, folded_name, path, created_at, tags) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let values: [Value; 7] = [
+             (id, account, name, folded_name, path, created_at, tags, boundary) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let values: [Value; 8] = [
             (&self.id).into(),
             self.account.as_str().into(),
             (&self.name).into(),
@@ -59,6 +63,7 @@ impl User {
             (&self.path).into(),
             self.created_at.into(),
             json(&self.tags)?.into(),
+            self.boundary.as_deref().into(),
         ];
         tx.execute(SQL, &values).await?;
         Ok(())
@@ -79,7 +84,7 @@ impl Store {
     /// Creates a user without policies or keys.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the name, ignoring case, is taken or the account does not exist.
+    /// [`crate::StoreError::Conflict`] if the name, ignoring case, is taken or the account does not exist.
     pub async fn create_user(&self, user: &User, change: &Change) -> Result<()> {
         self.meta()
             .transact((user.clone(), change.clone()), |tx, input| {
@@ -98,7 +103,7 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn find_user(&self, account: &AccountId, name: &str) -> Result<Option<User>> {
-        const SQL: &str = "SELECT id, account, name, path, created_at, tags \
+        const SQL: &str = "SELECT id, account, name, path, created_at, tags, boundary \
              FROM users WHERE account = $1 AND folded_name = $2";
         let values = [account.as_str().into(), folded(name).into()];
         let row = self.meta().optional(SQL, &values).await?;
@@ -111,7 +116,7 @@ impl Store {
     /// As every read.
     pub async fn find_user_by_id(&self, id: &str) -> Result<Option<User>> {
         const SQL: &str =
-            "SELECT id, account, name, path, created_at, tags FROM users WHERE id = $1";
+            "SELECT id, account, name, path, created_at, tags, boundary FROM users WHERE id = $1";
         let row = self.meta().optional(SQL, &[id.into()]).await?;
         row.map(|mut row| User::from_row(&mut row)).transpose()
     }
@@ -128,7 +133,7 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<User>> {
-        const SQL: &str = "SELECT id, account, name, path, created_at, tags FROM users \
+        const SQL: &str = "SELECT id, account, name, path, created_at, tags, boundary FROM users \
              WHERE account = $1 AND folded_name > $2 AND path >= $3 AND path < $4 \
              ORDER BY folded_name LIMIT $5";
         let values = [
@@ -144,35 +149,45 @@ impl Store {
             .collect()
     }
 
-    /// Deletes a user; `false` if there is none with the unique id `id`.
+    /// Gives a user another name, another path, or both; `false` if there is none with the unique
+    /// id `id`. Policies and keys hang on the unique id and stay.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it has access keys or policies.
-    pub async fn delete_user(
+    /// [`crate::StoreError::Conflict`] if the name, ignoring case, is taken.
+    pub async fn rename_user(
         &self,
         id: &str,
-        account: &AccountId,
+        name: &str,
+        path: &str,
         change: &Change,
     ) -> Result<bool> {
-        const HELD: &str = "SELECT id FROM access_keys WHERE user_id = $1 \
-             UNION ALL SELECT name FROM principal_policies WHERE principal = $1 LIMIT 1";
-        const SQL: &str = "DELETE FROM users WHERE id = $1";
-        let values: [Value; 1] = [id.into()];
-        self.meta()
-            .transact((values, account.clone(), change.clone()), |tx, input| {
-                Box::pin(async move {
-                    let (id, account, change) = &*input;
-                    if tx.optional(HELD, id).await?.is_some() {
-                        return Err(StoreError::Conflict);
-                    }
-                    if tx.execute(SQL, id).await? == 0 {
-                        return Ok(false);
-                    }
-                    next_epoch(tx, account).await?;
-                    change.insert(tx).await?;
-                    Ok(true)
-                })
-            })
-            .await
+        const SQL: &str = "UPDATE users SET name = $1, folded_name = $2, path = $3 WHERE id = $4";
+        let values = vec![name.into(), folded(name).into(), path.into(), id.into()];
+        self.change_row(SQL, values, change).await
+    }
+
+    /// Deletes a user with its sessions; `false` if there is none with the unique id `id`.
+    ///
+    /// # Errors
+    /// As every write. The inner error changes nothing.
+    pub async fn delete_user(&self, id: &str, change: &Change) -> Result<Result<bool, InUse>> {
+        self.delete_unless_used(&DELETE_USER, id, change).await
     }
 }
+
+const DELETE_USER: DeleteUnlessUsed = DeleteUnlessUsed {
+    uses: &[
+        (
+            "SELECT id FROM access_keys WHERE user_id = $1 LIMIT 1",
+            InUse::AccessKeys,
+        ),
+        INLINE_POLICIES,
+        ATTACHED_POLICIES,
+        (
+            "SELECT group_id FROM group_members WHERE user_id = $1 LIMIT 1",
+            InUse::Groups,
+        ),
+    ],
+    // Sessions are read only joined with their user; their rows expire.
+    delete: &["DELETE FROM users WHERE id = $1"],
+};

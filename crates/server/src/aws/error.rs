@@ -147,6 +147,10 @@ fn json_code(error: &Error) -> &'static str {
         | Error::BlobReferenced(_)
         | Error::NoSuchEntity(_)
         | Error::EntityAlreadyExists(_)
+        | Error::DeleteConflict(_)
+        | Error::UnmodifiableEntity(_)
+        | Error::PolicyNotAttachable(_)
+        | Error::InvalidInput(_)
         | Error::AccountAlreadyExists(_)
         | Error::AdvisoriesRefused(_)
         | Error::DecisionNotFound(_) => "InvalidParameterException",
@@ -175,6 +179,10 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             (409, "EntityAlreadyExists")
         }
         Error::LimitExceeded(_) => (409, "LimitExceeded"),
+        Error::DeleteConflict(_) => (409, "DeleteConflict"),
+        Error::UnmodifiableEntity(_) => (400, "UnmodifiableEntity"),
+        Error::PolicyNotAttachable(_) => (400, "PolicyNotAttachable"),
+        Error::InvalidInput(_) => (400, "InvalidInput"),
         Error::MalformedPolicyDocument(_) => (400, "MalformedPolicyDocument"),
         Error::InvalidParameterValue(_) => (400, "InvalidParameterValue"),
         Error::UnknownOperation(_) => (400, "InvalidAction"),

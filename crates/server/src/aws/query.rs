@@ -154,6 +154,20 @@ impl<T> From<Vec<T>> for List<T> {
     }
 }
 
+/// Reads `true` or `false`, which forms write as text; absent is `false`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<bool, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(text) => Err(serde::de::Error::custom(format!(
+            "'{}' is not true or false",
+            text.escape_debug()
+        ))),
+    }
+}
+
 /// Reads a whole number, which forms write as text.
 pub(super) fn number<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -41,6 +41,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0007_image_facts",
         sql: include_str!("../../migrations/0007_image_facts.sql"),
     },
+    Migration {
+        name: "0008_identities",
+        sql: include_str!("../../migrations/0008_identities.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

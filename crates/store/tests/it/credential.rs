@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonded_model::{AccountId, Secret, Timestamp};
-use bonded_store::{Holder, Session, StoreError};
+use bonded_store::{Holder, InUse, LastUsed, Session, SessionKind, StoreError};
 use futures_util::future::join_all;
 
 use crate::principal::{role, user};
@@ -51,8 +51,8 @@ fn a_key_is_found_with_its_holder_until_it_is_deleted() {
         let disabled = store.find_credential("AKIA1").await.unwrap().unwrap();
         assert!(!disabled.active);
         assert_eq!(disabled.epoch, found.epoch + 1);
-        let refused = store.delete_user("AIDA1", &account, &change("5")).await;
-        assert!(matches!(refused, Err(StoreError::Conflict)));
+        let refused = store.delete_user("AIDA1", &change("5")).await;
+        assert_eq!(refused.unwrap(), Err(InUse::AccessKeys));
         let other = store
             .delete_access_key("AIDA2", "AKIA1", &change("6"))
             .await;
@@ -64,12 +64,8 @@ fn a_key_is_found_with_its_holder_until_it_is_deleted() {
                 .unwrap()
         );
         assert!(store.find_credential("AKIA1").await.unwrap().is_none());
-        assert!(
-            store
-                .delete_user("AIDA1", &account, &change("8"))
-                .await
-                .unwrap()
-        );
+        let deleted = store.delete_user("AIDA1", &change("8")).await;
+        assert_eq!(deleted.unwrap(), Ok(true));
     });
 }
 
@@ -111,7 +107,8 @@ fn a_session_is_found_with_its_role_and_dies_with_it() {
         let session = Session {
             id: "ASIA1".to_owned(),
             account: account.clone(),
-            role_id: "AROA1".to_owned(),
+            principal: "AROA1".to_owned(),
+            kind: SessionKind::Role,
             name: "build".to_owned(),
             issued_at: NOW,
             expires_at: NOW.after(Duration::from_secs(3600)),
@@ -119,6 +116,7 @@ fn a_session_is_found_with_its_role_and_dies_with_it() {
             tags: [("branch".to_owned(), "main".to_owned())].into(),
             transitive_keys: vec!["branch".to_owned()],
             source_identity: Some("alice".to_owned()),
+            context: [("aws:FederatedProvider".to_owned(), "p".to_owned())].into(),
         };
         let create = |n| {
             let (store, session) = (store.clone(), session.clone());
@@ -138,7 +136,7 @@ fn a_session_is_found_with_its_role_and_dies_with_it() {
         create("3").await.unwrap();
         let found = store.find_credential("ASIA1").await.unwrap().unwrap();
         assert!(found.secret == secret("s"));
-        assert_eq!(found.epoch, epoch + 1);
+        assert_eq!(found.epoch, epoch);
         let Holder::Session {
             session: read,
             role: of,
@@ -150,12 +148,8 @@ fn a_session_is_found_with_its_role_and_dies_with_it() {
         assert_eq!((read, of, token_sha256), (session.clone(), role, [7; 32]));
 
         assert_eq!(store.collect_sessions(session.expires_at).await.unwrap(), 0);
-        assert!(
-            store
-                .delete_role("AROA1", &account, &change("4"))
-                .await
-                .unwrap()
-        );
+        let deleted = store.delete_role("AROA1", &change("4")).await;
+        assert_eq!(deleted.unwrap(), Ok(true));
         assert!(store.find_credential("ASIA1").await.unwrap().is_none());
         let after = session.expires_at.after(Duration::from_secs(1));
         assert_eq!(store.collect_sessions(after).await.unwrap(), 1);
@@ -219,5 +213,117 @@ fn two_token_keys_are_valid_at_a_time() {
         assert_eq!(third.len(), 2);
         assert_eq!(third[1], second[0]);
         assert_ne!(third[0].1, third[1].1);
+    });
+}
+
+#[test]
+fn a_session_of_a_user_is_found_with_its_user_and_dies_with_it() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let alice = user("AIDA1", "alice", "/");
+        store.create_user(&alice, &change("1")).await.unwrap();
+        let session = Session {
+            id: "ASIA1".to_owned(),
+            account: alice.account.clone(),
+            principal: alice.id.clone(),
+            kind: SessionKind::Federated,
+            name: "guest".to_owned(),
+            issued_at: NOW,
+            expires_at: NOW.after(Duration::from_secs(3600)),
+            policies: vec![],
+            tags: [].into(),
+            transitive_keys: vec![],
+            source_identity: None,
+            context: [].into(),
+        };
+        store
+            .create_session(&session, &secret("s"), &[7; 32], &change("2"))
+            .await
+            .unwrap();
+        let found = store.find_credential("ASIA1").await.unwrap().unwrap();
+        let Holder::UserSession {
+            session: read,
+            user: of,
+            ..
+        } = found.holder
+        else {
+            panic!("a session of a user is expected");
+        };
+        assert_eq!((read, of), (session, alice));
+        let deleted = store.delete_user("AIDA1", &change("3")).await;
+        assert_eq!(deleted.unwrap(), Ok(true));
+        assert!(store.find_credential("ASIA1").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn the_use_of_a_key_is_noted_once_in_a_while() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let alice = user("AIDA1", "alice", "/");
+        store.create_user(&alice, &change("1")).await.unwrap();
+        store
+            .create_access_key(
+                &alice.account,
+                "AIDA1",
+                "AKIA1",
+                &secret("s"),
+                NOW,
+                2,
+                &change("2"),
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        let last_used = |seconds| LastUsed {
+            at: NOW.after(Duration::from_secs(seconds)),
+            region: "on-prem".to_owned(),
+            service: Some("ecr".to_owned()),
+        };
+        for (seconds, noted) in [(0, 0), (59, 0), (61, 61)] {
+            let not_since = NOW.after(Duration::from_secs(seconds)).as_millis() - 60_000;
+            store
+                .note_access_key_use(
+                    "AKIA1",
+                    &last_used(seconds),
+                    Timestamp::from_millis(not_since),
+                )
+                .await
+                .unwrap();
+            let (key, user) = store
+                .find_access_key_holder("AKIA1")
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(key.last_used, Some(last_used(noted)), "{seconds}");
+            assert_eq!(user, alice);
+        }
+    });
+}
+
+#[test]
+fn the_credentials_of_a_closed_account_are_not_found() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let alice = user("AIDA1", "alice", "/");
+        store.create_user(&alice, &change("1")).await.unwrap();
+        store
+            .create_access_key(
+                &alice.account,
+                "AIDA1",
+                "AKIA1",
+                &secret("s"),
+                NOW,
+                2,
+                &change("2"),
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(store.close_account(&change("3")).await.unwrap());
+        assert!(!store.close_account(&change("4")).await.unwrap());
+        assert!(store.find_credential("AKIA1").await.unwrap().is_none());
+        let closed = store.find_account(&alice.account).await.unwrap().unwrap();
+        assert_eq!(closed.closed_at, Some(NOW));
     });
 }

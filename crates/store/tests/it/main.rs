@@ -10,6 +10,7 @@
 mod account;
 mod audit;
 mod bucket;
+mod caller_policies;
 mod collect;
 mod collect_random;
 mod credential;
@@ -24,6 +25,7 @@ mod keyring;
 mod layer;
 mod layer_part;
 mod layer_read;
+mod managed_policy;
 mod open;
 mod principal;
 mod repository;

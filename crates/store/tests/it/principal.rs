@@ -1,7 +1,7 @@
 //! Users, roles and their policies.
 
 use bonded_model::AccountId;
-use bonded_store::{PolicyVersion, Role, StoreError, User};
+use bonded_store::{InUse, PolicyVersion, Role, StoreError, User};
 
 use crate::site::{ACCOUNT, NOW, change, on_each_engine};
 
@@ -13,6 +13,7 @@ pub(crate) fn user(id: &str, name: &str, path: &str) -> User {
         path: path.to_owned(),
         created_at: NOW,
         tags: [("team".to_owned(), "a".to_owned())].into(),
+        boundary: None,
     }
 }
 
@@ -30,6 +31,8 @@ pub(crate) fn role(id: &str, name: &str) -> Role {
             text: r#"{"trust":1}"#.to_owned(),
         },
         tags: [].into(),
+        boundary: None,
+        last_used: None,
     }
 }
 
@@ -132,7 +135,6 @@ fn users_and_roles_are_listed_by_path_and_name() {
 fn a_principal_that_has_policies_is_not_deleted() {
     on_each_engine(|site| async move {
         let store = site.open().await;
-        let account: AccountId = ACCOUNT.parse().unwrap();
         store
             .create_user(&user("AIDA1", "alice", "/"), &change("1"))
             .await
@@ -145,38 +147,38 @@ fn a_principal_that_has_policies_is_not_deleted() {
             let c = |step: &str| change(&format!("{n}-{step}"));
             for text in ["{}", "{ }"] {
                 store
-                    .put_principal_policy(id, &account, ("p", text), |_| true, &c(text))
+                    .put_principal_policy(id, ("p", text), |_| true, &c(text))
                     .await
                     .unwrap()
                     .unwrap();
             }
             let one = |texts: &[String]| texts.len() < 2;
             let second = store
-                .put_principal_policy(id, &account, ("q", "{}"), one, &c("q"))
+                .put_principal_policy(id, ("q", "{}"), one, &c("q"))
                 .await;
             assert!(second.unwrap().is_err(), "it is judged with those there");
             let found = store.find_principal_policy(id, "p").await.unwrap().unwrap();
             assert_eq!(found.text, "{ }");
             assert_eq!(store.list_principal_policies(id).await.unwrap(), ["p"]);
             let refused = match id {
-                "AIDA1" => store.delete_user(id, &account, &c("d1")).await,
-                _ => store.delete_role(id, &account, &c("d1")).await,
+                "AIDA1" => store.delete_user(id, &c("d1")).await,
+                _ => store.delete_role(id, &c("d1")).await,
             };
-            assert!(matches!(refused, Err(StoreError::Conflict)));
-            let delete = |step| store.delete_principal_policy(id, &account, "p", step);
+            assert_eq!(refused.unwrap(), Err(InUse::InlinePolicies));
+            let delete = |step| store.delete_principal_policy(id, "p", step);
             let (first, second) = (c("x1"), c("x2"));
             assert!(delete(&first).await.unwrap());
             assert!(!delete(&second).await.unwrap());
             for gone in [true, false] {
                 let step = c(&format!("d-{gone}"));
                 let deleted = match id {
-                    "AIDA1" => store.delete_user(id, &account, &step).await,
-                    _ => store.delete_role(id, &account, &step).await,
+                    "AIDA1" => store.delete_user(id, &step).await,
+                    _ => store.delete_role(id, &step).await,
                 };
-                assert_eq!(deleted.unwrap(), gone);
+                assert_eq!(deleted.unwrap(), Ok(gone));
             }
             let orphan = store
-                .put_principal_policy(id, &account, ("p", "{}"), |_| true, &c("orphan"))
+                .put_principal_policy(id, ("p", "{}"), |_| true, &c("orphan"))
                 .await;
             assert!(matches!(orphan, Err(StoreError::Conflict)));
         }

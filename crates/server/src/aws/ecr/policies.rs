@@ -97,7 +97,7 @@ impl Operation for GetRepositoryPolicy {
     ) -> Result<PolicyAnswer> {
         Ok(PolicyAnswer::new(
             allowed.target(),
-            registry.repository_policy(&allowed)?,
+            registry.repository_policy(&allowed).await?,
         ))
     }
 }

@@ -1,30 +1,110 @@
-//! AWS IAM: users, access keys, roles and inline policies. API version 2010-05-08.
+//! AWS IAM. API version 2010-05-08.
 //!
 //! Constraints and texts are those of the IAM API reference; lists return the members the
 //! reference says they return, which are fewer than those of the `Get` operations.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `named`, `families`, `shapes`, `page` | what operations name, and what they share |
+//! | `users`, `groups`, `group_members`, `access_keys`, `roles` | principals |
+//! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
+//! | `tags` | tags of all of them |
 
 mod access_keys;
-mod policies;
+mod attached_policies;
+mod boundaries;
+mod families;
+mod group_members;
+mod groups;
+mod inline_policies;
+mod managed_policies;
+mod named;
+mod page;
+mod policy_entities;
+mod policy_versions;
 mod roles;
 mod shapes;
+mod tags;
 mod users;
 
 use super::operation::Endpoint;
+use named::{OfGroup, OfInstanceProfile, OfOidcProvider, OfPolicy, OfRole, OfUser};
 
 /// The operations that are served, one line each.
 pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<users::CreateUser>(),
     Endpoint::of::<users::GetUser>(),
     Endpoint::of::<users::ListUsers>(),
+    Endpoint::of::<users::UpdateUser>(),
+    Endpoint::of::<users::DeleteUser>(),
+    Endpoint::of::<groups::CreateGroup>(),
+    Endpoint::of::<groups::GetGroup>(),
+    Endpoint::of::<groups::ListGroups>(),
+    Endpoint::of::<groups::UpdateGroup>(),
+    Endpoint::of::<groups::DeleteGroup>(),
+    Endpoint::of::<group_members::AddUserToGroup>(),
+    Endpoint::of::<group_members::RemoveUserFromGroup>(),
+    Endpoint::of::<group_members::ListGroupsForUser>(),
     Endpoint::of::<access_keys::CreateAccessKey>(),
+    Endpoint::of::<access_keys::ListAccessKeys>(),
     Endpoint::of::<access_keys::UpdateAccessKey>(),
     Endpoint::of::<access_keys::DeleteAccessKey>(),
+    Endpoint::of::<access_keys::GetAccessKeyLastUsed>(),
     Endpoint::of::<roles::CreateRole>(),
     Endpoint::of::<roles::GetRole>(),
-    Endpoint::of::<policies::PutUserPolicy>(),
-    Endpoint::of::<policies::GetUserPolicy>(),
-    Endpoint::of::<policies::DeleteUserPolicy>(),
-    Endpoint::of::<policies::PutRolePolicy>(),
-    Endpoint::of::<policies::GetRolePolicy>(),
-    Endpoint::of::<policies::DeleteRolePolicy>(),
+    Endpoint::of::<roles::ListRoles>(),
+    Endpoint::of::<roles::UpdateRole>(),
+    Endpoint::of::<roles::UpdateRoleDescription>(),
+    Endpoint::of::<roles::UpdateAssumeRolePolicy>(),
+    Endpoint::of::<roles::DeleteRole>(),
+    Endpoint::of::<inline_policies::PutPolicy<OfUser>>(),
+    Endpoint::of::<inline_policies::PutPolicy<OfGroup>>(),
+    Endpoint::of::<inline_policies::PutPolicy<OfRole>>(),
+    Endpoint::of::<inline_policies::GetPolicy<OfUser>>(),
+    Endpoint::of::<inline_policies::GetPolicy<OfGroup>>(),
+    Endpoint::of::<inline_policies::GetPolicy<OfRole>>(),
+    Endpoint::of::<inline_policies::DeletePolicy<OfUser>>(),
+    Endpoint::of::<inline_policies::DeletePolicy<OfGroup>>(),
+    Endpoint::of::<inline_policies::DeletePolicy<OfRole>>(),
+    Endpoint::of::<inline_policies::ListPolicies<OfUser>>(),
+    Endpoint::of::<inline_policies::ListPolicies<OfGroup>>(),
+    Endpoint::of::<inline_policies::ListPolicies<OfRole>>(),
+    Endpoint::of::<managed_policies::CreatePolicy>(),
+    Endpoint::of::<managed_policies::GetPolicy>(),
+    Endpoint::of::<managed_policies::ListPolicies>(),
+    Endpoint::of::<managed_policies::DeletePolicy>(),
+    Endpoint::of::<policy_versions::CreatePolicyVersion>(),
+    Endpoint::of::<policy_versions::GetPolicyVersion>(),
+    Endpoint::of::<policy_versions::ListPolicyVersions>(),
+    Endpoint::of::<policy_versions::SetDefaultPolicyVersion>(),
+    Endpoint::of::<policy_versions::DeletePolicyVersion>(),
+    Endpoint::of::<policy_entities::ListEntitiesForPolicy>(),
+    Endpoint::of::<attached_policies::AttachPolicy<OfUser>>(),
+    Endpoint::of::<attached_policies::AttachPolicy<OfGroup>>(),
+    Endpoint::of::<attached_policies::AttachPolicy<OfRole>>(),
+    Endpoint::of::<attached_policies::DetachPolicy<OfUser>>(),
+    Endpoint::of::<attached_policies::DetachPolicy<OfGroup>>(),
+    Endpoint::of::<attached_policies::DetachPolicy<OfRole>>(),
+    Endpoint::of::<attached_policies::ListAttachedPolicies<OfUser>>(),
+    Endpoint::of::<attached_policies::ListAttachedPolicies<OfGroup>>(),
+    Endpoint::of::<attached_policies::ListAttachedPolicies<OfRole>>(),
+    Endpoint::of::<boundaries::PutBoundary<OfUser>>(),
+    Endpoint::of::<boundaries::PutBoundary<OfRole>>(),
+    Endpoint::of::<boundaries::DeleteBoundary<OfUser>>(),
+    Endpoint::of::<boundaries::DeleteBoundary<OfRole>>(),
+    Endpoint::of::<tags::TagIdentity<OfUser>>(),
+    Endpoint::of::<tags::TagIdentity<OfRole>>(),
+    Endpoint::of::<tags::TagIdentity<OfPolicy>>(),
+    Endpoint::of::<tags::TagIdentity<OfInstanceProfile>>(),
+    Endpoint::of::<tags::TagIdentity<OfOidcProvider>>(),
+    Endpoint::of::<tags::UntagIdentity<OfUser>>(),
+    Endpoint::of::<tags::UntagIdentity<OfRole>>(),
+    Endpoint::of::<tags::UntagIdentity<OfPolicy>>(),
+    Endpoint::of::<tags::UntagIdentity<OfInstanceProfile>>(),
+    Endpoint::of::<tags::UntagIdentity<OfOidcProvider>>(),
+    Endpoint::of::<tags::ListTags<OfUser>>(),
+    Endpoint::of::<tags::ListTags<OfRole>>(),
+    Endpoint::of::<tags::ListTags<OfPolicy>>(),
+    Endpoint::of::<tags::ListTags<OfInstanceProfile>>(),
+    Endpoint::of::<tags::ListTags<OfOidcProvider>>(),
 ];

@@ -1,19 +1,26 @@
 //! Roles.
 
-use bonded_registry::target::RoleNamed;
+use bonded_registry::target::{Everything, RoleNamed};
 use bonded_registry::{
-    Action, Allowed, Caller, Checks, Error, Registry, Result, Role, RoleSettings, of_request_tags,
+    Action, Allowed, Caller, Checks, ContextFacts, Registry, Result, Role, RoleSettings,
+    of_boundary, of_request_tags,
 };
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, document, encoded, name, path, tag_list, tags};
+use super::boundaries::BoundaryShape;
+use super::named::{Named as _, OfRole};
+use super::page::{PageEnd, PageRequest};
+use super::shapes::{
+    EmptyAnswer, NoAnswer, Tag, description, document, encoded, name, path, path_prefix,
+    policy_arn, session_duration, tag_list, tags,
+};
 use crate::aws::Operation;
 use crate::aws::query::{List, number};
 
 /// `Role`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RoleShape {
+pub(super) struct RoleShape {
     path: String,
     role_name: String,
     role_id: String,
@@ -25,30 +32,68 @@ struct RoleShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_session_duration: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    permissions_boundary: Option<BoundaryShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<List<Tag>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_last_used: Option<RoleLastUsed>,
+}
+
+/// `RoleLastUsed`.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RoleLastUsed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+}
+
+impl RoleLastUsed {
+    pub(super) fn new(role: &Role) -> Self {
+        role.last_used
+            .as_ref()
+            .map_or_else(Self::default, |used| Self {
+                last_used_date: Some(used.at.to_string()),
+                region: Some(used.region.clone()),
+            })
+    }
 }
 
 impl RoleShape {
-    /// As `CreateRole` shows it.
-    fn created(role: &Role) -> Self {
+    /// As lists show it: without boundary, tags and last use.
+    pub(super) fn listed(role: &Role, trust: &str) -> Self {
         Self {
             path: role.path.clone(),
             role_name: role.name.clone(),
             role_id: role.id.clone(),
             arn: role.arn(),
             create_date: role.created_at.to_string(),
-            assume_role_policy_document: encoded(&role.trust.text),
+            assume_role_policy_document: encoded(trust),
             description: role.description.clone(),
+            max_session_duration: Some(role.max_session_seconds),
+            permissions_boundary: None,
+            tags: None,
+            role_last_used: None,
+        }
+    }
+
+    /// As `CreateRole` shows it.
+    pub(super) fn created(role: &Role, trust: &str) -> Self {
+        Self {
             max_session_duration: None,
+            permissions_boundary: role.boundary.as_deref().map(BoundaryShape::new),
             tags: (!role.tags.is_empty()).then(|| tag_list(&role.tags).into()),
+            ..Self::listed(role, trust)
         }
     }
 
     /// As `GetRole` shows it.
-    fn whole(role: &Role) -> Self {
+    pub(super) fn whole(role: &Role, trust: &str) -> Self {
         Self {
             max_session_duration: Some(role.max_session_seconds),
-            ..Self::created(role)
+            role_last_used: Some(RoleLastUsed::new(role)),
+            ..Self::created(role, trust)
         }
     }
 }
@@ -57,7 +102,7 @@ impl RoleShape {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct RoleAnswer {
-    role: RoleShape,
+    pub(super) role: RoleShape,
 }
 
 /// `CreateRole`.
@@ -80,45 +125,19 @@ const SESSION_DURATION: u32 = 3600;
 
 impl CreateRole {
     fn settings(&self) -> Result<RoleSettings> {
-        if self.permissions_boundary.is_some() {
-            return Err(Error::Validation(
-                "permissions boundaries are not supported yet".to_owned(),
-            ));
-        }
-        let max_session_seconds = self.max_session_duration.unwrap_or(SESSION_DURATION);
-        if !(3600..=43_200).contains(&max_session_seconds) {
-            return Err(Error::Validation(format!(
-                "1 validation error detected: Value '{max_session_seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
-            )));
-        }
-        let printable = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
-        if self
-            .description
-            .as_ref()
-            .is_some_and(|text| !text.chars().all(printable))
-        {
-            return Err(Error::Validation(
-                "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*".to_owned(),
-            ));
-        }
-        if self
-            .description
-            .as_ref()
-            .is_some_and(|text| text.chars().count() > 1000)
-        {
-            return Err(Error::Validation(
-                "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000".to_owned(),
-            ));
-        }
+        let trust = document(
+            "assumeRolePolicyDocument",
+            &self.assume_role_policy_document,
+        )?;
+        let boundary = self.permissions_boundary.as_deref().map(policy_arn);
         Ok(RoleSettings {
-            trust_policy: document(
-                "assumeRolePolicyDocument",
-                &self.assume_role_policy_document,
-            )?
-            .to_owned(),
-            description: self.description.clone(),
-            max_session_seconds,
+            trust_policy: trust.to_owned(),
+            description: description(self.description.as_deref())?,
+            max_session_seconds: session_duration(
+                self.max_session_duration.unwrap_or(SESSION_DURATION),
+            )?,
             tags: tags(&self.tags)?,
+            boundary: boundary.transpose()?,
         })
     }
 }
@@ -137,7 +156,11 @@ impl Operation for CreateRole {
             name: name("roleName", &self.role_name, 64)?,
             path: path(self.path.as_deref())?,
         };
-        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
+        let mut facts: ContextFacts = of_request_tags(&tags);
+        if let Some(boundary) = &self.permissions_boundary {
+            facts.extend(of_boundary(boundary));
+        }
+        let create = Checks::new(Self::ACTION, target).with(facts);
         Ok(if tags.is_empty() {
             create
         } else {
@@ -150,16 +173,16 @@ impl Operation for CreateRole {
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
         let made = registry.create_role(&allowed, self.settings()?).await?;
         Ok(RoleAnswer {
-            role: RoleShape::created(&made),
+            role: RoleShape::created(&made, &self.assume_role_policy_document),
         })
     }
 }
 
 /// `GetRole`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(super) struct GetRole {
-    role_name: String,
+    #[serde(flatten)]
+    role: OfRole,
 }
 
 impl Operation for GetRole {
@@ -170,17 +193,194 @@ impl Operation for GetRole {
     type Output = RoleAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
-        let target = RoleNamed {
-            account: caller.account().clone(),
-            name: name("roleName", &self.role_name, 64)?,
-            path: "/".to_owned(),
-        };
+        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
+        let role = allowed.role()?;
+        let trust = registry.shown_trust_policy(role).await?;
+        Ok(RoleAnswer {
+            role: RoleShape::whole(role, &trust),
+        })
+    }
+}
+
+/// `ListRoles`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListRoles {
+    path_prefix: Option<String>,
+    #[serde(flatten)]
+    page: PageRequest,
+}
+
+/// `ListRolesResponse`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListRolesAnswer {
+    roles: List<RoleShape>,
+    #[serde(flatten)]
+    end: PageEnd,
+}
+
+impl Operation for ListRoles {
+    const NAME: &'static str = "ListRoles";
+    const ACTION: Action = Action::new("iam:ListRoles");
+    const EXAMPLE: &'static str = "{}";
+    type Target = Everything;
+    type Output = ListRolesAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
+        self.page.read(Self::NAME)?;
+        path_prefix(self.path_prefix.as_deref())?;
+        let target = Everything(caller.account().clone());
         Ok(Checks::new(Self::ACTION, target))
     }
 
-    async fn run(self, _: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
-        Ok(RoleAnswer {
-            role: RoleShape::whole(allowed.role()?),
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<Everything>,
+    ) -> Result<ListRolesAnswer> {
+        let (after, limit) = self.page.read(Self::NAME)?;
+        let prefix = path_prefix(self.path_prefix.as_deref())?;
+        let mut roles = registry
+            .list_roles(&allowed, prefix, after.as_deref(), limit + 1)
+            .await?;
+        let end = self
+            .page
+            .cut(Self::NAME, &mut roles, |role| role.name.clone())?;
+        let mut shown = Vec::with_capacity(roles.len());
+        for role in &roles {
+            let trust = registry.shown_trust_policy(role).await?;
+            shown.push(RoleShape::listed(role, &trust));
+        }
+        Ok(ListRolesAnswer {
+            roles: shown.into(),
+            end,
         })
+    }
+}
+
+/// `UpdateRole`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateRole {
+    #[serde(flatten)]
+    role: OfRole,
+    description: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    max_session_duration: Option<u32>,
+}
+
+impl Operation for UpdateRole {
+    const NAME: &'static str = "UpdateRole";
+    const ACTION: Action = Action::new("iam:UpdateRole");
+    const EXAMPLE: &'static str = r#"{"RoleName":"ci"}"#;
+    type Target = RoleNamed;
+    type Output = EmptyAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
+        description(self.description.as_deref())?;
+        if let Some(seconds) = self.max_session_duration {
+            session_duration(seconds)?;
+        }
+        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<EmptyAnswer> {
+        registry
+            .update_role(
+                &allowed,
+                self.description.as_deref(),
+                self.max_session_duration,
+            )
+            .await?;
+        Ok(EmptyAnswer::default())
+    }
+}
+
+/// `UpdateRoleDescription`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateRoleDescription {
+    #[serde(flatten)]
+    role: OfRole,
+    description: String,
+}
+
+impl Operation for UpdateRoleDescription {
+    const NAME: &'static str = "UpdateRoleDescription";
+    const ACTION: Action = Action::new("iam:UpdateRoleDescription");
+    const EXAMPLE: &'static str = r#"{"RoleName":"ci","Description":"builds"}"#;
+    type Target = RoleNamed;
+    type Output = RoleAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
+        description(Some(&self.description))?;
+        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
+        let role = registry
+            .update_role(&allowed, Some(&self.description), None)
+            .await?;
+        let trust = registry.shown_trust_policy(&role).await?;
+        Ok(RoleAnswer {
+            role: RoleShape::whole(&role, &trust),
+        })
+    }
+}
+
+/// `UpdateAssumeRolePolicy`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateAssumeRolePolicy {
+    #[serde(flatten)]
+    role: OfRole,
+    policy_document: String,
+}
+
+impl Operation for UpdateAssumeRolePolicy {
+    const NAME: &'static str = "UpdateAssumeRolePolicy";
+    const ACTION: Action = Action::new("iam:UpdateAssumeRolePolicy");
+    const EXAMPLE: &'static str = r#"{"RoleName":"ci","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"111122223333\"},\"Action\":\"sts:AssumeRole\"}}"}"#;
+    type Target = RoleNamed;
+    type Output = NoAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
+        document("policyDocument", &self.policy_document)?;
+        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<NoAnswer> {
+        registry
+            .update_trust_policy(&allowed, &self.policy_document)
+            .await?;
+        Ok(NoAnswer {})
+    }
+}
+
+/// `DeleteRole`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DeleteRole {
+    #[serde(flatten)]
+    role: OfRole,
+}
+
+impl Operation for DeleteRole {
+    const NAME: &'static str = "DeleteRole";
+    const ACTION: Action = Action::new("iam:DeleteRole");
+    const EXAMPLE: &'static str = r#"{"RoleName":"ci"}"#;
+    type Target = RoleNamed;
+    type Output = NoAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
+        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<NoAnswer> {
+        registry.delete_role(&allowed).await?;
+        Ok(NoAnswer {})
     }
 }

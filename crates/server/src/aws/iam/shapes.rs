@@ -1,7 +1,7 @@
 //! Constraints and shapes that several of IAM's operations share.
 
-use bonded_model::{ResourceTag, ResourceTags, TAGS_LIMIT};
-use bonded_registry::target::UserNamed;
+use bonded_model::{AccountId, InvalidPolicyArn, PolicyArn, ResourceTag, ResourceTags, TAGS_LIMIT};
+use bonded_registry::target::{OidcProviderNamed, UserNamed};
 use bonded_registry::{Caller, Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The longest policy document a request may carry, in characters.
 const DOCUMENT_LIMIT: usize = 131_072;
 
-fn constraint(at: &str, what: &str) -> Error {
+pub(super) fn constraint(at: &str, what: &str) -> Error {
     Error::Validation(format!(
         "1 validation error detected: Value at '{at}' failed to satisfy constraint: {what}"
     ))
@@ -113,12 +113,125 @@ pub(super) fn user(caller: &Caller, user_name: Option<&str>) -> Result<UserNamed
     })
 }
 
+/// The ARN of a managed policy.
+///
+/// # Errors
+/// It is none; the text is IAM's.
+pub(super) fn policy_arn(text: &str) -> Result<PolicyArn> {
+    text.parse()
+        .map_err(|e: InvalidPolicyArn| Error::Validation(e.to_string()))
+}
+
+/// What the paths of a list begin with; everything if the request does not say.
+///
+/// # Errors
+/// It does not begin with `/`, is too long, or has other characters than paths have.
+pub(super) fn path_prefix(text: Option<&str>) -> Result<&str> {
+    let text = text.unwrap_or("/");
+    let visible = text.bytes().all(|b| (b'!'..=b'~').contains(&b));
+    if (1..=512).contains(&text.len()) && visible && text.starts_with('/') {
+        Ok(text)
+    } else {
+        Err(constraint(
+            "pathPrefix",
+            "Member must satisfy regular expression pattern: \\u002F[\\u0021-\\u007F]*",
+        ))
+    }
+}
+
+/// The provider in `arn:aws:iam::ACCOUNT:oidc-provider/URL`; of another account it is none.
+///
+/// # Errors
+/// It is not such an ARN.
+pub(super) fn oidc_provider(caller: &Caller, arn: &str) -> Result<OidcProviderNamed> {
+    let invalid = || Error::InvalidInput(format!("Invalid ARN: {}", arn.escape_debug()));
+    let rest = arn.strip_prefix("arn:aws:iam::").ok_or_else(invalid)?;
+    let (account, url) = rest.split_once(":oidc-provider/").ok_or_else(invalid)?;
+    let account: AccountId = account.parse().map_err(|_| invalid())?;
+    let visible = url.bytes().all(|b| (b'!'..=b'~').contains(&b));
+    if account != *caller.account() || !visible || !(1..=255).contains(&url.len()) {
+        return Err(invalid());
+    }
+    Ok(OidcProviderNamed {
+        account,
+        url: url.to_owned(),
+    })
+}
+
+/// A description, at most 1,000 characters of Latin-1.
+///
+/// # Errors
+/// It is longer or has others.
+pub(super) fn description(text: Option<&str>) -> Result<Option<String>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let printable = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+    if !text.chars().all(printable) {
+        return Err(constraint(
+            "description",
+            "Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*",
+        ));
+    }
+    if text.chars().count() > 1000 {
+        return Err(constraint(
+            "description",
+            "Member must have length less than or equal to 1000",
+        ));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// How long sessions of a role may be, in seconds.
+///
+/// # Errors
+/// It is out of range.
+pub(super) fn session_duration(seconds: u32) -> Result<u32> {
+    if (3600..=43_200).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(Error::Validation(format!(
+            "1 validation error detected: Value '{seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
+        )))
+    }
+}
+
+/// Checks the keys of tags that a request names.
+///
+/// # Errors
+/// There are too many, or one is too long.
+pub(super) fn tag_keys(keys: &[String]) -> Result<()> {
+    if keys.len() > TAGS_LIMIT {
+        return Err(constraint(
+            "tagKeys",
+            "Member must have length less than or equal to 50",
+        ));
+    }
+    match keys
+        .iter()
+        .find(|key| !(1..=128).contains(&key.chars().count()))
+    {
+        Some(_) => Err(constraint(
+            "tagKeys",
+            "Member must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1]",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// `Tag`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Tag {
     key: String,
     value: String,
+}
+
+impl Tag {
+    /// Its key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 /// Checks the tags of a request.
@@ -159,3 +272,10 @@ pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
 /// The answer of operations that have none.
 #[derive(Debug, Serialize)]
 pub(super) struct NoAnswer {}
+
+/// The answer of operations that have a result without members.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct EmptyAnswer {
+    #[serde(rename = "$text")]
+    nothing: &'static str,
+}

@@ -1,39 +1,44 @@
 //! Users.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bonded_registry::target::{Everything, UserNamed};
 use bonded_registry::{
-    Action, Allowed, Caller, Checks, Error, Registry, Result, User, of_request_tags,
+    Action, Allowed, Caller, Checks, ContextFacts, Registry, Result, User, of_boundary,
+    of_request_tags,
 };
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, name, path, tag_list, tags, user};
+use super::boundaries::BoundaryShape;
+use super::named::{Named as _, OfUser};
+use super::page::{PageEnd, PageRequest};
+use super::shapes::{NoAnswer, Tag, name, path, path_prefix, policy_arn, tag_list, tags, user};
 use crate::aws::Operation;
-use crate::aws::query::{List, number};
+use crate::aws::query::List;
 
 /// `User`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct UserShape {
+pub(super) struct UserShape {
     path: String,
     user_name: String,
     user_id: String,
     arn: String,
     create_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    permissions_boundary: Option<BoundaryShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<List<Tag>>,
 }
 
 impl UserShape {
-    /// Without tags, as lists show it.
-    fn listed(user: &User) -> Self {
+    /// Without boundary and tags, as lists show it.
+    pub(super) fn listed(user: &User) -> Self {
         Self {
             path: user.path.clone(),
             user_name: user.name.clone(),
             user_id: user.id.clone(),
             arn: user.arn(),
             create_date: user.created_at.to_string(),
+            permissions_boundary: None,
             tags: None,
         }
     }
@@ -41,6 +46,7 @@ impl UserShape {
     fn whole(user: &User) -> Self {
         let tags = (!user.tags.is_empty()).then(|| tag_list(&user.tags).into());
         Self {
+            permissions_boundary: user.boundary.as_deref().map(BoundaryShape::new),
             tags,
             ..Self::listed(user)
         }
@@ -73,18 +79,18 @@ impl Operation for CreateUser {
     type Output = UserAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        if self.permissions_boundary.is_some() {
-            return Err(Error::Validation(
-                "permissions boundaries are not supported yet".to_owned(),
-            ));
-        }
         let target = UserNamed {
             account: caller.account().clone(),
             name: name("userName", &self.user_name, 64)?,
             path: path(self.path.as_deref())?,
         };
         let tags = tags(&self.tags)?;
-        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
+        let mut facts: ContextFacts = of_request_tags(&tags);
+        if let Some(boundary) = &self.permissions_boundary {
+            policy_arn(boundary)?;
+            facts.extend(of_boundary(boundary));
+        }
+        let create = Checks::new(Self::ACTION, target).with(facts);
         Ok(if tags.is_empty() {
             create
         } else {
@@ -95,7 +101,11 @@ impl Operation for CreateUser {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<UserAnswer> {
-        let made = registry.create_user(&allowed, tags(&self.tags)?).await?;
+        let boundary = self.permissions_boundary.as_deref().map(policy_arn);
+        let boundary = boundary.transpose()?;
+        let made = registry
+            .create_user(&allowed, tags(&self.tags)?, boundary.as_ref())
+            .await?;
         Ok(UserAnswer {
             user: UserShape::whole(&made),
         })
@@ -135,9 +145,8 @@ impl Operation for GetUser {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListUsers {
     path_prefix: Option<String>,
-    marker: Option<String>,
-    #[serde(default, deserialize_with = "number")]
-    max_items: Option<u32>,
+    #[serde(flatten)]
+    page: PageRequest,
 }
 
 /// `ListUsersResponse`.
@@ -145,40 +154,8 @@ pub(super) struct ListUsers {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListUsersAnswer {
     users: List<UserShape>,
-    is_truncated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    marker: Option<String>,
-}
-
-/// IAM's default page.
-const PAGE: u32 = 100;
-
-impl ListUsers {
-    /// The name after which the page begins and its length.
-    fn page(&self) -> Result<(Option<String>, u32)> {
-        let limit = self.max_items.unwrap_or(PAGE);
-        if !(1..=1000).contains(&limit) {
-            return Err(Error::Validation(format!(
-                "1 validation error detected: Value '{limit}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
-            )));
-        }
-        let after = self.marker.as_deref().map(read_marker).transpose()?;
-        Ok((after, limit))
-    }
-}
-
-fn read_marker(marker: &str) -> Result<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let after = text
-        .as_deref()
-        .and_then(|text| text.strip_prefix("users-after:"))
-        .map(str::to_owned);
-    after.ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))
-}
-
-fn write_marker(last: &User) -> String {
-    URL_SAFE_NO_PAD.encode(format!("users-after:{}", last.name))
+    #[serde(flatten)]
+    end: PageEnd,
 }
 
 impl Operation for ListUsers {
@@ -189,11 +166,10 @@ impl Operation for ListUsers {
     type Output = ListUsersAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.page()?;
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        self.page.read(Self::NAME)?;
+        path_prefix(self.path_prefix.as_deref())?;
+        let target = Everything(caller.account().clone());
+        Ok(Checks::new(Self::ACTION, target))
     }
 
     async fn run(
@@ -201,20 +177,74 @@ impl Operation for ListUsers {
         registry: &Registry,
         allowed: Allowed<Everything>,
     ) -> Result<ListUsersAnswer> {
-        let (after, limit) = self.page()?;
-        let prefix = self.path_prefix.as_deref().unwrap_or("/");
-        // One more than the page tells whether there is another.
+        let (after, limit) = self.page.read(Self::NAME)?;
+        let prefix = path_prefix(self.path_prefix.as_deref())?;
         let mut users = registry
             .list_users(&allowed, prefix, after.as_deref(), limit + 1)
             .await?;
-        let is_truncated = users.len() > limit as usize;
-        users.truncate(limit as usize);
-        let marker = users.last().filter(|_| is_truncated).map(write_marker);
+        let end = self
+            .page
+            .cut(Self::NAME, &mut users, |user| user.name.clone())?;
         let users: Vec<UserShape> = users.iter().map(UserShape::listed).collect();
         Ok(ListUsersAnswer {
             users: users.into(),
-            is_truncated,
-            marker,
+            end,
         })
+    }
+}
+
+/// `UpdateUser`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateUser {
+    #[serde(flatten)]
+    user: OfUser,
+    new_path: Option<String>,
+    new_user_name: Option<String>,
+}
+
+impl Operation for UpdateUser {
+    const NAME: &'static str = "UpdateUser";
+    const ACTION: Action = Action::new("iam:UpdateUser");
+    const EXAMPLE: &'static str = r#"{"UserName":"alice"}"#;
+    type Target = UserNamed;
+    type Output = NoAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
+        if let Some(new) = &self.new_user_name {
+            name("newUserName", new, 64)?;
+        }
+        path(self.new_path.as_deref())?;
+        Ok(Checks::new(Self::ACTION, self.user.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
+        let (name, path) = (self.new_user_name.as_deref(), self.new_path.as_deref());
+        registry.update_user(&allowed, name, path).await?;
+        Ok(NoAnswer {})
+    }
+}
+
+/// `DeleteUser`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DeleteUser {
+    #[serde(flatten)]
+    user: OfUser,
+}
+
+impl Operation for DeleteUser {
+    const NAME: &'static str = "DeleteUser";
+    const ACTION: Action = Action::new("iam:DeleteUser");
+    const EXAMPLE: &'static str = r#"{"UserName":"alice"}"#;
+    type Target = UserNamed;
+    type Output = NoAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
+        Ok(Checks::new(Self::ACTION, self.user.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
+        registry.delete_user(&allowed).await?;
+        Ok(NoAnswer {})
     }
 }

@@ -1,0 +1,203 @@
+//! IAM's groups, managed policies, access keys, instance profiles and identity providers as
+//! targets.
+
+use bonded_model::{AccountId, PolicyArn};
+use bonded_store::{AccessKey, Group, InstanceProfile, ManagedPolicy, OidcProvider, User};
+
+use super::sealed::Judged;
+use super::{Resource, Target};
+use crate::Registry;
+use crate::context::{self, ContextFacts};
+use crate::error::Result;
+
+/// A group by name.
+#[derive(Debug, Clone)]
+pub struct GroupNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The name, unique in the account ignoring case.
+    pub name: String,
+    /// The path of a group that is to be made; an existing group's own path counts otherwise.
+    pub path: String,
+}
+
+impl Target for GroupNamed {}
+
+impl Judged for GroupNamed {
+    type Found = Option<Group>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry
+            .store()
+            .find_group(&self.account, &self.name)
+            .await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let told = format!(
+            "arn:aws:iam::{}:group{}{}",
+            self.account, self.path, self.name
+        );
+        Ok(vec![Resource {
+            arn: found.as_ref().map_or_else(|| told.clone(), Group::arn),
+            told,
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: ContextFacts::new(),
+        }])
+    }
+}
+
+/// A managed policy by its ARN, as an account sees it. AWS's policies are judged as the account's
+/// own.
+#[derive(Debug, Clone)]
+pub struct PolicyNamed {
+    /// The ARN.
+    pub arn: PolicyArn,
+    /// The account that sees it.
+    pub viewer: AccountId,
+}
+
+impl Target for PolicyNamed {}
+
+impl Judged for PolicyNamed {
+    type Found = Option<ManagedPolicy>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry
+            .store()
+            .find_managed_policy(&self.arn, &self.viewer)
+            .await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        Ok(vec![Resource {
+            arn: self.arn.to_string(),
+            told: self.arn.to_string(),
+            account: self.arn.owner.as_ref().unwrap_or(&self.viewer).clone(),
+            policies: Vec::new(),
+            context: found.as_ref().map_or_else(ContextFacts::new, |policy| {
+                context::of_principal_resource(&policy.tags)
+            }),
+        }])
+    }
+}
+
+/// An access key by its id, judged as its user; one of another account is as one that is not
+/// there.
+#[derive(Debug, Clone)]
+pub struct AccessKeyNamed {
+    /// The account that asks.
+    pub account: AccountId,
+    /// `AKIA…`
+    pub id: String,
+}
+
+impl Target for AccessKeyNamed {}
+
+impl Judged for AccessKeyNamed {
+    type Found = Option<(AccessKey, User)>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        let found = registry.store().find_access_key_holder(&self.id).await?;
+        Ok(found.filter(|(_, user)| user.account == self.account))
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let user = found.as_ref().map(|(_, user)| user);
+        Ok(vec![Resource {
+            arn: user.map_or_else(|| "*".to_owned(), User::arn),
+            told: "*".to_owned(),
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: user.map_or_else(ContextFacts::new, |user| {
+                context::of_principal_resource(&user.tags)
+            }),
+        }])
+    }
+}
+
+/// An instance profile by name.
+#[derive(Debug, Clone)]
+pub struct InstanceProfileNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The name, unique in the account ignoring case.
+    pub name: String,
+    /// The path of a profile that is to be made; an existing profile's own path counts otherwise.
+    pub path: String,
+}
+
+impl Target for InstanceProfileNamed {}
+
+impl Judged for InstanceProfileNamed {
+    type Found = Option<InstanceProfile>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry
+            .store()
+            .find_instance_profile(&self.account, &self.name)
+            .await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        let told = format!(
+            "arn:aws:iam::{}:instance-profile{}{}",
+            self.account, self.path, self.name
+        );
+        let arn = found.as_ref().map(InstanceProfile::arn);
+        Ok(vec![Resource {
+            arn: arn.unwrap_or_else(|| told.clone()),
+            told,
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: found.as_ref().map_or_else(ContextFacts::new, |profile| {
+                context::of_principal_resource(&profile.tags)
+            }),
+        }])
+    }
+}
+
+/// An OpenID Connect provider by its URL.
+#[derive(Debug, Clone)]
+pub struct OidcProviderNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The URL without `https://`.
+    pub url: String,
+}
+
+impl OidcProviderNamed {
+    /// `arn:aws:iam::ACCOUNT:oidc-provider/URL`.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.url)
+    }
+}
+
+impl Target for OidcProviderNamed {}
+
+impl Judged for OidcProviderNamed {
+    type Found = Option<OidcProvider>;
+
+    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
+        Ok(registry.store().find_oidc_provider(&self.arn()).await?)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
+        Ok(vec![Resource {
+            arn: self.arn(),
+            told: self.arn(),
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: found.as_ref().map_or_else(ContextFacts::new, |provider| {
+                context::of_principal_resource(&provider.tags)
+            }),
+        }])
+    }
+}

@@ -1,0 +1,293 @@
+//! Managed policies: the account's own, and AWS's, which every account has.
+
+use bonded_model::PolicyArn;
+use bonded_registry::target::{Everything, PolicyNamed};
+use bonded_registry::{
+    Action, Allowed, Caller, Checks, Error, ManagedPolicy, PolicyFilter, Registry, Result, Usage,
+    of_request_tags,
+};
+use serde::{Deserialize, Serialize};
+
+use super::named::{Named as _, OfPolicy};
+use super::page::{PageEnd, PageRequest};
+use super::shapes::{
+    NoAnswer, Tag, constraint, description, document, name, path, path_prefix, tag_list, tags,
+};
+use crate::aws::Operation;
+use crate::aws::query::{List, flag};
+
+/// `Policy`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyShape {
+    policy_name: String,
+    policy_id: String,
+    arn: String,
+    path: String,
+    default_version_id: String,
+    attachment_count: u64,
+    permissions_boundary_usage_count: u64,
+    is_attachable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    create_date: String,
+    update_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<List<Tag>>,
+}
+
+impl PolicyShape {
+    /// Without description and tags, as lists and `CreatePolicy` show it.
+    fn listed(policy: &ManagedPolicy) -> Self {
+        Self {
+            policy_name: policy.arn.name.clone(),
+            policy_id: policy.id.clone(),
+            arn: policy.arn.to_string(),
+            path: policy.arn.path.clone(),
+            default_version_id: version_id(policy.default_version),
+            attachment_count: policy.attachments,
+            permissions_boundary_usage_count: policy.boundaries,
+            is_attachable: true,
+            description: None,
+            create_date: policy.created_at.to_string(),
+            update_date: policy.updated_at.to_string(),
+            tags: None,
+        }
+    }
+
+    fn created(policy: &ManagedPolicy) -> Self {
+        Self {
+            tags: (!policy.tags.is_empty()).then(|| tag_list(&policy.tags).into()),
+            ..Self::listed(policy)
+        }
+    }
+
+    fn whole(policy: &ManagedPolicy) -> Self {
+        Self {
+            description: policy.description.clone(),
+            tags: Some(tag_list(&policy.tags).into()),
+            ..Self::listed(policy)
+        }
+    }
+}
+
+/// `v1` and so on.
+pub(super) fn version_id(number: u32) -> String {
+    format!("v{number}")
+}
+
+/// `{Policy}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PolicyAnswer {
+    policy: PolicyShape,
+}
+
+/// `CreatePolicy`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreatePolicy {
+    policy_name: String,
+    path: Option<String>,
+    policy_document: String,
+    description: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+impl Operation for CreatePolicy {
+    const NAME: &'static str = "CreatePolicy";
+    const ACTION: Action = Action::new("iam:CreatePolicy");
+    const EXAMPLE: &'static str = r#"{"PolicyName":"pull","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"ecr:*\",\"Resource\":\"*\"}}"}"#;
+    type Target = PolicyNamed;
+    type Output = PolicyAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
+        document("policyDocument", &self.policy_document)?;
+        description(self.description.as_deref())?;
+        let account = caller.account();
+        let target = PolicyNamed {
+            arn: PolicyArn {
+                owner: Some(account.clone()),
+                path: path(self.path.as_deref())?,
+                name: name("policyName", &self.policy_name, 128)?,
+            },
+            viewer: account.clone(),
+        };
+        let tags = tags(&self.tags)?;
+        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
+        Ok(if tags.is_empty() {
+            create
+        } else {
+            create
+                .and(Action::new("iam:TagPolicy"))
+                .with(of_request_tags(&tags))
+        })
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<PolicyAnswer> {
+        let made = registry
+            .create_policy(
+                &allowed,
+                &self.policy_document,
+                self.description,
+                tags(&self.tags)?,
+            )
+            .await?;
+        Ok(PolicyAnswer {
+            policy: PolicyShape::created(&made),
+        })
+    }
+}
+
+/// `GetPolicy`.
+#[derive(Debug, Deserialize)]
+pub(super) struct GetPolicy {
+    #[serde(flatten)]
+    policy: OfPolicy,
+}
+
+impl Operation for GetPolicy {
+    const NAME: &'static str = "GetPolicy";
+    const ACTION: Action = Action::new("iam:GetPolicy");
+    const EXAMPLE: &'static str = r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull"}"#;
+    type Target = PolicyNamed;
+    type Output = PolicyAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
+        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
+    }
+
+    async fn run(self, _: &Registry, allowed: Allowed<PolicyNamed>) -> Result<PolicyAnswer> {
+        Ok(PolicyAnswer {
+            policy: PolicyShape::whole(allowed.policy()?),
+        })
+    }
+}
+
+/// `ListPolicies`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListPolicies {
+    scope: Option<String>,
+    #[serde(default, deserialize_with = "flag")]
+    only_attached: bool,
+    path_prefix: Option<String>,
+    policy_usage_filter: Option<String>,
+    #[serde(flatten)]
+    page: PageRequest,
+}
+
+/// `ListPoliciesResponse`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListPoliciesAnswer {
+    policies: List<PolicyShape>,
+    #[serde(flatten)]
+    end: PageEnd,
+}
+
+impl ListPolicies {
+    fn filter(&self) -> Result<PolicyFilter<'_>> {
+        let (own, aws) = match self.scope.as_deref() {
+            None | Some("All") => (true, true),
+            Some("Local") => (true, false),
+            Some("AWS") => (false, true),
+            Some(_) => {
+                return Err(constraint(
+                    "scope",
+                    "Member must satisfy enum value set: [All, AWS, Local]",
+                ));
+            }
+        };
+        let used = match self.policy_usage_filter.as_deref() {
+            None => self.only_attached.then_some(Usage::Any),
+            Some("PermissionsPolicy") => Some(Usage::Attached),
+            Some("PermissionsBoundary") => Some(Usage::Boundary),
+            Some(_) => {
+                return Err(constraint(
+                    "policyUsageFilter",
+                    "Member must satisfy enum value set: [PermissionsPolicy, PermissionsBoundary]",
+                ));
+            }
+        };
+        Ok(PolicyFilter {
+            own,
+            aws,
+            used,
+            path_prefix: path_prefix(self.path_prefix.as_deref())?,
+        })
+    }
+
+    /// Where the page begins: behind a name, and whether that is the account's own.
+    fn after(&self) -> Result<(Option<(String, bool)>, u32)> {
+        let (after, limit) = self.page.read(Self::NAME)?;
+        let Some(after) = after else {
+            return Ok((None, limit));
+        };
+        let (owner, name) = after
+            .split_once(' ')
+            .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))?;
+        Ok((Some((name.to_owned(), owner == "own")), limit))
+    }
+}
+
+impl Operation for ListPolicies {
+    const NAME: &'static str = "ListPolicies";
+    const ACTION: Action = Action::new("iam:ListPolicies");
+    const EXAMPLE: &'static str = "{}";
+    type Target = Everything;
+    type Output = ListPoliciesAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
+        self.after()?;
+        self.filter()?;
+        let target = Everything(caller.account().clone());
+        Ok(Checks::new(Self::ACTION, target))
+    }
+
+    async fn run(
+        self,
+        registry: &Registry,
+        allowed: Allowed<Everything>,
+    ) -> Result<ListPoliciesAnswer> {
+        let (after, limit) = self.after()?;
+        let after = after.as_ref().map(|(name, own)| (name.as_str(), *own));
+        let mut policies = registry
+            .list_policies(&allowed, self.filter()?, after, limit + 1)
+            .await?;
+        let end = self.page.cut(Self::NAME, &mut policies, |policy| {
+            let owner = policy.arn.owner.as_ref().map_or("aws", |_| "own");
+            format!("{owner} {}", policy.arn.name)
+        })?;
+        let policies: Vec<PolicyShape> = policies.iter().map(PolicyShape::listed).collect();
+        Ok(ListPoliciesAnswer {
+            policies: policies.into(),
+            end,
+        })
+    }
+}
+
+/// `DeletePolicy`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DeletePolicy {
+    #[serde(flatten)]
+    policy: OfPolicy,
+}
+
+impl Operation for DeletePolicy {
+    const NAME: &'static str = "DeletePolicy";
+    const ACTION: Action = Action::new("iam:DeletePolicy");
+    const EXAMPLE: &'static str = r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull"}"#;
+    type Target = PolicyNamed;
+    type Output = NoAnswer;
+
+    fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
+        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
+    }
+
+    async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<NoAnswer> {
+        registry.delete_policy(&allowed).await?;
+        Ok(NoAnswer {})
+    }
+}
