@@ -111,10 +111,10 @@ impl<'l> Merge<'l> {
             for change in &layer.changes {
                 self.apply(change, &layer.contents, index)?;
             }
-            self.system.observe(&mut self.tree, index)?;
+            self.system.observe(&self.tree, index)?;
         }
-        image.os = self.system.finish(&mut self.tree, &mut image.problems)?;
-        let databases = self.system.databases(&mut self.tree)?;
+        image.os = self.system.finish(&self.tree, &mut image.problems)?;
+        let databases = self.system.databases(&self.tree)?;
         let mut installed = HashSet::new();
         for (path, content) in &databases {
             for package in &content.packages {
@@ -237,7 +237,7 @@ impl<'l> Merge<'l> {
         installed: &HashSet<(PackageKind, &str)>,
     ) -> Result<HashMap<String, String>, TooMuch> {
         let mut owners = HashMap::new();
-        let lists = self.system.file_lists(&mut self.tree)?;
+        let lists = self.system.file_lists(&self.tree)?;
         let of_dpkg = lists.iter().map(|content| (PackageKind::Deb, *content));
         let of_apk = databases
             .iter()

@@ -91,7 +91,7 @@ struct Matching<'a> {
 
 impl Matching<'_> {
     fn package(&mut self, found: &ImagePackage, ecosystem: Option<&str>) {
-        // A package of no known system is a problem of the image, which says so already.
+        // The image has said so: it is a problem of its own.
         let Some(ecosystem) = ecosystem else {
             return;
         };

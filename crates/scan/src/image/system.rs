@@ -36,7 +36,7 @@ impl System {
     /// Looks at what is there after a layer.
     pub(super) fn observe<'l>(
         &mut self,
-        tree: &mut Tree<ContentOf<'l>>,
+        tree: &Tree<ContentOf<'l>>,
         layer: u32,
     ) -> Result<(), TooMuch> {
         let databases = self.databases(tree)?;
@@ -61,7 +61,7 @@ impl System {
     /// The system of the whole image.
     pub(super) fn finish(
         &mut self,
-        tree: &mut Tree<ContentOf<'_>>,
+        tree: &Tree<ContentOf<'_>>,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<OsRelease>, TooMuch> {
         let (os, unreadable) = os(tree)?;
@@ -110,7 +110,7 @@ impl System {
     /// lead to it.
     pub(super) fn databases<'l>(
         &self,
-        tree: &mut Tree<ContentOf<'l>>,
+        tree: &Tree<ContentOf<'l>>,
     ) -> Result<Vec<(String, ContentOf<'l>)>, TooMuch> {
         let mut paths = vec![DPKG.to_owned()];
         let parts = tree.names_in(DPKG_PARTS)?.into_iter();
@@ -134,7 +134,7 @@ impl System {
     /// dpkg's lists of the files of packages.
     pub(super) fn file_lists<'l>(
         &self,
-        tree: &mut Tree<ContentOf<'l>>,
+        tree: &Tree<ContentOf<'l>>,
     ) -> Result<Vec<ContentOf<'l>>, TooMuch> {
         let mut lists = Vec::new();
         for directory in [DPKG_LISTS, DPKG_PARTS] {
@@ -177,18 +177,20 @@ impl System {
                         },
                     ),
                 ),
-                Some(kind) if self.found.contains(&kind) && of_system(kind) == 0 => say(
+                Some(kind) if !self.unreadable && of_system(kind) == 0 => say(
                     ProblemCode::DatabaseEmpty,
                     format!("the database of {} has no packages", kind.manager()),
                 ),
                 Some(_) => {}
             }
-            for kind in PackageKind::SYSTEM {
-                if os.package_kind().is_some_and(|own| own != kind) && of_system(kind) > 0 {
+            let unmatched =
+                |kind: &PackageKind| of_system(*kind) > 0 && os.ecosystem(*kind).is_none();
+            for kind in PackageKind::SYSTEM.into_iter().filter(unmatched) {
+                if os.package_kind().is_some() {
                     say(
                         ProblemCode::OsUnsupported,
                         format!(
-                            "nothing is known of packages of {} on '{name}'",
+                            "there are no advisories for packages of {} on '{name}'",
                             kind.manager()
                         ),
                     );
@@ -233,7 +235,7 @@ impl System {
 type Unreadable = (String, String);
 
 /// The system that the files name, or the file that cannot be read for it.
-fn os(tree: &mut Tree<ContentOf<'_>>) -> Result<(Option<OsRelease>, Option<Unreadable>), TooMuch> {
+fn os(tree: &Tree<ContentOf<'_>>) -> Result<(Option<OsRelease>, Option<Unreadable>), TooMuch> {
     for path in OsRelease::PATHS {
         let Some(found) = tree.find(path)? else {
             continue;

@@ -3,6 +3,7 @@
 //! A path is written as a runtime writes it: through the links that are there at that moment
 //! (`lib/x` lands in `usr/lib` where `lib` is a link), and onto what is there, without following it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::path::{PATH_LIMIT, clean};
@@ -38,13 +39,27 @@ struct Node<C> {
 #[derive(Debug)]
 pub(super) struct Tree<C> {
     nodes: Vec<Node<C>>,
-    work: u64,
+    work: Cell<u64>,
 }
 
-/// A path without links, and what is there.
-struct Place {
-    path: String,
-    node: Option<usize>,
+/// A path without links: its parts, and what is at each.
+struct Place<'t> {
+    at: Vec<(&'t str, Option<usize>)>,
+}
+
+impl Place<'_> {
+    fn node(&self) -> Option<usize> {
+        self.at.last().map_or(Some(ROOT), |(_, node)| *node)
+    }
+
+    fn len(&self) -> usize {
+        self.at.iter().map(|(part, _)| part.len() + 1).sum()
+    }
+
+    fn path(&self) -> String {
+        let parts: Vec<&str> = self.at.iter().map(|(part, _)| *part).collect();
+        parts.join("/")
+    }
 }
 
 /// What is at a place.
@@ -68,13 +83,13 @@ impl<C: Clone> Tree<C> {
                 what: What::Directory,
                 layer: 0,
             }],
-            work: 0,
+            work: Cell::new(0),
         }
     }
 
-    fn step(&mut self, steps: usize) -> Result<(), TooMuch> {
-        self.work += steps as u64;
-        match self.work > WORK_LIMIT {
+    fn step(&self, steps: usize) -> Result<(), TooMuch> {
+        self.work.set(self.work.get() + steps as u64);
+        match self.work.get() > WORK_LIMIT {
             true => Err(TooMuch),
             false => Ok(()),
         }
@@ -82,13 +97,13 @@ impl<C: Clone> Tree<C> {
 
     /// Follows the links on the way to `path`, and the one at its end if `last`. `None` if it leads
     /// round in circles or becomes longer than paths can be.
-    fn place(&mut self, path: &str, last: bool) -> Result<Option<Place>, TooMuch> {
-        let mut pending: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-        let mut at: Vec<(String, Option<usize>)> = Vec::new();
+    fn place<'t>(&'t self, path: &'t str, last: bool) -> Result<Option<Place<'t>>, TooMuch> {
+        let mut pending: Vec<&str> = path.rsplit('/').collect();
+        let mut at: Vec<(&str, Option<usize>)> = Vec::with_capacity(pending.len());
         let mut links = 0;
         while let Some(part) = pending.pop() {
             self.step(1)?;
-            match part.as_str() {
+            match part {
                 "" | "." => continue,
                 ".." => {
                     at.pop();
@@ -97,7 +112,7 @@ impl<C: Clone> Tree<C> {
                 _ => {}
             }
             let above = at.last().map_or(Some(ROOT), |(_, node)| *node);
-            let node = above.and_then(|node| self.nodes[node].children.get(&part).copied());
+            let node = above.and_then(|node| self.nodes[node].children.get(part).copied());
             let what = node.map(|node| &self.nodes[node].what);
             if let Some(What::Symlink(target)) = what
                 && (last || !pending.is_empty())
@@ -109,17 +124,14 @@ impl<C: Clone> Tree<C> {
                 if target.starts_with('/') {
                     at.clear();
                 }
-                pending.extend(target.rsplit('/').map(str::to_owned));
-                let steps = target.len();
-                self.step(steps)?;
+                pending.extend(target.rsplit('/'));
+                self.step(target.len())?;
             } else {
                 at.push((part, node));
             }
         }
-        let node = at.last().map_or(Some(ROOT), |(_, node)| *node);
-        let parts: Vec<&str> = at.iter().map(|(part, _)| part.as_str()).collect();
-        let path = parts.join("/");
-        Ok((path.len() <= PATH_LIMIT).then_some(Place { path, node }))
+        let place = Place { at };
+        Ok((place.len() <= PATH_LIMIT).then_some(place))
     }
 
     /// Puts something at a path, in place of what is there.
@@ -127,9 +139,13 @@ impl<C: Clone> Tree<C> {
         let Some(place) = self.place(path, false)? else {
             return Ok(());
         };
+        let parts: Vec<String> = place
+            .at
+            .iter()
+            .map(|(part, _)| (*part).to_owned())
+            .collect();
         let mut node = ROOT;
-        for part in place.path.split('/').filter(|part| !part.is_empty()) {
-            self.step(1)?;
+        for part in &parts {
             node = match self.nodes[node].children.get(part) {
                 Some(child) => *child,
                 None => {
@@ -139,7 +155,7 @@ impl<C: Clone> Tree<C> {
                         layer,
                     });
                     let child = self.nodes.len() - 1;
-                    self.nodes[node].children.insert(part.to_owned(), child);
+                    self.nodes[node].children.insert(part.clone(), child);
                     child
                 }
             };
@@ -156,7 +172,7 @@ impl<C: Clone> Tree<C> {
     /// Makes a directory: what is in one that is there stays.
     pub(super) fn make_directory(&mut self, path: &str, layer: u32) -> Result<(), TooMuch> {
         let place = self.place(path, false)?;
-        if let Some(node) = place.and_then(|place| place.node)
+        if let Some(node) = place.and_then(|place| place.node())
             && !matches!(self.nodes[node].what, What::Directory)
         {
             self.nodes[node].what = What::Directory;
@@ -169,7 +185,7 @@ impl<C: Clone> Tree<C> {
     /// matter replaces it.
     pub(super) fn replace(&mut self, path: &str) -> Result<(), TooMuch> {
         let place = self.place(path, false)?;
-        if let Some(node) = place.and_then(|place| place.node)
+        if let Some(node) = place.and_then(|place| place.node())
             && node != ROOT
         {
             self.nodes[node].what = What::Directory;
@@ -182,7 +198,7 @@ impl<C: Clone> Tree<C> {
     /// known there.
     pub(super) fn link(&mut self, path: &str, target: &str, layer: u32) -> Result<(), TooMuch> {
         let place = self.place(target, false)?;
-        let node = place.and_then(|place| place.node);
+        let node = place.and_then(|place| place.node());
         let what = node.map(|node| self.nodes[node].what.clone());
         let what = match what {
             Some(What::Directory) | None => What::File(None),
@@ -195,7 +211,7 @@ impl<C: Clone> Tree<C> {
     /// in it.
     pub(super) fn hide(&mut self, path: &str, layer: u32, stays: bool) -> Result<(), TooMuch> {
         let place = self.place(path, stays)?;
-        let Some(top) = place.and_then(|place| place.node) else {
+        let Some(top) = place.and_then(|place| place.node()) else {
             return Ok(());
         };
         // Each node after the one that it is in, so that backwards the leaves come first.
@@ -224,12 +240,12 @@ impl<C: Clone> Tree<C> {
     }
 
     /// What is at a path, through all links. A directory that nothing is in is not found.
-    pub(super) fn find(&mut self, path: &str) -> Result<Option<Found<'_, C>>, TooMuch> {
+    pub(super) fn find(&self, path: &str) -> Result<Option<Found<'_, C>>, TooMuch> {
         let place = self.place(path, true)?;
         Ok(place.and_then(|place| {
-            let node = &self.nodes[place.node?];
+            let node = &self.nodes[place.node()?];
             Some(Found {
-                path: place.path,
+                path: place.path(),
                 what: &node.what,
                 layer: node.layer,
             })
@@ -237,15 +253,15 @@ impl<C: Clone> Tree<C> {
     }
 
     /// The path that a path leads to, through all links but one at its end.
-    pub(super) fn canonical(&mut self, path: &str) -> Result<String, TooMuch> {
+    pub(super) fn canonical(&self, path: &str) -> Result<String, TooMuch> {
         let place = self.place(path, false)?;
-        Ok(place.map_or_else(|| clean(path), |place| place.path))
+        Ok(place.map_or_else(|| clean(path), |place| place.path()))
     }
 
     /// The names in a directory, through all links.
-    pub(super) fn names_in(&mut self, path: &str) -> Result<Vec<String>, TooMuch> {
+    pub(super) fn names_in(&self, path: &str) -> Result<Vec<String>, TooMuch> {
         let place = self.place(path, true)?;
-        let node = place.and_then(|place| place.node);
+        let node = place.and_then(|place| place.node());
         let children = node.map(|node| self.nodes[node].children.keys().cloned().collect());
         Ok(children.unwrap_or_default())
     }

@@ -29,11 +29,35 @@ const SNIFFED: usize = 4096;
 /// What the bookkeeping of something kept costs, in bytes, beside its texts.
 const OVERHEAD: usize = 64;
 
+/// Which part of what may be kept is for files that may have replaced a directory.
+const OTHERS: usize = 4;
+
+/// What the databases of packages are in. A file in place of one is always kept: it hides a database.
+const ABOVE_DATABASES: [&str; 15] = [
+    "etc",
+    "lib",
+    "lib/apk",
+    "lib/apk/db",
+    "usr",
+    "usr/lib",
+    "usr/lib/apk",
+    "usr/lib/apk/db",
+    "usr/lib/sysimage",
+    "usr/lib/sysimage/rpm",
+    "var",
+    "var/lib",
+    "var/lib/dpkg",
+    "var/lib/dpkg/status.d",
+    "var/lib/rpm",
+];
+
 /// Gathers the inventory of a layer, entry by entry.
 pub(super) struct Collector {
     inventory: LayerInventory,
     /// How many bytes may still be kept.
     left: usize,
+    /// How many of them for files that may have replaced a directory.
+    others: usize,
 }
 
 impl Collector {
@@ -41,6 +65,7 @@ impl Collector {
         Self {
             inventory: LayerInventory::default(),
             left: limits.kept,
+            others: limits.kept / OTHERS,
         }
     }
 
@@ -85,7 +110,7 @@ impl Collector {
                 }
                 Ok(())
             }
-            EntryKind::Special => self.keep(Change::Other(path)),
+            EntryKind::Special => self.other(path),
             EntryKind::File => self.file(entry, path, archive),
             EntryKind::Global => Ok(()),
         }
@@ -109,11 +134,7 @@ impl Collector {
             }
         }
         let Some(file) = known.or_else(|| DatabaseFile::of_content(&head)) else {
-            let (_, name) = path::split(&path);
-            return match may_replace_directory(name) {
-                true => self.keep(Change::Other(path)),
-                false => Ok(()),
-            };
+            return self.other(path);
         };
         let content = match entry.sparse {
             true => Content {
@@ -127,6 +148,23 @@ impl Collector {
         self.charge(weight(&content))?;
         self.inventory.contents.push(content);
         self.keep(Change::File(path, index))
+    }
+
+    /// Keeps a file that is not read, if it may have replaced a directory that holds packages. Once
+    /// there are many, only those that would hide a database are: of what the others replace, the
+    /// packages are still reported, which errs on the safe side.
+    fn other(&mut self, path: String) -> Result<(), ArchiveError> {
+        let (_, name) = path::split(&path);
+        if ABOVE_DATABASES.contains(&path.as_str()) {
+            return self.keep(Change::Other(path));
+        }
+        match self.others.checked_sub(path.len() + OVERHEAD) {
+            Some(left) if may_replace_directory(name) => {
+                self.others = left;
+                self.keep(Change::Other(path))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn keep(&mut self, change: Change) -> Result<(), ArchiveError> {

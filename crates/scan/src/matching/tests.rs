@@ -1,1 +1,215 @@
+use bonded_model::{Digest, Timestamp};
+use serde_json::{Value, json};
 
+use super::*;
+use crate::{AdvisoryImport, OsRelease, Package, PackageKind, Severity};
+
+fn package(kind: PackageKind, name: &str, version: &str) -> ImagePackage {
+    ImagePackage {
+        package: Package {
+            kind,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            source_name: name.to_owned(),
+            source_version: version.to_owned(),
+            architecture: String::new(),
+        },
+        path: format!("srv/{name}"),
+        layer: 0,
+        owner: None,
+    }
+}
+
+fn image(packages: Vec<ImagePackage>) -> ImageInventory {
+    ImageInventory {
+        os: Some(OsRelease {
+            id: "debian".to_owned(),
+            version_id: "12".to_owned(),
+            ..OsRelease::default()
+        }),
+        layers: vec![Digest::sha256(b"layer")],
+        packages,
+        problems: Vec::new(),
+    }
+}
+
+fn advisories(records: &[Value]) -> Advisories {
+    let mut import = AdvisoryImport::new();
+    for record in records {
+        import.add_record(record.to_string().as_bytes()).unwrap();
+    }
+    let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+    Advisories::from_bytes(import.finish(now).unwrap().0).unwrap()
+}
+
+fn record(id: &str, ecosystem: &str, name: &str, events: &Value) -> Value {
+    json!({ "id": id, "modified": "2025-01-01T00:00:00Z", "aliases": ["CVE-2025-1"], "affected": [{
+        "package": { "ecosystem": ecosystem, "name": name },
+        "ranges": [{ "type": "ECOSYSTEM", "events": events }],
+    }] })
+}
+
+fn below(version: &str) -> Value {
+    json!([{ "introduced": "0" }, { "fixed": version }])
+}
+
+fn scan(packages: Vec<ImagePackage>, records: &[Value]) -> ScanResult {
+    match_image(
+        &image(packages),
+        &advisories(records),
+        MatchOptions::default(),
+    )
+}
+
+#[test]
+fn a_binary_package_is_matched_by_its_source() {
+    let mut libc = package(PackageKind::Deb, "libc6", "2.36-9+b1");
+    libc.package.source_name = "glibc".to_owned();
+    libc.package.source_version = "2.36-9".to_owned();
+    let records = [
+        record("DSA-1", "Debian:12", "glibc", &below("2.36-9+a")),
+        record("DSA-2", "Debian:13", "glibc", &below("99")),
+        record("DSA-3", "Debian:12", "libc6", &below("99")),
+    ];
+    let result = scan(vec![libc], &records);
+    assert_eq!(result.findings.len(), 1);
+    let finding = &result.findings[0];
+    assert_eq!(
+        (finding.package.as_str(), finding.version.as_str()),
+        ("libc6", "2.36-9+b1")
+    );
+    assert_eq!(finding.fixed.as_deref(), Some("2.36-9+a"));
+    assert_eq!(finding.id, "CVE-2025-1");
+    assert_eq!(finding.aliases, ["DSA-1"]);
+    assert!(result.is_complete());
+}
+
+#[test]
+fn a_version_without_an_order_is_not_called_unaffected() {
+    let records = [record("A", "PyPI", "six", &below("2"))];
+    let result = scan(
+        vec![package(PackageKind::Python, "six", "not a version")],
+        &records,
+    );
+    assert_eq!(result.findings, []);
+    assert_eq!(result.undetermined.len(), 1);
+    assert!(!result.is_complete());
+    assert_eq!(result.problems[0].code, ProblemCode::Undetermined);
+    // Of a package that no advisory is about nothing need be known.
+    let result = scan(
+        vec![package(PackageKind::Python, "seven", "not a version")],
+        &records,
+    );
+    assert!(result.is_complete());
+    // A version that is listed as it is needs no order.
+    let mut listed = records[0].clone();
+    listed["affected"][0]["versions"] = json!(["not a version"]);
+    let result = scan(
+        vec![package(PackageKind::Python, "six", "not a version")],
+        &[listed],
+    );
+    assert_eq!(result.findings.len(), 1);
+}
+
+#[test]
+fn a_listed_version_is_affected_in_any_spelling() {
+    let mut listed = record(
+        "A",
+        "PyPI",
+        "six",
+        &json!([{ "introduced": "3" }, { "fixed": "4" }]),
+    );
+    listed["affected"][0]["versions"] = json!(["1.0", "3.1"]);
+    let records = [listed];
+    for (version, affected) in [("1", true), ("1.0.0", true), ("1.1", false), ("3.5", true)] {
+        let result = scan(vec![package(PackageKind::Python, "six", version)], &records);
+        assert_eq!(result.findings.len() == 1, affected, "{version}");
+        if affected {
+            assert_eq!(result.findings[0].fixed.as_deref(), Some("4"));
+        }
+    }
+}
+
+#[test]
+fn two_advisories_about_the_same_vulnerability_are_one_finding() {
+    let mut first = record("GHSA-1", "PyPI", "six", &below("2"));
+    first["database_specific"] = json!({ "severity": "LOW" });
+    let mut second = record("PYSEC-1", "PyPI", "six", &below("10"));
+    second["database_specific"] = json!({ "severity": "HIGH" });
+    let result = scan(
+        vec![package(PackageKind::Python, "six", "1")],
+        &[first, second],
+    );
+    assert_eq!(result.findings.len(), 1);
+    let finding = &result.findings[0];
+    assert_eq!(finding.severity, Some(Severity::High));
+    assert_eq!(finding.fixed.as_deref(), Some("10"));
+    assert_eq!(finding.aliases, ["GHSA-1", "PYSEC-1"]);
+}
+
+#[test]
+fn what_a_package_of_the_system_owns_is_matched_only_when_asked() {
+    let mut six = package(PackageKind::Python, "six", "1");
+    six.owner = Some("deb:python3-six".to_owned());
+    let records = [
+        record("A", "PyPI", "six", &below("2")),
+        record("B", "Debian:12", "bash", &below("2")),
+    ];
+    let image = image(vec![six]);
+    for (comprehensive, want) in [(false, 0), (true, 1)] {
+        let options = MatchOptions { comprehensive };
+        let result = match_image(&image, &advisories(&records), options);
+        assert_eq!(result.findings.len(), want);
+        assert!(result.is_complete());
+        assert_eq!(result.packages[0].owner.as_deref(), Some("deb:python3-six"));
+    }
+    // Nor need there be advisories for it.
+    let result = match_image(&image, &advisories(&records[1..]), MatchOptions::default());
+    assert!(result.is_complete());
+}
+
+#[test]
+fn an_ecosystem_without_advisories_is_said() {
+    let records = [record("A", "PyPI", "six", &below("2"))];
+    let packages = vec![
+        package(PackageKind::Deb, "bash", "5"),
+        package(PackageKind::Deb, "curl", "7"),
+        package(PackageKind::Python, "six", "1"),
+    ];
+    let result = scan(packages, &records);
+    assert_eq!(result.findings.len(), 1);
+    assert_eq!(result.problems.len(), 1);
+    assert_eq!(result.problems[0].code, ProblemCode::NoAdvisories);
+    assert!(result.problems[0].message.contains("'Debian:12'"));
+}
+
+#[test]
+fn findings_that_count_are_counted() {
+    let rated = |id: &str, word: &str, fixed: &str| {
+        let mut record = record(id, "PyPI", "six", &below(fixed));
+        record["aliases"] = json!([]);
+        record["database_specific"] = json!({ "severity": word });
+        record
+    };
+    let mut open = rated("A", "CRITICAL", "9");
+    open["affected"][0]["ranges"][0]["events"] = json!([{ "introduced": "0" }]);
+    let records = [
+        open,
+        rated("B", "CRITICAL", "9"),
+        rated("C", "none", "9"),
+        rated("D", "", "9"),
+    ];
+    let mut result = scan(vec![package(PackageKind::Python, "six", "1")], &records);
+    let counts = result.counts();
+    assert_eq!(
+        (counts.total, counts.critical, counts.fixable_critical),
+        (4, 2, 1)
+    );
+    assert_eq!((counts.informational, counts.unrated), (1, 1));
+    assert_eq!(result.worst(), Some(Severity::Critical));
+    for finding in &mut result.findings {
+        finding.suppressed_by = Some("allow list".to_owned());
+    }
+    assert_eq!(result.counts().total, 0);
+    assert_eq!(result.worst(), None);
+}
