@@ -7,12 +7,14 @@
 mod apk;
 mod dpkg;
 mod python;
+mod rpm;
 
 use std::io::{self, BufRead, Read as _};
 
 pub(crate) use apk::parse_apk;
 pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
 pub(crate) use python::parse_python;
+pub(crate) use rpm::parse_rpm;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,10 @@ pub(crate) enum DatabaseFile {
     DpkgFiles,
     /// apk's `installed`: [`parse_apk`].
     Apk,
+    /// rpm's database, in any of its forms: [`parse_rpm`].
+    Rpm,
+    /// Changes that SQLite has not put into rpm's database yet.
+    RpmLog,
     /// Metadata of an installed Python package: [`parse_python`].
     Python,
     /// [`OsRelease::parse`](crate::OsRelease::parse).
@@ -71,6 +77,8 @@ impl DatabaseFile {
             (_, "status.d", _) if file.ends_with(".md5sums") => Some(Self::DpkgFiles),
             (_, "status.d", _) => Some(Self::Dpkg),
             ("apk", "db", "installed") => Some(Self::Apk),
+            (_, _, "rpmdb.sqlite" | "Packages.db") | (_, "rpm", "Packages") => Some(Self::Rpm),
+            (_, _, "rpmdb.sqlite-wal") => Some(Self::RpmLog),
             (_, _, "METADATA") if folder.ends_with(".dist-info") => Some(Self::Python),
             (_, _, "PKG-INFO") if folder.ends_with(".egg-info") || folder == "EGG-INFO" => {
                 Some(Self::Python)
@@ -121,6 +129,9 @@ pub enum DatabaseError {
         /// What is accepted, in bytes or packages.
         limit: u64,
     },
+    /// It is not text, and not what it should be.
+    #[error("{0}")]
+    Damaged(&'static str),
     /// It does not have the form that it should have.
     #[error("line {line}: {reason}")]
     Malformed {
@@ -222,6 +233,11 @@ mod tests {
             ("var/lib/dpkg/info/bash.postinst", None),
             ("lib/apk/db/installed", Some(DatabaseFile::Apk)),
             ("usr/lib/apk/db/installed", Some(DatabaseFile::Apk)),
+            ("var/lib/rpm/rpmdb.sqlite", Some(DatabaseFile::Rpm)),
+            ("usr/lib/sysimage/rpm/Packages.db", Some(DatabaseFile::Rpm)),
+            ("var/lib/rpm/Packages", Some(DatabaseFile::Rpm)),
+            ("srv/apt/Packages", None),
+            ("var/lib/rpm/rpmdb.sqlite-wal", Some(DatabaseFile::RpmLog)),
             ("etc/os-release", Some(DatabaseFile::OsRelease)),
             ("usr/lib/os-release", Some(DatabaseFile::OsRelease)),
             (

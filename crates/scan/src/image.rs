@@ -239,10 +239,10 @@ impl<'l> Merge<'l> {
         let mut owners = HashMap::new();
         let lists = self.system.file_lists(&self.tree)?;
         let of_dpkg = lists.iter().map(|content| (PackageKind::Deb, *content));
-        let of_apk = databases
+        let of_databases = databases
             .iter()
-            .map(|(_, content)| (PackageKind::Apk, *content));
-        for (kind, content) in of_dpkg.chain(of_apk) {
+            .filter_map(|(_, content)| Some((system::kind_of(content.file)?, *content)));
+        for (kind, content) in of_dpkg.chain(of_databases) {
             for owner in &content.owners {
                 if !installed.contains(&(kind, owner.package.as_str())) {
                     continue;

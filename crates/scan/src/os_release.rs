@@ -122,6 +122,16 @@ impl OsRelease {
             (PackageKind::Apk, "alpine") => Some(format!("Alpine:v{}", numbers(2)?)),
             (PackageKind::Apk, "wolfi") => Some("Wolfi".to_owned()),
             (PackageKind::Apk, "chainguard") => Some("Chainguard".to_owned()),
+            (PackageKind::Rpm, "almalinux") => Some(format!("AlmaLinux:{}", numbers(1)?)),
+            (PackageKind::Rpm, "rocky") => Some(format!("Rocky Linux:{}", numbers(1)?)),
+            (PackageKind::Rpm, "ol") => Some(format!("Oracle Linux:{}", numbers(1)?)),
+            (PackageKind::Rpm, "amzn") => Some(format!("Amazon Linux:{}", numbers(1)?)),
+            (PackageKind::Rpm, "mageia") => Some(format!("Mageia:{}", numbers(1)?)),
+            (PackageKind::Rpm, "azurelinux" | "mariner") => {
+                Some(format!("Azure Linux:{}", numbers(1)?))
+            }
+            (PackageKind::Rpm, "photon") => Some(format!("Photon OS:{}", numbers(2)?)),
+            (PackageKind::Rpm, "opensuse-leap") => Some(format!("openSUSE:Leap {}", numbers(2)?)),
             (PackageKind::Python, _) => Some("PyPI".to_owned()),
             _ => None,
         }
@@ -187,6 +197,12 @@ mod tests {
             ),
             ("# sid has no version\nID=debian\n", PackageKind::Deb, None),
             ("ID=debian\nVERSION_ID=../12", PackageKind::Deb, None),
+            (
+                "ID=\"almalinux\"\nVERSION_ID=\"9.4\"",
+                PackageKind::Rpm,
+                Some("AlmaLinux:9"),
+            ),
+            ("ID=rhel\nVERSION_ID=9.4", PackageKind::Rpm, None),
             ("ID=plan9\nVERSION_ID=4", PackageKind::Deb, None),
             ("", PackageKind::Deb, None),
         ] {

@@ -16,6 +16,14 @@ const DPKG_LISTS: &str = "var/lib/dpkg/info";
 /// apk-tools 3 has moved its database.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
+/// Where rpm's database may be; the later ones are of systems whose `var` is not part of them.
+const RPM: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
+
+/// The forms of rpm's database, the one that counts first.
+const RPM_FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
+
+const RPM_LOG: &str = "rpmdb.sqlite-wal";
+
 /// What is known of the system while layers are laid over each other.
 #[derive(Default)]
 pub(super) struct System {
@@ -76,6 +84,12 @@ impl System {
             let path = join(DPKG_PARTS, &name);
             self.judge_file(tree.find(&path)?, &path, problems);
         }
+        for directory in RPM {
+            for name in RPM_FILES.into_iter().chain([RPM_LOG]) {
+                let path = join(directory, name);
+                self.judge_file(tree.find(&path)?, &path, problems);
+            }
+        }
         let databases = self.databases(tree)?;
         let kinds = databases.iter().map(|(_, content)| kind_of(content.file));
         self.found = kinds.flatten().collect();
@@ -94,7 +108,7 @@ impl System {
             Some((What::File(Some(content)), layer)) => match &content.problem {
                 Some(reason) => (reason.clone(), layer),
                 None if kind_of(content.file).is_some() => return,
-                None if content.file == DatabaseFile::DpkgFiles => return,
+                None if is_beside(content.file) => return,
                 None => ("it is another file than its name says".to_owned(), layer),
             },
             Some((_, layer)) => ("it is a link to a file that was not read".to_owned(), layer),
@@ -117,15 +131,26 @@ impl System {
         paths.extend(parts.map(|name| join(DPKG_PARTS, &name)));
         paths.extend(APK.map(str::to_owned));
         let mut databases: Vec<(String, ContentOf<'l>)> = Vec::new();
-        for path in paths {
-            let Some(found) = tree.find(&path)? else {
-                continue;
-            };
-            if let What::File(Some(content)) = found.what
+        let mut add = |path: &str| -> Result<bool, TooMuch> {
+            if let Some(found) = tree.find(path)?
+                && let What::File(Some(content)) = found.what
                 && kind_of(content.file).is_some()
-                && !databases.iter().any(|(path, _)| *path == found.path)
             {
-                databases.push((found.path, content));
+                if !databases.iter().any(|(path, _)| *path == found.path) {
+                    databases.push((found.path, *content));
+                }
+                return Ok(true);
+            }
+            Ok(false)
+        };
+        for path in paths {
+            add(&path)?;
+        }
+        for directory in RPM {
+            for name in RPM_FILES {
+                if add(&join(directory, name))? {
+                    break;
+                }
             }
         }
         Ok(databases)
@@ -258,10 +283,19 @@ fn os(tree: &Tree<ContentOf<'_>>) -> Result<(Option<OsRelease>, Option<Unreadabl
 }
 
 /// The packages that a database is of.
-fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
+pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
     match file {
         DatabaseFile::Dpkg => Some(PackageKind::Deb),
         DatabaseFile::Apk => Some(PackageKind::Apk),
-        DatabaseFile::DpkgFiles | DatabaseFile::Python | DatabaseFile::OsRelease => None,
+        DatabaseFile::Rpm => Some(PackageKind::Rpm),
+        DatabaseFile::DpkgFiles
+        | DatabaseFile::RpmLog
+        | DatabaseFile::Python
+        | DatabaseFile::OsRelease => None,
     }
+}
+
+/// Whether a file is one that lies beside a database.
+fn is_beside(file: DatabaseFile) -> bool {
+    matches!(file, DatabaseFile::DpkgFiles | DatabaseFile::RpmLog)
 }

@@ -217,6 +217,20 @@ fn read(
             content.packages = packages;
             content.owners = owners;
         }),
+        DatabaseFile::Rpm => database::parse_rpm(input).map(|(packages, owners)| {
+            content.packages = packages;
+            content.owners = owners;
+        }),
+        DatabaseFile::RpmLog => {
+            // A header alone changes nothing.
+            let length = std::io::copy(&mut input.take(33), &mut std::io::sink());
+            length.map_err(DatabaseError::Io).and_then(|length| match length {
+                0..=32 => Ok(()),
+                _ => Err(DatabaseError::Damaged(
+                    "it holds changes that are not in the database: close it, then build the image",
+                )),
+            })
+        }
         DatabaseFile::Python => {
             database::parse_python(input, path).map(|package| content.packages.push(package))
         }

@@ -7,34 +7,10 @@ use serde_json::Value;
 
 use crate::shared;
 
-/// The members of rows of expected data, as text.
-fn rows(of: &Value, members: &[&str], keep: impl Fn(&Value) -> bool) -> BTreeSet<Vec<String>> {
-    let rows = of.as_array().unwrap().iter().filter(|row| keep(row));
-    rows.map(|row| {
-        let members = members.iter().map(|member| match &row[*member] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
-        members.collect()
-    })
-    .collect()
-}
-
 /// The members of findings, named as in JSON.
 fn found(result: &ScanResult, members: &[&str]) -> BTreeSet<Vec<String>> {
     let findings = serde_json::to_value(&result.findings).unwrap();
-    rows(&findings, members, |_| true)
-}
-
-/// Compares two sets and shows only where they differ.
-fn assert_same(found: &BTreeSet<Vec<String>>, want: &BTreeSet<Vec<String>>) {
-    let missing: Vec<_> = want.difference(found).collect();
-    let wrong: Vec<_> = found.difference(want).collect();
-    assert!(
-        missing.is_empty() && wrong.is_empty(),
-        "missing: {missing:?}\nwrong: {wrong:?}"
-    );
-    assert!(!want.is_empty());
+    shared::rows(&findings, members, |_| true)
 }
 
 #[test]
@@ -52,18 +28,18 @@ fn a_debian_image_with_python_packages_has_exactly_the_expected_findings() {
     assert!(result.is_complete(), "{:?}", result.problems);
     let packages = serde_json::to_value(&result.packages).unwrap();
     let members = ["ecosystem", "name", "version", "path", "layer"];
-    let want = rows(
+    let want = shared::rows(
         &expected["inventory"],
         &["eco", "name", "version", "path", "layer"],
         |_| true,
     );
-    assert_same(&rows(&packages, &members, |_| true), &want);
+    shared::assert_same(&shared::rows(&packages, &members, |_| true), &want);
     // Which Python packages belong to packages of Debian.
-    let owned = rows(&packages, &["name", "path"], |row| !row["owner"].is_null());
+    let owned = shared::rows(&packages, &["name", "path"], |row| !row["owner"].is_null());
     let os_owned = |row: &Value| row["os_owned"] == true;
     assert_eq!(
         owned,
-        rows(&expected["inventory"], &["name", "path"], os_owned)
+        shared::rows(&expected["inventory"], &["name", "path"], os_owned)
     );
 
     let ours = [
@@ -79,11 +55,11 @@ fn a_debian_image_with_python_packages_has_exactly_the_expected_findings() {
     let theirs = [
         "id", "osv", "eco", "package", "version", "fixed", "path", "layer",
     ];
-    let want = rows(&expected["findings"], &theirs, |row| !os_owned(row));
+    let want = shared::rows(&expected["findings"], &theirs, |row| !os_owned(row));
     assert_eq!(want.len(), 366);
-    assert_same(&found(&result, &ours), &want);
-    let want = rows(&expected["findings"], &theirs, |_| true);
-    assert_same(&found(&of(true), &ours), &want);
+    shared::assert_same(&found(&result, &ours), &want);
+    let want = shared::rows(&expected["findings"], &theirs, |_| true);
+    shared::assert_same(&found(&of(true), &ours), &want);
 }
 
 #[test]
@@ -94,12 +70,12 @@ fn an_alpine_image_has_exactly_the_expected_findings() {
     let result = match_image(&image, &advisories, MatchOptions::default());
     assert!(result.is_complete(), "{:?}", result.problems);
     let members = ["id", "package", "version", "fixed"];
-    let want = rows(
+    let want = shared::rows(
         &shared::expected(&data, "alpine")["findings"],
         &members,
         |_| true,
     );
-    assert_same(&found(&result, &members), &want);
+    shared::assert_same(&found(&result, &members), &want);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Data beside the checkout, which CI always has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use bonded_model::{Digest, Manifest};
 use bonded_scan::{
     Advisories, AdvisoryImport, ImageInventory, LayerInventory, LayerLimits, inspect_layer, merge,
 };
+use serde_json::Value;
 
 /// The directory with the data; `None`, said in one line, on a machine that does not have it.
 pub(crate) fn data() -> Option<PathBuf> {
@@ -84,4 +85,32 @@ pub(crate) fn expected(data: &Path, name: &str) -> serde_json::Value {
         .join(format!("{name}.expected.json.zst"));
     let json = zstd::Decoder::new(File::open(path).unwrap()).unwrap();
     serde_json::from_reader(json).unwrap()
+}
+
+/// The members of rows of expected data, as text.
+pub(crate) fn rows(
+    of: &Value,
+    members: &[&str],
+    keep: impl Fn(&Value) -> bool,
+) -> BTreeSet<Vec<String>> {
+    let rows = of.as_array().unwrap().iter().filter(|row| keep(row));
+    rows.map(|row| {
+        let members = members.iter().map(|member| match &row[*member] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        members.collect()
+    })
+    .collect()
+}
+
+/// Compares two sets and shows only where they differ.
+pub(crate) fn assert_same(found: &BTreeSet<Vec<String>>, want: &BTreeSet<Vec<String>>) {
+    let missing: Vec<_> = want.difference(found).collect();
+    let wrong: Vec<_> = found.difference(want).collect();
+    assert!(
+        missing.is_empty() && wrong.is_empty(),
+        "missing: {missing:?}\nwrong: {wrong:?}"
+    );
+    assert!(!want.is_empty());
 }
