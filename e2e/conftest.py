@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from account import Account
+from bucket import Bucket
 from server import Server
 
 OTHER_ACCOUNT = "222222222222"
@@ -25,8 +26,10 @@ def no_surroundings() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that the tests of one file share; it must end without a fault."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    """A server that the tests of one file share; it must end without a fault. With BONDED_E2E_IN_BUCKET its objects are
+    in a bucket, and no test may notice."""
+    options = Bucket.of_environment().options() if os.environ.get("BONDED_E2E_IN_BUCKET") else ()
+    server = Server(tmp_path_factory.mktemp("server"), options=options)
     server.start()
     yield server
     server.stop()

@@ -4,7 +4,6 @@
 //! `ETag`, no copy, no rename. The database is the only arbiter. `object_store` signs, retries and
 //! gives up after [`RETRY_TIME`].
 
-use std::error::Error as _;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use object_store::{
     RetryConfig,
 };
 
+use super::bucket_error::{is_denial, is_missing, reason};
 use super::{Key, ObjectId, cut, missing};
 use crate::error::{Result, StoreError};
 
@@ -32,9 +32,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a failing request is tried again, and how often.
 const RETRY_TIME: Duration = Duration::from_secs(10);
 const RETRIES: usize = 4;
-
-/// How long the reason may be that a server gives, in characters.
-const REASON_LIMIT: usize = 300;
 
 /// Which bucket holds the objects, and how to reach it.
 #[derive(Clone)]
@@ -348,45 +345,4 @@ fn failure(what: &str, error: &Error) -> StoreError {
         "{what}: {}; check that its server runs and can be reached, then try again",
         reason(error)
     ))
-}
-
-/// Whether the object or the upload is not there. That the bucket is not there is another thing:
-/// nobody may take its objects for lost then.
-fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) && !reason(error).starts_with("NoSuchBucket")
-}
-
-fn is_denial(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
-    )
-}
-
-/// What went wrong, in one line: S3's code and message if the server gave them, else the last cause.
-fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = error.to_string();
-        cause = error.source();
-    }
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        let (inside, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(inside)
-    };
-    let reason = match (element("Code"), element("Message")) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        _ => text.clone(),
-    };
-    let mut line = String::new();
-    for word in reason.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if !word.is_empty() {
-            line += if line.is_empty() { "" } else { " " };
-            line += word;
-        }
-    }
-    line.chars().take(REASON_LIMIT).collect()
 }

@@ -9,9 +9,10 @@
 //! | `frame` | the form of an object, wherever it is |
 //! | `writer`, `reader` | writing and reading one |
 //! | `disk` | objects as files |
-//! | `bucket`, `parts` | objects in a bucket of an S3-compatible server |
+//! | `bucket`, `parts`, `bucket_error` | objects in a bucket of an S3-compatible server |
 
 mod bucket;
+mod bucket_error;
 mod disk;
 mod frame;
 mod parts;
