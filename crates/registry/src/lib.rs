@@ -78,6 +78,7 @@ mod token;
 mod user;
 mod worker_thread;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
@@ -90,7 +91,7 @@ pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use authenticate::SignatureScope;
 pub use bonded_scan::Finding;
 pub use bonded_store::{
-    AccessKey, Account, Amount, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
+    AccessKey, Account, Amount, Backup, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
     ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, LastUsed, Layer, ManagedPolicy,
     ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository, Role, Session,
     Statistics, StoredManifest, TagStatus, UploadId, Usage, User,
@@ -222,6 +223,15 @@ impl Registry {
     /// As every read.
     pub async fn statistics(&self) -> Result<Statistics> {
         Ok(self.store().statistics().await?)
+    }
+
+    /// Copies everything but the key ring into the directory `to`, while this serves. For the
+    /// operator of the host.
+    ///
+    /// # Errors
+    /// The place cannot be used, or rows or bytes cannot be read or written.
+    pub async fn back_up(&self, to: &Path) -> Result<Backup> {
+        Ok(self.store().back_up(to, self.clock().now()).await?)
     }
 
     /// The time, as every use case of this registry sees it.

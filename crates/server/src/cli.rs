@@ -2,6 +2,7 @@
 
 mod account;
 mod advisories;
+mod backup;
 mod completion;
 mod config;
 mod credential_helper;
@@ -49,6 +50,8 @@ enum Command {
     Logout(login::Logout),
     CredentialHelper(credential_helper::CredentialHelper),
     KubeletPlugin(kubelet_plugin::KubeletPlugin),
+    Backup(backup::BackupCommand),
+    Restore(Box<backup::RestoreCommand>),
     Status(status::Status),
     Doctor(Box<doctor::Doctor>),
     Completion(completion::Completion),
@@ -111,6 +114,8 @@ pub fn run() -> ExitCode {
         Command::Logout(command) => command.run(),
         Command::CredentialHelper(command) => command.run(),
         Command::KubeletPlugin(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Completion(command) => command.run(),

@@ -10,6 +10,7 @@
 
 mod account;
 mod advisories;
+mod backup;
 mod collect;
 mod status;
 
@@ -36,6 +37,7 @@ use crate::files;
 
 pub(crate) use account::CreateAccount;
 pub(crate) use advisories::LoadAdvisories;
+pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use status::{GetStatus, HostStatus};
 
@@ -73,6 +75,8 @@ pub(crate) struct Host {
     pub(crate) registry: Registry,
     /// Its default region.
     pub(crate) region: Region,
+    /// Its data directory.
+    pub(crate) data: PathBuf,
 }
 
 /// Everything that the operator may ask for.
@@ -80,6 +84,7 @@ const OPERATIONS: &[Served] = &[
     Served::of::<CreateAccount>(),
     Served::of::<Collect>(),
     Served::of::<GetStatus>(),
+    Served::of::<BackUp>(),
     Served::of::<LoadAdvisories>(),
 ];
 
@@ -344,7 +349,12 @@ mod tests {
         };
         let opened = Registry::open(settings, Clock::system()).await.unwrap();
         let registry = opened.registry;
-        Host { registry, region }
+        let data = data.to_owned();
+        Host {
+            registry,
+            region,
+            data,
+        }
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ fn hex(digest: &Digest) -> &str {
 }
 
 impl Store {
-    fn advisories(&self) -> PathBuf {
+    pub(crate) fn advisories(&self) -> PathBuf {
         self.data().join(DIRECTORY)
     }
 

@@ -45,6 +45,11 @@ enum Message {
 }
 
 impl AuditLog {
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Opens the log in `directory`, which is created if need be, and starts its thread.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         DirBuilder::new()

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// The bucket cannot be used, or did not do what it was asked.
     #[error("{0}")]
     Bucket(String),
+    /// A backup cannot be made there, or not of this deployment.
+    #[error("{0}")]
+    Backup(String),
     /// Stored bytes or rows are not what was written: they fail authentication or do not parse.
     #[error("stored data is damaged: {0}; restore it from a backup")]
     Corrupt(String),

@@ -16,6 +16,7 @@ mod account;
 mod advisory_file;
 mod attached_policy;
 mod audit;
+mod backup;
 mod blobs;
 mod caller_policies;
 mod change;
@@ -79,6 +80,7 @@ pub use account::{Account, IdentityCounts, NewAdministrator};
 pub use advisory_file::AdvisoryCopy;
 pub use attached_policy::{Bounded, PolicyEntity};
 pub use audit::{AuditLog, LINE_LIMIT};
+pub use backup::{Backup, Verified};
 pub use blobs::{BucketSettings, InvalidObjectId, ObjectId, ObjectStream, Objects};
 pub use caller_policies::{CallerPolicies, IdentityPolicy};
 pub use change::Change;
@@ -154,6 +156,8 @@ struct Inner {
     /// Names this run of the process: it stands in the leases and states of uploads.
     run: String,
     writers: upload_lease::Writers,
+    /// Held by who deletes bytes, and alone by a backup, which copies them.
+    bytes_stay: tokio::sync::RwLock<()>,
 }
 
 /// A store that was just opened, and what opening it did.
@@ -200,6 +204,7 @@ impl Store {
             jobs: tokio::sync::Notify::new(),
             run: random::uuid()?,
             writers: upload_lease::Writers::default(),
+            bytes_stay: tokio::sync::RwLock::new(()),
         };
         let store = Self(Arc::new(inner));
         if matches!(settings.database, Database::Sqlite) {
@@ -246,6 +251,10 @@ impl Store {
 
     pub(crate) fn run(&self) -> &str {
         &self.0.run
+    }
+
+    pub(crate) fn bytes_stay(&self) -> &tokio::sync::RwLock<()> {
+        &self.0.bytes_stay
     }
 
     pub(crate) fn writers(&self) -> &upload_lease::Writers {

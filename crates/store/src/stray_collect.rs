@@ -43,6 +43,11 @@ impl Store {
             let (count, next) = (0, None);
             return Ok(StrayStep { count, next });
         };
+        let Ok(_deleting) = self.bytes_stay().try_read() else {
+            // A backup copies them; the next walk comes.
+            let (count, next) = (0, None);
+            return Ok(StrayStep { count, next });
+        };
         let known = self.known_objects(position, last).await?;
         let mut count = 0;
         for (object, changed) in listed {

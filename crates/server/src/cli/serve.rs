@@ -154,6 +154,7 @@ impl Started {
         let host = Host {
             registry: registry.clone(),
             region: config.region.clone(),
+            data: config.data.clone(),
         };
         let operator = tokio::spawn(operator::serve(socket, host));
         Ok(Self {

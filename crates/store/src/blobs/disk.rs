@@ -13,8 +13,20 @@ use std::time::UNIX_EPOCH;
 
 use bonded_model::Timestamp;
 
+use super::frame::sealed_len;
 use super::{Key, ObjectId, missing};
 use crate::error::{Result, StoreError};
+
+/// How a copy of an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// It was there.
+    Before,
+    /// It was made.
+    Now,
+    /// There is nothing to copy, or not all of it.
+    Lost,
+}
 
 /// The objects under one data directory.
 #[derive(Clone)]
@@ -25,7 +37,7 @@ pub(crate) struct Disk {
 impl Disk {
     /// Opens the directory, and makes what is missing of it durably, so that finishing an object
     /// has only its own directory to sync.
-    pub(super) fn open(data: &Path) -> Result<Self> {
+    pub(crate) fn open(data: &Path) -> Result<Self> {
         let objects = data.join(Key::Objects.to_string());
         let io = |e| StoreError::io(format!("cannot create '{}'", objects.display()))(e);
         if !objects.join("ff").exists() {
@@ -44,6 +56,31 @@ impl Disk {
         Ok(Self {
             data: data.to_owned(),
         })
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Copies an object of `size` plain bytes to another place, durably but for its name. An object
+    /// of that length that is there already is the same: none ever changes.
+    pub(crate) fn copy(&self, id: ObjectId, size: u64, to: &Self) -> Result<Copied> {
+        let (from, target) = (self.path(id), to.path(id));
+        let length = |path: &Path| fs::metadata(path).map(|found| found.len()).ok();
+        let whole = Some(sealed_len(size));
+        if length(&target) == whole {
+            return Ok(Copied::Before);
+        }
+        if length(&from) != whole {
+            return Ok(Copied::Lost);
+        }
+        let new = target.with_extension("new");
+        let copied = fs::copy(&from, &new)
+            .and_then(|_| File::open(&new)?.sync_all())
+            .and_then(|()| fs::rename(&new, &target));
+        let failed = StoreError::io(format!("cannot write '{}'", target.display()));
+        copied.map(|()| Copied::Now).map_err(failed)
     }
 
     fn path(&self, id: ObjectId) -> PathBuf {
@@ -93,7 +130,7 @@ impl Disk {
     }
 
     /// Deletes an object; one that is not there is deleted already.
-    pub(super) fn delete(&self, id: ObjectId) -> Result<()> {
+    pub(crate) fn delete(&self, id: ObjectId) -> Result<()> {
         match fs::remove_file(self.path(id)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(format!(
                 "cannot delete the object '{id}'"
@@ -113,7 +150,7 @@ impl Disk {
 
     /// Up to `limit` objects behind `after`, in the order of their ids, and when they were changed
     /// last. Files that are no objects are left out. Reads one directory of the 256 at a time.
-    pub(super) fn list(
+    pub(crate) fn list(
         &self,
         after: Option<ObjectId>,
         limit: usize,

@@ -28,7 +28,7 @@ use bonded_model::Timestamp;
 
 pub(crate) use bucket::Bucket;
 pub use bucket::BucketSettings;
-pub(crate) use disk::Disk;
+pub(crate) use disk::{Copied, Disk};
 pub(crate) use frame::Header;
 pub(crate) use parts::{Announce, PartsState, StagedParts};
 pub use reader::ObjectStream;

@@ -81,6 +81,18 @@ impl Sqlite {
         read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Writes the rows of this moment into a new database `path`.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
+        create(path)?;
+        self.with_reader(|connection| {
+            let path = path.to_string_lossy();
+            connection
+                .execute("VACUUM INTO ?1", [path])
+                .map(drop)
+                .map_err(error)
+        })
+    }
+
     pub(super) async fn close(&self) {
         self.writer.stop().await;
     }

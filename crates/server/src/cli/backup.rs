@@ -1,0 +1,160 @@
+//! `bonded backup` and `bonded restore`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bonded_registry::Clock;
+use bonded_store::{Store, StoreSettings, Verified};
+use clap::Args;
+
+use super::config::ConfigArgs;
+use super::print::{self, Form, clean};
+use super::{DataDirectory, Failure, ask_server, block_on, with_sources};
+use crate::files;
+use crate::operator::BackUp;
+
+/// Copy everything but the key ring into a directory, while the server on this machine serves
+///
+/// The copy is of one moment. Into an earlier backup only what is new is copied, and that stays
+/// whole until the new one is. The key ring is never in it: keep a copy of that elsewhere.
+#[derive(Args)]
+pub(super) struct BackupCommand {
+    /// A directory that does not exist, is empty, or is an earlier backup; the server writes it
+    #[arg(value_name = "DIRECTORY")]
+    directory: PathBuf,
+
+    /// The form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: Form,
+
+    #[command(flatten)]
+    data: DataDirectory,
+}
+
+/// Make a data directory of a backup, and read every blob of it once
+///
+/// The server must not run on it. The key ring must be the one of the server that was backed up.
+#[derive(Args)]
+pub(super) struct RestoreCommand {
+    /// The backup
+    #[arg(value_name = "BACKUP")]
+    backup: PathBuf,
+
+    /// Do not read the blobs
+    #[arg(long)]
+    no_verify: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl BackupCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let data = self.data.path()?;
+        let directory = std::path::absolute(&self.directory).map_err(Failure::usage)?;
+        let made = ask_server(
+            &data,
+            &BackUp {
+                directory: directory.clone(),
+            },
+        )?;
+        match self.output {
+            Form::Json => {
+                print::line(serde_json::to_string_pretty(&made).map_err(Failure::failed)?);
+            }
+            Form::Text => print::line(format!(
+                "'{}' has {} blobs with {} bytes: {} copied now, {} removed",
+                clean(&directory.display().to_string()),
+                made.objects,
+                made.bytes,
+                made.copied,
+                made.removed
+            )),
+        }
+        Ok(())
+    }
+}
+
+impl RestoreCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.config.resolve()?;
+        if !self.backup.join("backup.json").exists() {
+            return Err(Failure::usage(format!(
+                "'{}' is not a backup: it has no 'backup.json'",
+                self.backup.display()
+            )));
+        }
+        if !config.keyring.exists() {
+            return Err(Failure::usage(format!(
+                "the key ring '{}' is missing; put a copy of the one of the server that was backed up there, or name it with --keyring",
+                config.keyring.display()
+            )));
+        }
+        let empty = fs::read_dir(&config.data).map_or(Ok(true), |mut entries| {
+            entries.next().transpose().map(|entry| entry.is_none())
+        });
+        if !empty.map_err(Failure::failed)? {
+            return Err(Failure::usage(format!(
+                "'{}' is not empty; name a new data directory with --data",
+                config.data.display()
+            )));
+        }
+        copy_tree(&self.backup, &config.data).map_err(|error| {
+            let data = config.data.display();
+            Failure::failed(format!("cannot copy into '{data}': {error}"))
+        })?;
+        let settings = StoreSettings {
+            data: config.data.clone(),
+            database: config.database.clone(),
+            objects: config.objects.clone(),
+            keyring: config.keyring.clone(),
+        };
+        let verified = block_on(async { verify(&settings, self.no_verify).await })?;
+        let data = clean(&config.data.display().to_string());
+        let Some(verified) = verified else {
+            print::line(format!("restored to '{data}'; the blobs were not read"));
+            return Ok(());
+        };
+        for digest in &verified.damaged {
+            print::error(format!("damaged or missing: {}", clean(digest)));
+        }
+        print::line(format!(
+            "restored to '{data}': {} blobs with {} bytes are whole, {} are not",
+            verified.objects,
+            verified.bytes,
+            verified.damaged.len()
+        ));
+        match verified.damaged.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::failed("the backup is damaged")),
+        }
+    }
+}
+
+/// Opens what was restored with its key ring, and reads it.
+async fn verify(settings: &StoreSettings, no_verify: bool) -> Result<Option<Verified>, Failure> {
+    let failed = |error: bonded_store::StoreError| Failure::failed(with_sources(&error));
+    let opened = Store::open(settings, Clock::system().now()).await;
+    let store = opened.map_err(failed)?.store;
+    let verified = match no_verify {
+        true => None,
+        false => Some(store.verify_objects().await.map_err(failed)?),
+    };
+    store.close().await;
+    Ok(verified)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    files::private_directory(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if entry.file_name() != "backup.json" {
+            fs::copy(&source, &target)?;
+            fs::File::open(&target)?.sync_all()?;
+        }
+    }
+    fs::File::open(to)?.sync_all()
+}
