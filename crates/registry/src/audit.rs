@@ -4,17 +4,17 @@
 //! `bonded why` evaluates again. Records of changes are committed with the change; every decision
 //! also goes through the store's bounded queue to this node's append-only file.
 
-use bonded_iam::{Decision, Outcome, Principal, Request};
+use bonded_iam::Principal;
 use bonded_model::Timestamp;
 use bonded_store::{LINE_LIMIT, SessionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::Registry;
-use crate::access::CallerPolicies;
 use crate::caller::{Caller, Identity};
 use crate::compiled::Labelled;
 use crate::context::{self, ContextFacts};
-use crate::error::{Error, Result};
+use crate::error::{Denied, Error, Result};
+use crate::judge::{CallerPolicies, Ruling};
 use crate::target::Resource;
 
 /// One call of `authorize`: who asked, from where, and each check with its outcome.
@@ -31,7 +31,7 @@ pub struct DecisionRecord {
     pub(crate) context: ContextFacts,
     /// The checks in order; only the last one can have been denied.
     pub(crate) checks: Vec<CheckRecord>,
-    /// AWS's sentence, if it was denied.
+    /// AWS's sentence and what decided, if it was denied.
     pub(crate) denied: Option<String>,
 }
 
@@ -62,6 +62,13 @@ pub(crate) struct CheckRecord {
     pub(crate) request_context: ContextFacts,
     /// Those of the resource: not for everybody who may know of the decision.
     pub(crate) resource_context: ContextFacts,
+    /// Those of the image that decided, as they were then; `null` is unknown.
+    #[serde(default)]
+    pub(crate) image_context: ContextFacts,
+    /// Whether the unknown ones among them were taken as favourably as they could turn out: it was
+    /// denied without looking at the image, or the image was not there.
+    #[serde(default)]
+    pub(crate) free: bool,
     pub(crate) identity_policies: Vec<PolicyReference>,
     pub(crate) resource_policies: Vec<PolicyReference>,
     /// `null` if no session policy was passed.
@@ -97,12 +104,12 @@ impl DecisionRecord {
         }
     }
 
-    pub(crate) fn denied(&mut self, sentence: &str) {
-        self.denied = Some(sentence.to_owned());
+    pub(crate) fn denied(&mut self, denied: &Denied) {
+        self.denied = Some(denied.text());
     }
 
-    /// One line of JSON. A record of many checks that would be too long keeps the resource's context
-    /// of the last one only, which is the one that can have been denied.
+    /// One line of JSON. A record of many checks that would be too long keeps the context of resource
+    /// and image of the last one only, which is the one that can have been denied.
     pub(crate) fn to_line(&self) -> String {
         // Maps with text keys and plain members cannot fail to serialize.
         let line = |record: &Self| serde_json::to_string(record).unwrap_or_default();
@@ -112,11 +119,10 @@ impl DecisionRecord {
         }
         let mut short = self.clone();
         let allowed = short.checks.len().saturating_sub(1);
-        short
-            .checks
-            .iter_mut()
-            .take(allowed)
-            .for_each(|check| check.resource_context.clear());
+        short.checks.iter_mut().take(allowed).for_each(|check| {
+            check.resource_context.clear();
+            check.image_context.clear();
+        });
         line(&short)
     }
 }
@@ -166,28 +172,24 @@ impl PrincipalRecord {
 }
 
 impl CheckRecord {
-    pub(crate) fn new(
-        request: &Request,
-        request_context: ContextFacts,
-        decision: &Decision,
-        sides: &CallerPolicies,
-        resource: &Resource,
-    ) -> Self {
+    pub(crate) fn new(ruling: &Ruling, sides: &CallerPolicies, resource: &Resource) -> Self {
         let references =
             |policies: &[Labelled]| policies.iter().map(PolicyReference::new).collect();
         Self {
-            action: request.action.clone(),
-            resource: request.resource.clone(),
+            action: ruling.request.action.clone(),
+            resource: ruling.request.resource.clone(),
             told: resource.told.clone(),
-            resource_account: request.resource_account.clone(),
-            request_context,
+            resource_account: ruling.request.resource_account.clone(),
+            request_context: ruling.named.clone(),
             resource_context: resource.facts(),
+            image_context: ruling.image.clone(),
+            free: ruling.free,
             identity_policies: references(&sides.holder.identity),
             resource_policies: references(&resource.policies),
             session_policies: sides.session.as_deref().map(references),
             boundary: sides.holder.boundary.as_ref().map(PolicyReference::new),
             service_control_policies: references(&sides.holder.service_control),
-            allowed: decision.outcome == Outcome::Allow,
+            allowed: ruling.is_allowed(),
         }
     }
 }

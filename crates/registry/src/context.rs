@@ -20,6 +20,8 @@ pub enum Fact {
     One(String),
     /// A key that may have several.
     Many(Vec<String>),
+    /// A key that applies but whose value cannot be known now; `null` in records.
+    Unknown,
 }
 
 /// Context keys by name.
@@ -175,6 +177,7 @@ pub(crate) fn to_engine(facts: &ContextFacts) -> Context {
         let value = match fact {
             Fact::One(value) => ContextValue::One(value.clone()),
             Fact::Many(values) => ContextValue::Many(values.clone()),
+            Fact::Unknown => ContextValue::Unknown,
         };
         context.insert(key, value);
     }

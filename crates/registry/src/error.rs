@@ -306,12 +306,25 @@ pub enum Unauthenticated {
 
 /// A denial: AWS's sentence and the id under which `bonded why` explains it.
 #[derive(Debug, thiserror::Error)]
-#[error("{sentence} (decision {id}; run: bonded why {id})")]
+#[error("{} (decision {id}; run: bonded why {id})", self.text())]
 pub struct Denied {
     /// The id of the decision.
     pub id: String,
     /// AWS's sentence.
     pub sentence: String,
+    /// What about an image decided, if nothing else did.
+    pub because: Option<String>,
+}
+
+impl Denied {
+    /// The sentence and what decided.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.because {
+            Some(because) => format!("{}: {because}", self.sentence),
+            None => self.sentence.clone(),
+        }
+    }
 }
 
 impl Error {

@@ -13,12 +13,14 @@ use bonded_store::{Holder, StoreError};
 use serde_json::{Value, json};
 
 use crate::Registry;
-use crate::access::{Action, Allowed, CallerPolicies};
+use crate::access::{Action, Allowed};
 use crate::audit::{CheckRecord, DecisionRecord, PolicyReference};
 use crate::caller::Caller;
 use crate::compiled::{HolderPolicies, Labelled};
-use crate::context::{self, ContextFacts};
+use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
+use crate::image_keys::CURRENT_IMAGE_TAGS;
+use crate::judge::CallerPolicies;
 use crate::target::sealed::Judged;
 use crate::target::{Resource, RoleNamed, Target, UserNamed};
 
@@ -89,6 +91,8 @@ impl Judged for DecisionNamed {
             account,
             policies,
             context: ContextFacts::new(),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -148,9 +152,13 @@ impl Registry {
             facts.retain(|key, _| !key.starts_with("aws:PrincipalTag/"));
         }
         facts.extend(check.request_context.clone());
+        facts.extend(check.image_context.clone());
         if resource_half {
             resource = self.recorded_policies(&check.resource_policies).await?;
             facts.extend(check.resource_context.clone());
+        } else if let Some(tags) = facts.get_mut(CURRENT_IMAGE_TAGS) {
+            // Which other tags an image has is not for everybody who may not pull it.
+            *tags = Fact::Unknown;
         }
         let request = Request {
             principal: record.principal.to_engine(),
@@ -159,7 +167,12 @@ impl Registry {
             resource_account: check.resource_account.clone(),
             context: context::to_engine(&facts),
         };
-        let explanation = bonded_iam::explain(&request, &sides.with(&resource));
+        let policies = sides.with(&resource);
+        let explanation = if check.free {
+            bonded_iam::explain_free(&request, &policies)
+        } else {
+            bonded_iam::explain(&request, &policies)
+        };
         let explanation = match (caller_half, resource_half) {
             (true, true) => Some(explanation),
             (true, false) => Some(explanation.half(Side::Caller)),
@@ -237,9 +250,8 @@ impl Registry {
         if let Ok(arn) = resource.parse::<RepositoryArn>() {
             let policy = Action::new("ecr:GetRepositoryPolicy");
             let tags = Action::new("ecr:ListTagsForResource");
-            return Ok(
-                self.permits(asker, policy, &arn).await? && self.permits(asker, tags, &arn).await?
-            );
+            return Ok(self.permits(asker, policy, arn.clone()).await?
+                && self.permits(asker, tags, arn).await?);
         }
         let account = asker.account().clone();
         let prefix = format!("arn:aws:iam::{account}:");
@@ -256,14 +268,14 @@ impl Registry {
                         name,
                         path,
                     };
-                    self.permits(asker, Action::new("iam:GetRole"), &role).await
+                    self.permits(asker, Action::new("iam:GetRole"), role).await
                 } else {
                     let user = UserNamed {
                         account,
                         name,
                         path,
                     };
-                    self.permits(asker, Action::new("iam:GetUser"), &user).await
+                    self.permits(asker, Action::new("iam:GetUser"), user).await
                 }
             }
             // Nothing is attached to these.

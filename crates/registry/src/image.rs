@@ -1,14 +1,14 @@
 //! Images as ECR's API has them: several at once, lists of them, and pushes that must change
 //! something.
 
-use bonded_model::{Algorithm, Digest, Manifest, Reference, RepositoryArn, Tag, TagMutability};
+use bonded_model::{Digest, Reference, RepositoryArn, TagMutability};
 use bonded_store::{ImageDetail, ImageKey, ImagePage, Repository, StoredManifest, TagStatus};
 
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
 use crate::repository::gone;
-use crate::target::{ImageId, ImagesIn, Resolved};
+use crate::target::{ImageId, ImageToPut, ImagesIn, Resolved};
 
 /// The most bytes of manifests that one answer holds.
 const MANIFESTS_LIMIT: usize = 32 * 1024 * 1024;
@@ -70,50 +70,36 @@ impl Registry {
         Ok(images)
     }
 
-    /// `PutImage`: stores a manifest, under `tag` if there is one, if that changes anything.
+    /// `PutImage`: stores the manifest that was judged, under its tag if it has one, if that changes
+    /// anything.
     ///
     /// # Errors
     /// As [`Registry::put_image`]; [`Error::ImageAlreadyExists`] if the image is there and has the
     /// tag. Of two such pushes at once both may succeed.
-    pub async fn put_new_image(
-        &self,
-        allowed: &Allowed<RepositoryArn>,
-        stated: Option<&Digest>,
-        tag: Option<&Tag>,
-        media_type: Option<&str>,
-        bytes: Vec<u8>,
-    ) -> Result<StoredManifest> {
-        let repository = allowed.repository()?;
-        let algorithm = stated.map_or(Algorithm::Sha256, Digest::algorithm);
-        let digest = Digest::of(algorithm, &bytes);
+    pub async fn put_new_image(&self, allowed: &Allowed<ImageToPut>) -> Result<StoredManifest> {
+        let repository = allowed.image_repository()?;
+        let put = allowed.target();
+        let (digest, tag) = (put.digest(), put.tags().first());
         let there = if let Some(tag) = tag {
-            self.store()
-                .resolve_tag(&repository.id, tag)
-                .await?
-                .as_ref()
-                == Some(&digest)
+            let named = self.store().resolve_tag(&repository.id, tag).await?;
+            named.as_ref() == Some(digest)
         } else {
-            let asked = std::slice::from_ref(&digest);
+            let asked = std::slice::from_ref(digest);
             let found = self.store().find_image_details(&repository.id, asked);
             found.await?.iter().any(Option::is_some)
         };
-        if there && stated.is_none_or(|stated| *stated == digest) {
+        if there && put.stated().is_none_or(|stated| stated == digest) {
             return Err(Error::ImageAlreadyExists {
-                digest,
+                digest: digest.clone(),
                 tag: tag.cloned(),
                 repository: Box::new(repository.arn.clone()),
             });
         }
-        let reference = Reference::Digest(stated.unwrap_or(&digest).clone());
-        let tags: Vec<Tag> = tag.cloned().into_iter().collect();
-        self.put_image(allowed, &reference, &tags, media_type, &bytes)
-            .await?;
-        let manifest = Manifest::parse(&bytes, media_type);
-        let manifest = manifest.map_err(|e| Error::InvalidManifest(e.to_string()))?;
+        let pushed = self.put_image(allowed).await?;
         Ok(StoredManifest {
-            digest,
-            media_type: manifest.media_type.to_string(),
-            bytes,
+            digest: pushed.digest,
+            media_type: pushed.media_type,
+            bytes: put.bytes().to_vec(),
             pushed_at: allowed.caller().time(),
         })
     }

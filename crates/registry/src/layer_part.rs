@@ -10,6 +10,7 @@ use crate::access::Allowed;
 use crate::error::{Error, Result};
 use crate::push::LAYER_GRACE;
 use crate::repository::gone;
+use crate::target::LayersIn;
 
 /// The least length of a part that another follows: ECR's 5 MiB.
 const PART_MIN: usize = 5 * 1024 * 1024;
@@ -19,6 +20,17 @@ const PARTS_LIMIT: u64 = 4200;
 
 /// The most bytes of an upload by ECR's API: 52,000 MiB.
 const LAYER_LIMIT: u64 = 52_000 * 1024 * 1024;
+
+impl Allowed<LayersIn> {
+    /// The repository of the layers that were judged.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`]; the caller may know, being allowed.
+    pub fn repository_of_layers(&self) -> Result<&Repository> {
+        let missing = || Error::RepositoryNotFound(self.target().repository.clone());
+        self.found().as_ref().ok_or_else(missing)
+    }
+}
 
 impl Registry {
     /// Appends a part, whose first and last byte the client states, and returns how many bytes the
@@ -146,17 +158,21 @@ impl Registry {
         Ok(self.store().has_bytes(&layer).await?.then_some(layer))
     }
 
-    /// The layer `digest` of the repository, kept for a day from now so that an image that is
-    /// about to refer to it finds it; `None` if the repository does not have it.
+    /// The layer `digest`, which must be one of those that were judged, kept for a day from now so
+    /// that an image that is about to refer to it finds it; `None` if the repository does not have
+    /// it.
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`].
     pub async fn available_layer(
         &self,
-        allowed: &Allowed<RepositoryArn>,
+        allowed: &Allowed<LayersIn>,
         digest: &Digest,
     ) -> Result<Option<Layer>> {
-        let repository = allowed.repository()?;
+        let repository = allowed.repository_of_layers()?;
+        if !allowed.target().digests.contains(digest) {
+            return Ok(None);
+        }
         let Some(layer) = self.find_whole(repository, digest).await? else {
             return Ok(None);
         };

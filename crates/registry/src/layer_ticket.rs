@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bonded_model::{Digest, RepositoryArn, Secret};
+use bonded_model::{RepositoryArn, Secret};
 use bonded_store::Layer;
 
 use crate::Registry;
@@ -16,6 +16,7 @@ use crate::access::Allowed;
 use crate::caller::{Caller, Facts};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::signed_text::Kind;
+use crate::target::LayerIn;
 
 /// How long a ticket lives.
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -27,10 +28,8 @@ pub const LAYERS_PATH: &str = "/layers/";
 pub struct LayerRequest {
     /// The caller whose credential the ticket names.
     pub caller: Caller,
-    /// The repository.
-    pub repository: RepositoryArn,
     /// The layer.
-    pub digest: Digest,
+    pub layer: LayerIn,
 }
 
 impl Registry {
@@ -38,13 +37,13 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::referenced_layer`].
-    pub async fn layer_url(
-        &self,
-        allowed: &Allowed<RepositoryArn>,
-        digest: &Digest,
-    ) -> Result<Secret> {
-        self.referenced_layer(allowed, digest).await?;
-        let (arn, caller) = (allowed.target(), allowed.caller());
+    pub async fn layer_url(&self, allowed: &Allowed<LayerIn>) -> Result<Secret> {
+        self.referenced_layer(allowed).await?;
+        let LayerIn {
+            repository: arn,
+            digest,
+        } = allowed.target();
+        let caller = allowed.caller();
         let expiry = self.clock().now().after(LIFETIME).as_seconds();
         let what = URL_SAFE_NO_PAD.encode(format!("{arn} {digest}"));
         let fields = format!("{}.{expiry}.{what}", caller.key_id());
@@ -88,21 +87,20 @@ impl Registry {
         };
         Ok(LayerRequest {
             caller: self.admit_credential(key_id, facts).await?,
-            digest: digest.parse().map_err(|_| unknown())?,
-            repository,
+            layer: LayerIn {
+                digest: digest.parse().map_err(|_| unknown())?,
+                repository,
+            },
         })
     }
 
-    /// The layer `digest` of the repository that was judged, if an image there refers to it.
+    /// The layer that was judged, if an image of its repository refers to it.
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::BlobNotFound`], [`Error::LayerInaccessible`].
-    pub async fn referenced_layer(
-        &self,
-        allowed: &Allowed<RepositoryArn>,
-        digest: &Digest,
-    ) -> Result<Layer> {
-        let repository = allowed.repository()?;
+    pub async fn referenced_layer(&self, allowed: &Allowed<LayerIn>) -> Result<Layer> {
+        let repository = allowed.layers_repository()?;
+        let digest = &allowed.target().digest;
         let layer = self.store().find_layer(&repository.id, digest).await?;
         let layer = layer.ok_or_else(|| Error::BlobNotFound(digest.clone()))?;
         if self.store().is_referenced(&repository.id, digest).await? {

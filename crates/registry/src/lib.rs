@@ -7,7 +7,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `access` | [`Action`], [`Checks`], [`Allowed`]: the one place that decides |
+//! | `judge`, `denial` | how it decides, and what a denial says |
 //! | `target` | what a check is made on, and what is looked up for it |
+//! | `image_keys`, `pulled_lately`, `scan_wait` | conditions on images and their scans |
 //! | `authenticate`, `token`, `caller` | from a credential to a caller |
 //! | `signed_text`, `page_token`, `layer_ticket` | texts that we hand out and must know again |
 //! | `context` | the condition keys of a request |
@@ -40,6 +42,7 @@ mod compiled;
 mod context;
 mod create_on_push;
 mod delete_conflict;
+mod denial;
 mod error;
 mod explain;
 mod group;
@@ -47,10 +50,12 @@ mod host;
 mod identity_tags;
 mod image;
 mod image_delete;
+mod image_keys;
 mod image_scan;
 mod inline_policy;
 mod instance_profile;
 mod jobs;
+mod judge;
 mod layer_index;
 mod layer_part;
 mod layer_ticket;
@@ -60,6 +65,7 @@ mod oidc_provider;
 mod page_token;
 mod policy_holder;
 mod pull;
+mod pulled_lately;
 mod push;
 pub mod quota;
 mod random;
@@ -69,6 +75,7 @@ mod repository;
 mod role;
 mod saved_principals;
 mod scan_findings;
+mod scan_wait;
 mod scanning_configuration;
 mod service_linked_role;
 mod session;
@@ -80,9 +87,11 @@ mod worker_thread;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
 use bonded_store::{Store, StoreSettings};
+use tokio::sync::Semaphore;
 
 pub use access::{Action, Allowed, Checks};
 pub use access_key::NewAccessKey;
@@ -107,6 +116,7 @@ pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
 pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
+pub use image_keys::Unrated;
 pub use image_scan::ecr_severity;
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
@@ -136,6 +146,10 @@ pub struct Settings {
     pub create_on_push: Vec<RepositoryPattern>,
     /// The repositories that take manifests although what those refer to is missing.
     pub sparse_manifests: Vec<RepositoryPattern>,
+    /// What findings without a severity count as in conditions.
+    pub unrated: Unrated,
+    /// How long a pull waits for a scan whose outcome would decide.
+    pub pull_wait: Duration,
 }
 
 /// A registry that is open, and what opening it did.
@@ -166,6 +180,11 @@ struct Inner {
     domain: Option<String>,
     create_on_push: Vec<RepositoryPattern>,
     sparse_manifests: Vec<RepositoryPattern>,
+    unrated: Unrated,
+    pull_wait: Duration,
+    /// One permit for each pull that may still begin to wait.
+    scan_waiters: Arc<Semaphore>,
+    pulled_lately: pulled_lately::PulledLately,
 }
 
 impl Registry {
@@ -182,6 +201,8 @@ impl Registry {
             domain,
             create_on_push,
             sparse_manifests,
+            unrated,
+            pull_wait,
         } = settings;
         let opened = Store::open(&store, clock.now()).await?;
         let compiled = compiled::Compiled::default();
@@ -196,6 +217,10 @@ impl Registry {
             domain,
             create_on_push,
             sparse_manifests,
+            unrated,
+            pull_wait,
+            scan_waiters: Arc::new(Semaphore::new(scan_wait::WAITERS_LIMIT)),
+            pulled_lately: pulled_lately::PulledLately::default(),
         };
         let registry = Self(Arc::new(inner));
         let administrator = registry.bootstrap(&registry.0.account).await?;
@@ -282,7 +307,28 @@ impl Registry {
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// What changes whenever a scan ends on this node.
+    pub(crate) fn scans_ended(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.scans_ended.subscribe()
+    }
+
     pub(crate) fn compiled(&self) -> &compiled::Compiled {
         &self.0.compiled
+    }
+
+    pub(crate) fn unrated(&self) -> Unrated {
+        self.0.unrated
+    }
+
+    pub(crate) fn pull_wait(&self) -> Duration {
+        self.0.pull_wait
+    }
+
+    pub(crate) fn scan_waiters(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.scan_waiters)
+    }
+
+    pub(crate) fn pulled_lately(&self) -> &pulled_lately::PulledLately {
+        &self.0.pulled_lately
     }
 }

@@ -10,6 +10,7 @@ use crate::Registry;
 use crate::access::{Action, Allowed, Checks};
 use crate::error::{Error, Result};
 use crate::push::LAYER_GRACE;
+use crate::target::LayerIn;
 
 /// What the caller must be allowed on the source.
 const READ: Action = Action::new("ecr:GetDownloadUrlForLayer");
@@ -29,13 +30,17 @@ impl Registry {
         from: RepositoryName,
         digest: &Digest,
     ) -> Result<Option<Layer>> {
-        let source = RepositoryArn {
+        let repository = RepositoryArn {
             name: from,
             ..allowed.target().clone()
         };
+        let source = LayerIn {
+            repository,
+            digest: digest.clone(),
+        };
         let read = Checks::new(READ, source);
         match self.authorize(allowed.caller(), read).await {
-            Ok(source) => self.mount(allowed, &source, digest).await,
+            Ok(source) => self.mount(allowed, &source).await,
             Err(Error::Denied(_)) => allowed.repository().map(|_| None),
             Err(error) => Err(error),
         }
@@ -60,15 +65,17 @@ impl Registry {
             .repositories_with_layer(account, region, digest, SOURCES)
             .await?;
         let caller = allowed.caller();
-        for source in sources {
+        for repository in sources {
+            let digest = digest.clone();
+            let source = LayerIn { repository, digest };
             // Asked first, so that what the caller did not ask for leaves no denials on record.
-            if !self.permits(caller, READ, &source).await? {
+            if !self.permits(caller, READ, source.clone()).await? {
                 continue;
             }
             let source = self.authorize(caller, Checks::new(READ, source)).await;
             match source {
                 Ok(source) => {
-                    if let Some(layer) = self.mount(allowed, &source, digest).await? {
+                    if let Some(layer) = self.mount(allowed, &source).await? {
                         return Ok(Some(layer));
                     }
                 }
@@ -84,10 +91,10 @@ impl Registry {
     async fn mount(
         &self,
         target: &Allowed<RepositoryArn>,
-        source: &Allowed<RepositoryArn>,
-        digest: &Digest,
+        source: &Allowed<LayerIn>,
     ) -> Result<Option<Layer>> {
         let target_id = &target.repository()?.id;
+        let digest = &source.target().digest;
         let Some(source) = source.found() else {
             return Ok(None);
         };

@@ -3,15 +3,26 @@
 use std::io;
 use std::ops::Range;
 
-use bonded_model::{Digest, Reference, RepositoryArn};
-use bonded_store::{Layer, StoredManifest};
+use bonded_model::Reference;
+use bonded_store::{Layer, Repository, StoredManifest};
 use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
-use crate::target::ImageIn;
+use crate::target::{ImageIn, LayerIn};
+
+impl Allowed<LayerIn> {
+    /// The repository of the layer that was judged.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`]; the caller may know, being allowed.
+    pub(crate) fn layers_repository(&self) -> Result<&Repository> {
+        let missing = || Error::RepositoryNotFound(self.target().repository.clone());
+        self.found().as_ref().ok_or_else(missing)
+    }
+}
 
 impl Registry {
     /// The manifest of the image that was judged, byte for byte.
@@ -29,13 +40,14 @@ impl Registry {
         found.ok_or(Error::ImageNotFound)
     }
 
-    /// The blob `digest`, if it is linked to the repository that was judged: a digest alone is no
+    /// The blob that was judged, if it is linked to its repository: a digest alone is no
     /// capability.
     ///
     /// # Errors
     /// [`Error::RepositoryNotFound`], [`Error::BlobNotFound`].
-    pub async fn layer(&self, allowed: &Allowed<RepositoryArn>, digest: &Digest) -> Result<Layer> {
-        let repository = allowed.repository()?;
+    pub async fn layer(&self, allowed: &Allowed<LayerIn>) -> Result<Layer> {
+        let repository = allowed.layers_repository()?;
+        let digest = &allowed.target().digest;
         let found = self.store().find_layer(&repository.id, digest).await?;
         found.ok_or_else(|| Error::BlobNotFound(digest.clone()))
     }

@@ -6,9 +6,7 @@
 
 use std::time::Duration;
 
-use bonded_model::{
-    Digest, InvalidManifest, Manifest, Reference, RepositoryArn, RepositoryName, Tag,
-};
+use bonded_model::{Digest, InvalidManifest, RepositoryArn, RepositoryName, Tag};
 use bonded_store::{
     DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId,
     UploadWriter,
@@ -22,6 +20,7 @@ use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
 use crate::repository::gone;
+use crate::target::ImageToPut;
 
 /// How long a blob that no image references yet is kept after it was last asked for.
 pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,8 +38,21 @@ const STALL_LIMIT: Duration = Duration::from_secs(60);
 pub struct PushedImage {
     /// Its digest.
     pub digest: Digest,
+    /// The media type of its manifest.
+    pub media_type: String,
     /// The digest of its subject, if it has one.
     pub subject: Option<Digest>,
+}
+
+impl Allowed<ImageToPut> {
+    /// The repository that the image goes to.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`]; the caller may know, being allowed.
+    pub(crate) fn image_repository(&self) -> Result<&Repository> {
+        let missing = || Error::RepositoryNotFound(self.target().repository().clone());
+        self.found().as_ref().ok_or_else(missing)
+    }
 }
 
 impl Registry {
@@ -176,53 +188,37 @@ impl Registry {
         suspended.map_err(cancelled)
     }
 
-    /// Stores a manifest under `reference` and the further `tags`, all or nothing.
+    /// Stores the manifest that was judged under the tags that were, all or nothing.
     ///
     /// # Errors
     /// [`Error::InvalidManifest`], [`Error::ManifestDigestMismatch`], [`Error::LayersNotFound`],
     /// [`Error::ReferencedImagesNotFound`], [`Error::ImageTagAlreadyExists`],
     /// [`Error::RepositoryNotFound`].
-    pub async fn put_image(
-        &self,
-        allowed: &Allowed<RepositoryArn>,
-        reference: &Reference,
-        tags: &[Tag],
-        media_type: Option<&str>,
-        bytes: &[u8],
-    ) -> Result<PushedImage> {
-        let repository = allowed.repository()?;
-        let manifest = Manifest::parse(bytes, media_type).map_err(|e| invalid(&e))?;
-        let mut tags = tags.to_vec();
-        let digest = match reference {
-            Reference::Tag(tag) => {
-                tags.push(tag.clone());
-                Digest::sha256(bytes)
-            }
-            Reference::Digest(stated) => {
-                let calculated = Digest::of(stated.algorithm(), bytes);
-                if calculated != *stated {
-                    return Err(Error::ManifestDigestMismatch {
-                        stated: stated.clone(),
-                        calculated,
-                    });
-                }
-                calculated
-            }
-        };
+    pub async fn put_image(&self, allowed: &Allowed<ImageToPut>) -> Result<PushedImage> {
+        let repository = allowed.image_repository()?;
+        let put = allowed.target();
+        let manifest = put.manifest().as_ref().map_err(invalid)?;
+        if let Some(stated) = put.stated().filter(|stated| *stated != put.digest()) {
+            return Err(Error::ManifestDigestMismatch {
+                stated: stated.clone(),
+                calculated: put.digest().clone(),
+            });
+        }
         let image = PutImage {
             repository,
-            manifest: &manifest,
-            bytes,
-            digest: &digest,
-            tags: &tags,
+            manifest,
+            bytes: put.bytes(),
+            digest: put.digest(),
+            tags: put.tags(),
             sparse: self.takes_sparse_manifests(&repository.arn.name),
             now: self.clock().now(),
         };
-        let put = self.store().put_image(image, &allowed.change()).await?;
-        put.map_err(|refused| refusal(refused, repository))?;
+        let stored = self.store().put_image(image, &allowed.change()).await?;
+        stored.map_err(|refused| refusal(refused, repository))?;
         Ok(PushedImage {
-            digest,
-            subject: manifest.subject.map(|subject| subject.digest),
+            digest: put.digest().clone(),
+            media_type: manifest.media_type.to_string(),
+            subject: manifest.subject.as_ref().map(|s| s.digest.clone()),
         })
     }
 

@@ -8,7 +8,7 @@ use bonded_store::StoreError;
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
-use crate::target::ImageIn;
+use crate::target::SubjectIn;
 
 /// An image that names another as its subject.
 pub struct Referrer {
@@ -41,14 +41,17 @@ impl Registry {
     /// [`Error::RepositoryNotFound`].
     pub async fn referrers(
         &self,
-        allowed: &Allowed<ImageIn>,
+        allowed: &Allowed<SubjectIn>,
         artifact_types: &[String],
         after: Option<&Digest>,
         limit: u32,
     ) -> Result<Referrers> {
-        let missing = || Error::RepositoryNotFound(allowed.target().repository.clone());
-        let (repository, subject) = allowed.found().as_ref().ok_or_else(missing)?;
-        let subject = subject.as_ref().ok_or(Error::ImageNotFound)?;
+        let SubjectIn {
+            repository: arn,
+            subject,
+        } = allowed.target();
+        let missing = || Error::RepositoryNotFound(arn.clone());
+        let repository = allowed.found().as_ref().ok_or_else(missing)?;
         let page = self
             .store()
             .referrers(&repository.id, subject, artifact_types, after, limit)

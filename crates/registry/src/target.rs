@@ -3,13 +3,18 @@
 //!
 //! Looking up costs the same statements whether the thing exists or not, so that neither the
 //! answer nor its time tells a caller without rights (security.md, "Existence").
+//!
+//! What conditions on images ask for is looked at only where it decides, in a second step that
+//! brings what was found up to its snapshot: what is judged is what is served.
 
 mod identities;
 mod images;
+mod layers;
+mod push;
 
 use std::future::Future;
 
-use bonded_model::{AccountId, Digest, Reference, Region, RepositoryArn, RepositoryName};
+use bonded_model::{AccountId, Region, RepositoryArn, RepositoryName};
 use bonded_store::{Repository, RepositoryId, Role, User};
 
 use crate::Registry;
@@ -20,7 +25,9 @@ use crate::error::{Error, Result};
 pub use identities::{
     AccessKeyNamed, GroupNamed, InstanceProfileNamed, OidcProviderNamed, PolicyNamed,
 };
-pub use images::{ImageId, ImagesIn, Resolved};
+pub use images::{ImageId, ImageIn, ImagesIn, Resolved, SubjectIn};
+pub use layers::{LayerIn, LayersIn};
+pub use push::ImageToPut;
 
 /// What a check is made on. Sealed: the kinds are those of this module.
 pub trait Target: sealed::Judged {}
@@ -37,6 +44,10 @@ pub(crate) struct Resource {
     pub(crate) policies: Vec<Labelled>,
     /// The context keys it brings.
     pub(crate) context: ContextFacts,
+    /// Those that the request itself brings with it, which need no looking up.
+    pub(crate) named: ContextFacts,
+    /// Whether it is an image, or a layer of one, so that it has the keys of images.
+    pub(crate) of_image: bool,
 }
 
 impl Resource {
@@ -51,6 +62,7 @@ impl Resource {
 
 pub(crate) mod sealed {
     use super::{Future, Registry, Resource, Result};
+    use crate::judge::{Look, Seen};
 
     /// How a target is found and judged; not nameable outside the crate.
     pub trait Judged: Send + Sync + Sized {
@@ -66,6 +78,20 @@ pub(crate) mod sealed {
             reason = "the module is crate-private: nobody outside can call it"
         )]
         fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>>;
+
+        /// Whether a pull of it may wait for a scan.
+        const AWAITS_SCANS: bool = false;
+
+        /// Looks at the images of the resources, one answer for each; only if that decides. Brings
+        /// `found` up to the snapshot it looked at.
+        fn look(
+            &self,
+            found: &mut Self::Found,
+            look: &Look<'_>,
+        ) -> impl Future<Output = Result<Vec<Seen>>> + Send {
+            let _ = (found, look);
+            std::future::ready(Ok(Vec::new()))
+        }
     }
 }
 
@@ -94,7 +120,14 @@ fn repository_resource(
         account: arn.account.clone(),
         policies,
         context: facts,
+        named: ContextFacts::new(),
+        of_image: false,
     })
+}
+
+/// The id of a repository, or one that no repository has.
+fn id_of(found: Option<&Repository>) -> RepositoryId {
+    found.map_or_else(RepositoryId::nowhere, |repository| repository.id.clone())
 }
 
 impl Target for RepositoryArn {}
@@ -180,6 +213,8 @@ impl Judged for Repositories {
                 account: account.clone(),
                 policies: Vec::new(),
                 context: ContextFacts::new(),
+                named: ContextFacts::new(),
+                of_image: false,
             }]);
         }
         found
@@ -210,45 +245,9 @@ impl Judged for Everything {
             account: self.0.clone(),
             policies: Vec::new(),
             context: ContextFacts::new(),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
-    }
-}
-
-/// An image of a repository. A tag is resolved here, before the decision, and the use case serves
-/// the digest that was judged and no other.
-#[derive(Debug, Clone)]
-pub struct ImageIn {
-    /// The repository.
-    pub repository: RepositoryArn,
-    /// How the request names the image.
-    pub reference: Reference,
-}
-
-impl Target for ImageIn {}
-
-impl Judged for ImageIn {
-    type Found = Option<(Repository, Option<Digest>)>;
-
-    async fn find(&self, registry: &Registry) -> Result<Self::Found> {
-        let store = registry.store();
-        let repository = store.find_repository(&self.repository).await?;
-        let nowhere = RepositoryId::nowhere();
-        let id = repository.as_ref().map_or(&nowhere, |found| &found.id);
-        let digest = match &self.reference {
-            Reference::Digest(digest) => Some(digest.clone()),
-            Reference::Tag(tag) => store.resolve_tag(id, tag).await?,
-        };
-        Ok(repository.map(|repository| (repository, digest)))
-    }
-
-    #[expect(private_interfaces, reason = "see the trait")]
-    fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
-        let repository = found.as_ref().map(|(repository, _)| repository);
-        Ok(vec![repository_resource(
-            &self.repository,
-            repository,
-            registry,
-        )?])
     }
 }
 
@@ -289,6 +288,8 @@ impl Judged for UserNamed {
             context: found.as_ref().map_or_else(ContextFacts::new, |user| {
                 context::of_bounded_resource(&user.tags, user.boundary.as_ref())
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -330,6 +331,8 @@ impl Judged for RoleNamed {
             context: found.as_ref().map_or_else(ContextFacts::new, |role| {
                 context::of_bounded_resource(&role.tags, role.boundary.as_ref())
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -376,6 +379,8 @@ impl Judged for RoleToAssume {
             account: self.account.clone(),
             policies,
             context: facts,
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }

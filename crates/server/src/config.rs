@@ -11,14 +11,18 @@ mod value;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
+use bonded_registry::Unrated;
 use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
-pub(crate) use raw::{RawConfig, RawLog, RawOci, RawTls};
+pub(crate) use raw::{RawConfig, RawLog, RawOci, RawScan, RawTls};
 pub(crate) use value::host_name;
-use value::{database, host, list, listen, log, net, parsed, regions, tls_files};
+use value::{
+    database, host, list, listen, log, net, parsed, pull_wait, regions, tls_files, unrated,
+};
 
 /// What serves when nothing is configured.
 const DEFAULT_DATA: &str = "bonded-data";
@@ -96,6 +100,10 @@ pub(crate) struct Config {
     pub(crate) sparse_manifests: Vec<RepositoryPattern>,
     /// The file of advisories to begin with.
     pub(crate) advisories: Option<PathBuf>,
+    /// What findings without a severity count as in conditions.
+    pub(crate) unrated: Unrated,
+    /// How long a pull waits for a scan that would decide.
+    pub(crate) pull_wait: Duration,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,
     /// Which log lines are written.
@@ -183,6 +191,8 @@ impl Config {
                 .advisories
                 .map(|path| canonical("advisories", &path))
                 .transpose()?,
+            unrated: unrated(raw.scan.unrated.as_deref())?,
+            pull_wait: pull_wait(raw.scan.pull_wait.as_deref())?,
             tls: tls_files(raw.tls)?,
             log_level,
             log_format,
@@ -216,6 +226,13 @@ impl Config {
             advisories: self.advisories.clone(),
             oci: RawOci {
                 sparse_manifests: patterns(&self.sparse_manifests),
+            },
+            scan: RawScan {
+                unrated: Some(match self.unrated {
+                    Unrated::Unknown => "unknown".to_owned(),
+                    Unrated::As(severity) => severity.to_string(),
+                }),
+                pull_wait: Some(format!("{}ms", self.pull_wait.as_millis())),
             },
             tls: RawTls {
                 certificate: tls.map(|tls| tls.certificate.clone()),

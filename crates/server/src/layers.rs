@@ -37,16 +37,12 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming, ticket: &Secr
 async fn layer(registry: &Registry, head: &Head, ticket: &Secret) -> Result<Reply> {
     let region = registry.regions().first().cloned();
     let region = region.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
-    let LayerRequest {
-        caller,
-        repository,
-        digest,
-    } = registry
+    let LayerRequest { caller, layer } = registry
         .authenticate_ticket(ticket, head.facts(region))
         .await?;
-    let checks = Checks::new(ACTION, repository);
+    let checks = Checks::new(ACTION, layer);
     let allowed = registry.authorize(&caller, checks).await?;
-    let layer = registry.referenced_layer(&allowed, &digest).await?;
+    let layer = registry.referenced_layer(&allowed).await?;
     layer_content::get(registry, head, &layer).await
 }
 

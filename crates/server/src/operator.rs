@@ -346,6 +346,8 @@ mod tests {
             domain: None,
             create_on_push: Vec::new(),
             sparse_manifests: Vec::new(),
+            unrated: bonded_registry::Unrated::default(),
+            pull_wait: std::time::Duration::from_secs(5),
         };
         let opened = Registry::open(settings, Clock::system()).await.unwrap();
         let registry = opened.registry;

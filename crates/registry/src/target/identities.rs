@@ -45,6 +45,8 @@ impl Judged for GroupNamed {
             account: self.account.clone(),
             policies: Vec::new(),
             context: ContextFacts::new(),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -81,6 +83,8 @@ impl Judged for PolicyNamed {
             context: found.as_ref().map_or_else(ContextFacts::new, |policy| {
                 context::of_principal_resource(&policy.tags)
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -116,6 +120,8 @@ impl Judged for AccessKeyNamed {
             context: user.map_or_else(ContextFacts::new, |user| {
                 context::of_principal_resource(&user.tags)
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -158,6 +164,8 @@ impl Judged for InstanceProfileNamed {
             context: found.as_ref().map_or_else(ContextFacts::new, |profile| {
                 context::of_principal_resource(&profile.tags)
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }
@@ -198,6 +206,8 @@ impl Judged for OidcProviderNamed {
             context: found.as_ref().map_or_else(ContextFacts::new, |provider| {
                 context::of_principal_resource(&provider.tags)
             }),
+            named: ContextFacts::new(),
+            of_image: false,
         }])
     }
 }

@@ -180,6 +180,8 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         domain: config.domain.clone(),
         create_on_push: config.create_on_push.clone(),
         sparse_manifests: config.sparse_manifests.clone(),
+        unrated: config.unrated,
+        pull_wait: config.pull_wait,
     };
     Registry::open(settings, clock).await.map_err(|error| {
         Failure::failed(format!(

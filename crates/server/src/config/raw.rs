@@ -142,6 +142,10 @@ pub(crate) struct RawConfig {
     #[command(flatten)]
     pub(crate) oci: RawOci,
 
+    /// How conditions read scans.
+    #[command(flatten)]
+    pub(crate) scan: RawScan,
+
     /// The server's certificate.
     #[command(flatten)]
     pub(crate) tls: RawTls,
@@ -162,6 +166,29 @@ pub(crate) struct RawOci {
     #[arg(value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sparse_manifests: Option<Vec<String>>,
+}
+
+/// The table `scan`.
+#[derive(Clone, Default, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawScan {
+    /// What findings without a severity count as in conditions: 'unknown', so that counts of zero
+    /// beside them satisfy nobody, or a severity such as 'HIGH' [default: unknown]
+    #[arg(long = "scan-unrated", id = "scan.unrated", value_name = "SEVERITY")]
+    #[arg(env = "BONDED_SCAN_UNRATED")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unrated: Option<String>,
+
+    /// How long a pull waits for a scan that is under way and would decide, at most a minute
+    /// [default: 5s]
+    #[arg(
+        long = "scan-pull-wait",
+        id = "scan.pull_wait",
+        value_name = "DURATION"
+    )]
+    #[arg(env = "BONDED_SCAN_PULL_WAIT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pull_wait: Option<String>,
 }
 
 /// The table `tls`.
@@ -284,6 +311,10 @@ impl RawConfig {
             s3: self.s3.over(base.s3),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
+            },
+            scan: RawScan {
+                unrated: self.scan.unrated.or(base.scan.unrated),
+                pull_wait: self.scan.pull_wait.or(base.scan.pull_wait),
             },
             tls: RawTls {
                 certificate: self.tls.certificate.or(base.tls.certificate),

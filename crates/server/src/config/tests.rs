@@ -154,6 +154,9 @@ fn a_value_that_cannot_be_is_named() {
             "oci.sparse_manifests",
             "'a b'",
         ),
+        ("scan.unrated = 'BAD'", "scan.unrated", "'BAD'"),
+        ("scan.pull_wait = '5'", "scan.pull_wait", "'5'"),
+        ("scan.pull_wait = '61s'", "scan.pull_wait", "'61s'"),
         (
             "tls.key = 'k'",
             "tls.key",
@@ -183,6 +186,17 @@ fn a_value_that_cannot_be_is_named() {
             "no problem"
         );
     }
+}
+
+#[test]
+fn scans_in_conditions_are_set() {
+    let default = resolve(RawConfig::default()).unwrap();
+    assert_eq!(default.unrated, Unrated::Unknown);
+    assert_eq!(default.pull_wait, Duration::from_secs(5));
+    let set = resolve(raw("scan = { unrated = 'high', pull_wait = '250ms' }")).unwrap();
+    assert_eq!(set.unrated, Unrated::As(bonded_model::Severity::High));
+    assert_eq!(set.pull_wait, Duration::from_millis(250));
+    assert_eq!(set.shown().scan.pull_wait.as_deref(), Some("250ms"));
 }
 
 #[test]

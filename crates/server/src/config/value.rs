@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bonded_model::{Region, Secret};
+use bonded_registry::Unrated;
 use bonded_store::Database;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -37,6 +39,42 @@ pub(super) fn database(text: Option<String>) -> Result<Database, ConfigError> {
             Err(invalid("database", problem.to_owned()))
         }
     }
+}
+
+/// What findings without a severity count as.
+pub(super) fn unrated(text: Option<&str>) -> Result<Unrated, ConfigError> {
+    let Some(text) = text.filter(|text| !text.eq_ignore_ascii_case("unknown")) else {
+        return Ok(Unrated::Unknown);
+    };
+    let severity = text.to_ascii_uppercase().parse().map_err(|_| {
+        let text = text.escape_debug();
+        let problem = format!(
+            "'{text}' is neither 'unknown' nor a severity: NONE, INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL"
+        );
+        invalid("scan.unrated", problem)
+    })?;
+    Ok(Unrated::As(severity))
+}
+
+/// How long a pull waits for a scan.
+pub(super) fn pull_wait(text: Option<&str>) -> Result<Duration, ConfigError> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let text = text.unwrap_or("5s");
+    let duration = match text.strip_suffix("ms") {
+        Some(millis) => millis.parse().ok().map(Duration::from_millis),
+        None => text
+            .strip_suffix('s')
+            .and_then(|seconds| seconds.parse().ok().map(Duration::from_secs)),
+    };
+    duration
+        .filter(|duration| *duration <= LIMIT)
+        .ok_or_else(|| {
+            let text = text.escape_debug();
+            let problem = format!(
+                "'{text}' is not a duration up to a minute in seconds or milliseconds, such as '5s' or '500ms'"
+            );
+            invalid("scan.pull_wait", problem)
+        })
 }
 
 /// The default region and all of them.

@@ -1,7 +1,7 @@
 //! Manifests: distribution-spec 1.1, "Pulling manifests" and "Pushing Manifests".
 
 use bonded_model::{InvalidTag, MANIFEST_LIMIT, Reference, Tag};
-use bonded_registry::target::ImageIn;
+use bonded_registry::target::{ImageIn, ImageToPut};
 use bonded_registry::{Checks, Error, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -76,24 +76,31 @@ fn tags(call: &Call<'_>, reference: &Reference) -> Result<Vec<Tag>> {
 pub(super) async fn put(call: Call<'_>, reference: &str) -> Result<Reply> {
     let reference = parse(reference)?;
     let tags = tags(&call, &reference)?;
-    let allowed = call.authorize_push(&[]).await?;
     let Call {
         registry,
+        caller,
         head,
         body,
+        action,
         repository,
-        ..
     } = call;
     let request = Incoming {
         id: String::new(),
         head,
         body,
     };
+    // Its digest and its media type are facts that the push is judged by.
     let (head, bytes) = request.read(MANIFEST_LIMIT).await?;
     let media_type = head.header(header::CONTENT_TYPE);
-    let pushed = registry
-        .put_image(&allowed, &reference, &tags, media_type, &bytes)
-        .await?;
+    let image = ImageToPut::new(
+        repository.clone(),
+        Some(reference),
+        tags.clone(),
+        media_type,
+        bytes.to_vec(),
+    );
+    let push = registry.authorize_push(&caller, &repository, image, action, &[]);
+    let pushed = registry.put_image(&push.await?).await?;
     let mut headers = HeaderMap::new();
     headers.insert(
         header::LOCATION,

@@ -144,10 +144,11 @@ impl Call<'_> {
 
     /// Has a push authorized, which may make the repository: the route's action and `more`.
     async fn authorize_push(&self, more: &[Action]) -> Result<Allowed<RepositoryArn>> {
-        let repository = self.repository.clone();
+        let (caller, repository) = (&self.caller, &self.repository);
+        let target = repository.clone();
         let push = self
             .registry
-            .authorize_push(&self.caller, repository, self.action, more);
+            .authorize_push(caller, repository, target, self.action, more);
         push.await
     }
 

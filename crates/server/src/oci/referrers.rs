@@ -1,7 +1,7 @@
 //! Referrers: distribution-spec 1.1, "Listing Referrers".
 
-use bonded_model::{Digest, MediaType, Reference};
-use bonded_registry::target::ImageIn;
+use bonded_model::{Digest, MediaType};
+use bonded_registry::target::SubjectIn;
 use bonded_registry::{Checks, Error, Referrer, Referrers, Result};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -22,9 +22,9 @@ pub(super) async fn list(call: Call<'_>, digest: &str) -> Result<Reply> {
     let last = call.parameter("last");
     let last: Option<Digest> = last.map(|last| blobs::parse(&last)).transpose()?;
     let artifact_type = call.parameter("artifactType").filter(|t| !t.is_empty());
-    let target = ImageIn {
+    let target = SubjectIn {
         repository: call.repository.clone(),
-        reference: Reference::Digest(subject.clone()),
+        subject: subject.clone(),
     };
     let allowed = call.authorize_all(Checks::new(call.action, target)).await?;
     let listed = call

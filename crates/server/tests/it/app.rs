@@ -54,6 +54,8 @@ impl App {
             domain: None,
             create_on_push: Vec::new(),
             sparse_manifests: Vec::new(),
+            unrated: bonded_registry::Unrated::default(),
+            pull_wait: std::time::Duration::from_secs(5),
         };
         let opened = Registry::open(settings, clock.clone()).await.unwrap();
         let administrator = opened.administrator.unwrap();

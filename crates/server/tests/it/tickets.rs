@@ -57,15 +57,15 @@ async fn a_ticket_is_its_credential_for_a_minute() {
         .set(app.clock.now().after(Duration::from_secs(59)));
     let LayerRequest {
         caller,
-        repository,
-        digest,
+        layer: asked,
     } = app
         .registry
         .authenticate_ticket(&ticket, facts())
         .await
         .unwrap();
     assert_eq!(caller.arn(), administrator.arn());
-    assert_eq!((repository.name.as_str(), digest), ("team/app", layer));
+    let name = asked.repository.name.as_str();
+    assert_eq!((name, asked.digest), ("team/app", layer));
     app.clock.set(app.clock.now().after(Duration::from_secs(1)));
     let ended = app.registry.authenticate_ticket(&ticket, facts()).await;
     assert!(matches!(

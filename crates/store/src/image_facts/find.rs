@@ -23,6 +23,8 @@ pub struct ImageFacts {
     pub digest: Digest,
     /// The media type of its manifest.
     pub media_type: String,
+    /// Whether it may run, so that a scan of its own counts.
+    pub scannable: bool,
     /// Its tags, those of the indexes that lead to it and, of something about another image, those
     /// of that image, in byte order. `None` if there are too many to be known.
     pub current_tags: Option<Vec<Tag>>,
@@ -166,6 +168,15 @@ struct Found {
 }
 
 impl Found {
+    /// Whether it may run: without its row of facts nobody can say that it may not.
+    fn is_scannable(&self) -> bool {
+        match &self.facts {
+            None => true,
+            Some((ManifestKind::Image, scan)) => *scan != ScanState::NotApplicable,
+            Some((ManifestKind::Index | ManifestKind::Artifact, _)) => false,
+        }
+    }
+
     /// Reads `digest, media_type, subject` of an image and all columns of its facts from `kind` on.
     fn from_row(mut row: Row) -> Result<Self> {
         let digest = row.parse()?;
@@ -218,6 +229,7 @@ async fn judged(
     let mut facts = ImageFacts {
         digest: found.digest.clone(),
         media_type: found.media_type.clone(),
+        scannable: found.is_scannable(),
         current_tags: tags,
         scan: JudgedScan::Unknown(UnknownScan::TooMany),
     };

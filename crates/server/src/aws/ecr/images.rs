@@ -1,9 +1,7 @@
 //! Images: pulling and deleting several at once, and pushing one.
 
-use bonded_model::{
-    AccountId, Digest, InvalidDigest, InvalidTag, RepositoryArn, RepositoryName, Tag,
-};
-use bonded_registry::target::ImagesIn;
+use bonded_model::{AccountId, Digest, InvalidDigest, InvalidTag, Reference, RepositoryName, Tag};
+use bonded_registry::target::{ImageToPut, ImagesIn};
 use bonded_registry::{Action, Allowed, Caller, Checks, DeletedImage, Error, Registry, Result};
 use serde::{Deserialize, Serialize};
 
@@ -107,29 +105,30 @@ impl Operation for PutImage {
     const NAME: &'static str = "PutImage";
     const ACTION: Action = Action::new("ecr:PutImage");
     const EXAMPLE: &'static str = r#"{"repositoryName":"team/app","imageManifest":"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[]}"}"#;
-    type Target = RepositoryArn;
+    type Target = ImageToPut;
     type Output = PutImageAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
-        self.reference()?;
-        let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
-        Ok(Checks::new(Self::ACTION, arn))
+    fn checks(&self, caller: &Caller) -> Result<Checks<ImageToPut>> {
+        let (tag, digest) = self.reference()?;
+        let image = ImageToPut::new(
+            repository(caller, self.registry_id.as_ref(), &self.repository_name),
+            digest.map(Reference::Digest),
+            tag.into_iter().collect(),
+            self.image_manifest_media_type.as_deref(),
+            self.image_manifest.clone().into_bytes(),
+        );
+        Ok(Checks::new(Self::ACTION, image))
     }
 
     async fn run(
         self,
         registry: &Registry,
-        allowed: Allowed<RepositoryArn>,
+        allowed: Allowed<ImageToPut>,
     ) -> Result<PutImageAnswer> {
-        let (tag, digest) = self.reference()?;
-        let media_type = self.image_manifest_media_type.as_deref();
-        let bytes = self.image_manifest.into_bytes();
-        let pushed = registry
-            .put_new_image(&allowed, digest.as_ref(), tag.as_ref(), media_type, bytes)
-            .await?;
+        let pushed = registry.put_new_image(&allowed).await?;
         let asked = ImageIdentifier::of_tag(self.image_tag);
         Ok(PutImageAnswer {
-            image: ImageShape::new(allowed.target(), &asked, pushed)?,
+            image: ImageShape::new(allowed.target().repository(), &asked, pushed)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bonded_model::{AccountId, Digest, RepositoryArn, RepositoryName};
+use bonded_registry::target::{LayerIn, LayersIn};
 use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result, UploadId};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -101,21 +102,24 @@ impl Operation for BatchCheckLayerAvailability {
     const NAME: &'static str = "BatchCheckLayerAvailability";
     const ACTION: Action = Action::new("ecr:BatchCheckLayerAvailability");
     const EXAMPLE: &'static str = r#"{"repositoryName":"team/app","layerDigests":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}"#;
-    type Target = RepositoryArn;
+    type Target = LayersIn;
     type Output = LayersAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
+    fn checks(&self, caller: &Caller) -> Result<Checks<LayersIn>> {
         count(&self.layer_digests)?;
-        let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
-        Ok(Checks::new(Self::ACTION, arn))
+        let digests = self
+            .layer_digests
+            .iter()
+            .filter_map(|text| text.parse().ok());
+        let target = LayersIn {
+            repository: repository(caller, self.registry_id.as_ref(), &self.repository_name),
+            digests: digests.collect(),
+        };
+        Ok(Checks::new(Self::ACTION, target))
     }
 
-    async fn run(
-        self,
-        registry: &Registry,
-        allowed: Allowed<RepositoryArn>,
-    ) -> Result<LayersAnswer> {
-        allowed.repository()?;
+    async fn run(self, registry: &Registry, allowed: Allowed<LayersIn>) -> Result<LayersAnswer> {
+        allowed.repository_of_layers()?;
         let mut answer = LayersAnswer {
             layers: Vec::new(),
             failures: Vec::new(),
@@ -349,24 +353,24 @@ impl Operation for GetDownloadUrlForLayer {
     const NAME: &'static str = "GetDownloadUrlForLayer";
     const ACTION: Action = Action::new("ecr:GetDownloadUrlForLayer");
     const EXAMPLE: &'static str = r#"{"repositoryName":"team/app","layerDigest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#;
-    type Target = RepositoryArn;
+    type Target = LayerIn;
     type Output = DownloadUrlAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
+    fn checks(&self, caller: &Caller) -> Result<Checks<LayerIn>> {
         let malformed = |_| malformed_digest("layerDigest");
-        self.layer_digest.parse::<Digest>().map_err(malformed)?;
-        let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
-        Ok(Checks::new(Self::ACTION, arn))
+        let target = LayerIn {
+            repository: repository(caller, self.registry_id.as_ref(), &self.repository_name),
+            digest: self.layer_digest.parse().map_err(malformed)?,
+        };
+        Ok(Checks::new(Self::ACTION, target))
     }
 
     async fn run(
         self,
         registry: &Registry,
-        allowed: Allowed<RepositoryArn>,
+        allowed: Allowed<LayerIn>,
     ) -> Result<DownloadUrlAnswer> {
-        let malformed = |_| malformed_digest("layerDigest");
-        let digest: Digest = self.layer_digest.parse().map_err(malformed)?;
-        let url = registry.layer_url(&allowed, &digest).await?;
+        let url = registry.layer_url(&allowed).await?;
         Ok(DownloadUrlAnswer {
             download_url: url.expose().to_owned(),
             layer_digest: self.layer_digest,

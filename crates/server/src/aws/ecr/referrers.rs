@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bonded_model::{AccountId, Digest, InvalidDigest, Reference, RepositoryName};
-use bonded_registry::target::ImageIn;
+use bonded_model::{AccountId, Digest, InvalidDigest, RepositoryName};
+use bonded_registry::target::SubjectIn;
 use bonded_registry::{
     Action, Allowed, Caller, Checks, Error, ImageKey, Referrer, Registry, Result,
 };
@@ -111,18 +111,18 @@ impl Operation for ListImageReferrers {
     const NAME: &'static str = "ListImageReferrers";
     const ACTION: Action = Action::new("ecr:BatchGetImage");
     const EXAMPLE: &'static str = r#"{"repositoryName":"team/app","subjectId":{"imageDigest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}"#;
-    type Target = ImageIn;
+    type Target = SubjectIn;
     type Output = ListImageReferrersAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<ImageIn>> {
+    fn checks(&self, caller: &Caller) -> Result<Checks<SubjectIn>> {
         page::limit(self.max_results, PAGE, PAGE_LIMIT)?;
         self.filter.shows_active()?;
         let digest = self.subject_id.image_digest.parse();
         let digest: Digest =
             digest.map_err(|e: InvalidDigest| Error::parameter("subjectId.imageDigest", e))?;
-        let target = ImageIn {
+        let target = SubjectIn {
             repository: repository(caller, self.registry_id.as_ref(), &self.repository_name),
-            reference: Reference::Digest(digest),
+            subject: digest,
         };
         Ok(Checks::new(Self::ACTION, target))
     }
@@ -130,14 +130,14 @@ impl Operation for ListImageReferrers {
     async fn run(
         self,
         registry: &Registry,
-        allowed: Allowed<ImageIn>,
+        allowed: Allowed<SubjectIn>,
     ) -> Result<ListImageReferrersAnswer> {
         let limit = page::limit(self.max_results, PAGE, PAGE_LIMIT)?;
-        let ImageIn {
+        let SubjectIn {
             repository,
-            reference,
+            subject,
         } = allowed.target();
-        let list = format!("ListImageReferrers {repository} {reference}");
+        let list = format!("ListImageReferrers {repository} {subject}");
         let after = page::read(registry, &list, self.next_token.as_deref()).await?;
         let after = after.as_ref().map(|key| &key.digest);
         let types = &self.filter.artifact_types;

@@ -130,7 +130,11 @@ impl Check {
         lines.push(format!("what   {} on {}", self.action, self.resource));
         lines.push(format!("       {}", self.outcome));
         for (key, value) in &self.context {
-            lines.push(format!("       {key} = {}", words(value)));
+            let value = match value {
+                Value::Null => "unknown".to_owned(),
+                value => words(value),
+            };
+            lines.push(format!("       {key} = {value}"));
         }
         let Some(explanation) = &self.explanation else {
             lines.push("  the policies belong to accounts that you may not look into".to_owned());
