@@ -6,6 +6,9 @@
 
 mod apk;
 mod dpkg;
+mod executable;
+mod java;
+mod node;
 mod python;
 mod rpm;
 
@@ -13,6 +16,9 @@ use std::io::{self, BufRead, Read as _};
 
 pub(crate) use apk::parse_apk;
 pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
+pub(crate) use executable::parse_executable;
+pub(crate) use java::parse_java;
+pub(crate) use node::parse_node;
 pub(crate) use python::parse_python;
 pub(crate) use rpm::parse_rpm;
 
@@ -46,6 +52,12 @@ pub(crate) enum DatabaseFile {
     RpmLog,
     /// Metadata of an installed Python package: [`parse_python`].
     Python,
+    /// `package.json` of a package in `node_modules`: [`parse_node`].
+    Node,
+    /// An archive of Java: [`parse_java`].
+    Java,
+    /// A program: [`parse_executable`].
+    Executable,
     /// [`OsRelease::parse`](crate::OsRelease::parse).
     OsRelease,
 }
@@ -84,6 +96,8 @@ impl DatabaseFile {
                 Some(Self::Python)
             }
             _ if file.ends_with(".egg-info") => Some(Self::Python),
+            _ if java::is_archive(file) => Some(Self::Java),
+            (_, _, "package.json") if node::is_package_json(path) => Some(Self::Node),
             _ if file.ends_with("os-release") || file.starts_with("os-release") => {
                 Some(Self::OsRelease)
             }
@@ -93,7 +107,7 @@ impl DatabaseFile {
 
     /// Whether [`of_content`](Self::of_content) may say something of a file that begins so.
     pub(crate) fn may_begin_with(four: &[u8]) -> bool {
-        matches!(four, b"Pack" | b"C:Q1" | b"C:Q2")
+        matches!(four, b"Pack" | b"C:Q1" | b"C:Q2") || executable::is_one(four)
     }
 
     /// What a file is by its first bytes, wherever it is: a link may make a database of it.
@@ -103,6 +117,8 @@ impl DatabaseFile {
             Some(Self::Dpkg)
         } else if head.starts_with(b"C:Q") {
             Some(Self::Apk)
+        } else if executable::is_one(head.get(..4)?) {
+            Some(Self::Executable)
         } else {
             None
         }
@@ -111,7 +127,10 @@ impl DatabaseFile {
     /// Whether it is the metadata of a package of a language, which a package of the operating
     /// system may own.
     pub(crate) fn is_language(self) -> bool {
-        matches!(self, Self::Python)
+        matches!(
+            self,
+            Self::Python | Self::Node | Self::Java | Self::Executable
+        )
     }
 }
 
@@ -248,6 +267,9 @@ mod tests {
             ("opt/a/six-1.egg-info/PKG-INFO", Some(DatabaseFile::Python)),
             ("opt/a/six-1.egg-info", Some(DatabaseFile::Python)),
             ("opt/six.egg/EGG-INFO/PKG-INFO", Some(DatabaseFile::Python)),
+            ("srv/node_modules/a/package.json", Some(DatabaseFile::Node)),
+            ("srv/package.json", None),
+            ("srv/app.WAR", Some(DatabaseFile::Java)),
             ("METADATA", None),
             ("", None),
         ] {

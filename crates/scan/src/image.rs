@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::DatabaseFile;
 use crate::layer::{Change, Content, LayerInventory};
-use crate::path::clean;
+use crate::path::{clean, join};
 use crate::{OsRelease, Package, PackageKind, Problem, ProblemCode};
 use system::System;
 use tree::{TooMuch, Tree, What};
@@ -147,10 +147,15 @@ impl<'l> Merge<'l> {
                     ..Problem::at(ProblemCode::DatabaseUnreadable, reason, &path)
                 });
             }
-            for package in &content.packages {
+            let owner = owners.get(&path).cloned();
+            for (index, package) in content.packages.iter().enumerate() {
                 let layer = self.first_layer(package, Some(&path));
-                let owner = owners.get(&path).cloned();
-                self.add(image, package, &path, layer, owner)?;
+                let within = content
+                    .within
+                    .get(index)
+                    .filter(|within| !within.is_empty());
+                let path = within.map_or_else(|| path.clone(), |within| join(&path, within));
+                self.add(image, package, &path, layer, owner.clone())?;
             }
         }
         self.system.judge(image);

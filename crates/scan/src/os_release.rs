@@ -132,7 +132,6 @@ impl OsRelease {
             }
             (PackageKind::Rpm, "photon") => Some(format!("Photon OS:{}", numbers(2)?)),
             (PackageKind::Rpm, "opensuse-leap") => Some(format!("openSUSE:Leap {}", numbers(2)?)),
-            (PackageKind::Python, _) => Some("PyPI".to_owned()),
             _ => None,
         }
     }

@@ -38,6 +38,14 @@ pub enum PackageKind {
     Rpm,
     /// Python's installers.
     Python,
+    /// npm, pnpm or yarn: packages of Node.js.
+    Npm,
+    /// Maven and its relatives: packages of Java.
+    Maven,
+    /// Go: the modules in a program, and its standard library.
+    Go,
+    /// Cargo: the crates in a program of Rust, if cargo-auditable has listed them.
+    Cargo,
 }
 
 impl PackageKind {
@@ -52,6 +60,10 @@ impl PackageKind {
             Self::Apk => "apk",
             Self::Rpm => "rpm",
             Self::Python => "python",
+            Self::Npm => "npm",
+            Self::Maven => "maven",
+            Self::Go => "go",
+            Self::Cargo => "cargo",
         }
     }
 
@@ -81,6 +93,10 @@ impl Package {
     pub fn ecosystem(&self, os: Option<&OsRelease>) -> Option<String> {
         match self.kind {
             PackageKind::Python => Some("PyPI".to_owned()),
+            PackageKind::Npm => Some("npm".to_owned()),
+            PackageKind::Maven => Some("Maven".to_owned()),
+            PackageKind::Go => Some("Go".to_owned()),
+            PackageKind::Cargo => Some("crates.io".to_owned()),
             PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os?.ecosystem(self.kind),
         }
     }

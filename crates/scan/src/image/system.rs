@@ -291,6 +291,9 @@ pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
         DatabaseFile::DpkgFiles
         | DatabaseFile::RpmLog
         | DatabaseFile::Python
+        | DatabaseFile::Node
+        | DatabaseFile::Java
+        | DatabaseFile::Executable
         | DatabaseFile::OsRelease => None,
     }
 }

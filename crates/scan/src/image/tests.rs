@@ -327,6 +327,31 @@ fn metadata_belongs_to_an_installed_package_that_lists_it() {
 }
 
 #[test]
+fn packages_of_node_are_those_in_node_modules() {
+    let lodash = (
+        "srv/node_modules/lodash/package.json",
+        r#"{"name":"lodash","version":"4.17.20"}"#,
+    );
+    let newer = (lodash.0, r#"{"name":"lodash","version":"4.17.21"}"#);
+    let silent = ("srv/node_modules/a/package.json", r#"{"type":"module"}"#);
+    let linked = (
+        "opt/node_modules/a/package.json = srv/node_modules/a/package.json",
+        "",
+    );
+    let application = ("srv/package.json", r#"{"name":"app","version":"1.0.0"}"#);
+    let base: Entries<'_> = &[OS, BASH, lodash, application, silent];
+    let found = image(&[base, &[linked]]);
+    assert_eq!(packages(&found), ["bash 5.2-1 0", "lodash 4.17.20 0"]);
+    assert_eq!(codes(&found), []);
+    assert_eq!(
+        packages(&image(&[base, &[newer]])),
+        ["bash 5.2-1 0", "lodash 4.17.21 1"]
+    );
+    let removed = ("srv/node_modules/.wh.lodash", "");
+    assert_eq!(packages(&image(&[base, &[removed]])), ["bash 5.2-1 0"]);
+}
+
+#[test]
 fn a_problem_of_a_layer_is_one_of_the_image() {
     let missing = LayerInventory::of_problem(crate::LayerProblem::Missing);
     let base = layer(&[OS, BASH]);

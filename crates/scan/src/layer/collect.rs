@@ -143,6 +143,11 @@ impl Collector {
             },
             false => read(file, &path, head.chain(archive))?,
         };
+        let silent = content.packages.is_empty() && content.problem.is_none();
+        if file == DatabaseFile::Executable && silent {
+            // It says nothing, but it may stand where something that did was.
+            return self.other(path);
+        }
         let index = u32::try_from(self.inventory.contents.len());
         let index = index.map_err(|_| ArchiveError::TooMany("package databases"))?;
         self.charge(weight(&content))?;
@@ -231,6 +236,15 @@ fn read(
                 )),
             })
         }
+        DatabaseFile::Node => {
+            database::parse_node(input).map(|package| content.packages.extend(package))
+        }
+        DatabaseFile::Java => database::parse_java(input).map(|found| {
+            (content.packages, content.within) = found.into_iter().unzip();
+        }),
+        DatabaseFile::Executable => {
+            database::parse_executable(input).map(|packages| content.packages = packages)
+        }
         DatabaseFile::Python => {
             database::parse_python(input, path).map(|package| content.packages.push(package))
         }
@@ -259,7 +273,11 @@ fn weight(content: &Content) -> usize {
         let paths = owner.paths.iter().map(|path| path.len() + OVERHEAD / 2);
         paths.sum::<usize>() + owner.package.len() + OVERHEAD
     });
-    packages.sum::<usize>() + owners.sum::<usize>() + 2 * OVERHEAD
+    let within = content
+        .within
+        .iter()
+        .map(|within| within.len() + OVERHEAD / 2);
+    packages.sum::<usize>() + owners.sum::<usize>() + within.sum::<usize>() + 2 * OVERHEAD
 }
 
 #[cfg(test)]

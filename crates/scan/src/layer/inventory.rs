@@ -61,6 +61,9 @@ pub(crate) struct Content {
     pub(crate) file: DatabaseFile,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) packages: Vec<Package>,
+    /// Where inside the file each package is; empty if the file is no archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) within: Vec<String>,
     /// Whose the metadata of language packages is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) owners: Vec<FileOwner>,
@@ -76,6 +79,7 @@ impl Content {
         Self {
             file,
             packages: Vec::new(),
+            within: Vec::new(),
             owners: Vec::new(),
             os: None,
             problem: None,

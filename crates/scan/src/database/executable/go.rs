@@ -1,0 +1,131 @@
+//! Go's build information (debug/buildinfo): the version of Go, and the modules with their versions.
+
+use super::elf::Elf;
+use super::package;
+use crate::{Package, PackageKind};
+
+/// What begins it, at a multiple of 16 bytes.
+const MAGIC: &[u8] = b"\xff Go buildinf:";
+const ALIGNMENT: usize = 16;
+
+/// What stands around the list of modules.
+const GUARD: usize = 16;
+
+/// The longest list, in bytes.
+const LIMIT: usize = 2 << 20;
+
+/// The packages of a Go program; `None` if the bytes have no build information.
+pub(super) fn packages(bytes: &[u8]) -> Option<Vec<Package>> {
+    let (version, modules) = bytes
+        .chunks(ALIGNMENT)
+        .enumerate()
+        .filter(|(_, chunk)| chunk.starts_with(MAGIC))
+        .find_map(|(index, _)| information(bytes, index * ALIGNMENT))?;
+    let mut packages = Vec::new();
+    packages.extend(toolchain(version));
+    packages.extend(modules.map(list).unwrap_or_default());
+    Some(packages)
+}
+
+/// The version and the list of modules, of whichever form the information at a place is.
+fn information(bytes: &[u8], at: usize) -> Option<(&str, Option<&str>)> {
+    let header = bytes.get(at..at + 32)?;
+    let (version, modules) = if header[15] & 2 != 0 {
+        // Since Go 1.18 both follow.
+        let (version, rest) = inline(bytes.get(at + 32..)?)?;
+        (version, inline(rest).map(|(modules, _)| modules))
+    } else {
+        let elf = Elf::new(bytes)?;
+        let pointed = |at: usize| pointed(&elf, header, at);
+        (pointed(16)?, pointed(24))
+    };
+    let version = std::str::from_utf8(version).ok()?;
+    let known = version.starts_with("go1") || version.starts_with("devel");
+    let modules = modules.filter(|modules| modules.len() > 2 * GUARD);
+    let modules = modules.and_then(|modules| {
+        let list = &modules[GUARD..modules.len() - GUARD];
+        std::str::from_utf8(list).ok()
+    });
+    known.then_some((version, modules))
+}
+
+/// A length of up to five bytes, and as many bytes; then the rest.
+fn inline(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0_usize;
+    for (index, byte) in bytes.iter().take(5).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            let bytes = &bytes[index + 1..];
+            return (length <= LIMIT).then(|| bytes.split_at_checked(length))?;
+        }
+    }
+    None
+}
+
+/// Before Go 1.18: the text that the pointer at a place of the header leads to, by way of its own
+/// pointer and length.
+fn pointed<'b>(elf: &Elf<'b>, header: &[u8], at: usize) -> Option<&'b [u8]> {
+    let number = |bytes: &[u8], at: usize| {
+        let bytes: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
+        usize::try_from(u64::from_le_bytes(bytes)).ok()
+    };
+    // Only programs of 64 bits, little-endian, have come this far.
+    if header[14] != 8 {
+        return None;
+    }
+    let text = elf.at_address(number(header, at)?)?;
+    let (address, length) = (number(text, 0)?, number(text, 8)?);
+    elf.at_address(address)?.get(..length.min(LIMIT))
+}
+
+/// The standard library, by the version of Go: `go1.22.3 X:boringcrypto`, `go1.21rc2`.
+fn toolchain(version: &str) -> Option<Package> {
+    let shown = version
+        .split_ascii_whitespace()
+        .next()?
+        .strip_prefix("go")?;
+    let (release, pre) = ["rc", "beta"]
+        .into_iter()
+        .find_map(|word| {
+            let (release, number) = shown.split_once(word)?;
+            Some((release, format!("-{word}.{number}")))
+        })
+        .unwrap_or((shown, String::new()));
+    let zeros = match release.matches('.').count() {
+        0 => ".0.0",
+        1 => ".0",
+        _ => "",
+    };
+    package(
+        PackageKind::Go,
+        "stdlib",
+        shown,
+        format!("{release}{zeros}{pre}"),
+    )
+}
+
+/// The modules of a list: lines of `mod`, `dep` and `=>`, which replaces the line before it.
+fn list(text: &str) -> Vec<Package> {
+    let mut packages = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.split('\t');
+        let kind = fields.next().unwrap_or_default();
+        if !matches!(kind, "mod" | "dep" | "=>") {
+            continue;
+        }
+        if kind == "=>" {
+            packages.pop();
+        }
+        let name = fields.next().unwrap_or_default();
+        let version = fields.next().unwrap_or_default();
+        packages.push(module(name, version));
+    }
+    packages.into_iter().flatten().collect()
+}
+
+/// A module; `None` if it has no version: it is the program itself, or a directory.
+fn module(name: &str, version: &str) -> Option<Package> {
+    let comparable = version.strip_prefix('v')?;
+    let comparable = comparable.split('+').next().unwrap_or(comparable);
+    package(PackageKind::Go, name, version, comparable.to_owned())
+}
