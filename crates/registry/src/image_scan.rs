@@ -32,6 +32,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// How long an image waits for its layers before it looks again; it is woken when they are there.
 const LAYER_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a scan is left to nodes with later advisories.
+const NODE_WAIT: Duration = Duration::from_secs(60);
+
+/// How long until another node is offered the scan again.
+const NODE_PAUSE: Duration = Duration::from_secs(2);
+
 /// The most layers that an image may have; runtimes stop at some hundred.
 const LAYERS_LIMIT: usize = 1000;
 
@@ -57,6 +63,12 @@ impl Registry {
         image: &Digest,
     ) -> Result<()> {
         let store = self.store();
+        if self
+            .leaves_to_another_node(claimed, repository, image)
+            .await?
+        {
+            return Ok(());
+        }
         let reference = Reference::Digest(image.clone());
         let Some(stored) = store.find_manifest(repository, &reference).await? else {
             return Ok(store.close_job(claimed).await?);
@@ -85,6 +97,37 @@ impl Registry {
         finished.await?;
         self.scan_ended();
         Ok(())
+    }
+
+    /// Gives the job back if another node has later advisories, or drops it if that node has judged
+    /// the image already. A scan that waits for too long is made with what there is: the node with
+    /// the later advisories may be gone.
+    async fn leaves_to_another_node(
+        &self,
+        claimed: &ClaimedJob,
+        repository: &RepositoryId,
+        image: &Digest,
+    ) -> Result<bool> {
+        let store = self.store();
+        let ours = self.judged_by().generation;
+        let last = store.last_generation().await?;
+        if last.is_none_or(|last| last.generation <= ours) {
+            return Ok(false);
+        }
+        let Some(scan) = store.find_image_scan(repository, image).await? else {
+            return Ok(false);
+        };
+        let now = self.clock().now();
+        if scan.status != ScanStatus::InProgress {
+            if scan.judged_by.generation > ours {
+                store.close_job(claimed).await?;
+                return Ok(true);
+            }
+        } else if now > scan.requested_at.after(NODE_WAIT) {
+            return Ok(false);
+        }
+        store.release_job(claimed, now.after(NODE_PAUSE)).await?;
+        Ok(true)
     }
 
     /// Writes down that the image cannot be judged.
