@@ -6,7 +6,9 @@ mod backup;
 mod completion;
 mod config;
 mod credential_helper;
+mod demo;
 mod doctor;
+mod gate;
 mod gc;
 mod kubelet_plugin;
 mod login;
@@ -39,9 +41,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Demo(demo::Demo),
     Config(config::ConfigCommand),
     Account(account::AccountCommand),
     Gc(gc::GcCommand),
+    Gate(gate::GateCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
     Scan(scan::Scan),
@@ -103,9 +107,11 @@ impl Failure {
 pub fn run() -> ExitCode {
     let done = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Serve(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Gc(command) => command.run(),
+        Command::Gate(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
         Command::Scan(command) => command.run(),

@@ -163,6 +163,49 @@ impl Client {
         })
     }
 
+    /// A client that signs with one key, whatever the environment says; of a server that speaks
+    /// plain HTTP, or has a certificate that this system trusts.
+    ///
+    /// # Errors
+    /// [`ClientError::Settings`].
+    pub(crate) fn of_key(
+        endpoint: Endpoint,
+        region: &str,
+        access_key_id: String,
+        secret_access_key: Secret,
+        session_token: Option<Secret>,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            server: Server::new(endpoint, &[])?,
+            region: region.to_owned(),
+            source: Source::Key(Credentials {
+                access_key_id,
+                secret_access_key,
+                session_token,
+            }),
+            credentials: OnceCell::new(),
+        })
+    }
+
+    /// The same for a session of a role, which is begun at the first call.
+    pub(crate) fn into_role(self, role_arn: &str, session_name: &str) -> Self {
+        Self {
+            source: Source::Role {
+                role_arn: role_arn.to_owned(),
+                session_name: session_name.to_owned(),
+                external_id: None,
+                with: Box::new(self.source),
+            },
+            credentials: OnceCell::new(),
+            ..self
+        }
+    }
+
+    /// The server, for requests without a signature.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Calls an action of the Query protocol at `now`: `parameters` with `Action` and `Version`.
     ///
     /// # Errors

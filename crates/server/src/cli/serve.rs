@@ -1,6 +1,7 @@
 //! `bonded serve`: the server from start to end.
 
 mod announce;
+mod inside;
 mod live;
 mod log;
 mod work;
@@ -17,7 +18,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use live::Live;
+pub(super) use inside::Inside;
+use live::{Followed, Live};
 use log::LogLevel;
 use work::Jobs;
 
@@ -68,40 +70,60 @@ async fn serve(
     ready_file: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
+    let announced = |config: &Config, opened| announce::opened(config, opened);
     let started = tokio::select! {
-        started = Started::new(&config) => started?,
+        started = Started::new(&config, announced) => started?,
         () = stop.next() => return Err(Failure::failed("stopped before it served")),
     };
-    let Started {
-        claim,
-        tls,
-        listener,
-        registry,
-        operator,
-    } = started;
-    announce::ready(&listener, ready_file.as_deref())?;
-    let settings = ListenSettings {
-        plain_http_from: config.plain_http_from.clone(),
-        connections: connections(),
-        grace: GRACE,
-    };
+    let Started { claim, tls, node } = started;
+    announce::ready(&node.listener, ready_file.as_deref())?;
     let (live, followed) = Live::new(arguments, &config, tls, log)?;
-    let door = FrontDoor::new(registry.clone(), followed.door);
     let reloading = tokio::spawn(live.reload());
-    let reconciling = tokio::spawn(reconcile(registry.clone()));
-    let jobs = Jobs::start(registry.clone());
-    let served = listen::serve(listener, followed.tls, settings, door, stop.wait()).await;
-    reconciling.abort();
+    let served = node.serve(&config, followed, stop.wait()).await;
     reloading.abort();
-    operator.abort();
-    jobs.stop().await;
-    registry.close().await;
     if let Some(path) = &ready_file {
         // Whoever waited for it has seen it; a stale one would mislead the next.
         let _ = fs::remove_file(path);
     }
     drop(claim);
-    served.map_err(|error| Failure::failed(format!("cannot accept connections: {error}")))
+    served
+}
+
+/// Everything that answers and works, once it may.
+struct Node {
+    listener: TcpListener,
+    registry: Registry,
+    operator: JoinHandle<()>,
+}
+
+impl Node {
+    /// Serves until `stop`, then ends what is under way and closes the registry.
+    async fn serve(
+        self,
+        config: &Config,
+        followed: Followed,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        let Self {
+            listener,
+            registry,
+            operator,
+        } = self;
+        let settings = ListenSettings {
+            plain_http_from: config.plain_http_from.clone(),
+            connections: connections(),
+            grace: GRACE,
+        };
+        let door = FrontDoor::new(registry.clone(), followed.door);
+        let reconciling = tokio::spawn(reconcile(registry.clone()));
+        let jobs = Jobs::start(registry.clone());
+        let served = listen::serve(listener, followed.tls, settings, door, stop).await;
+        reconciling.abort();
+        operator.abort();
+        jobs.stop().await;
+        registry.close().await;
+        served.map_err(|error| Failure::failed(format!("cannot accept connections: {error}")))
+    }
 }
 
 /// How many connections may be open: what the system lets this process have, less what the store
@@ -124,15 +146,18 @@ fn connections() -> usize {
 struct Started {
     claim: Claim,
     tls: Arc<rustls::ServerConfig>,
-    listener: TcpListener,
-    registry: Registry,
-    operator: JoinHandle<()>,
+    node: Node,
 }
 
 impl Started {
     /// Checks and takes what may be taken, and only then opens the registry: the first time this
     /// makes the administrator, whose key is shown once.
-    async fn new(config: &Config) -> Result<Self, Failure> {
+    ///
+    /// `announce` is told what opening has done, the key among it.
+    async fn new(
+        config: &Config,
+        announce: impl FnOnce(&Config, Opened) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
         files::private_directory(&config.data).map_err(|error| {
             let data = config.data.display();
             Failure::failed(format!("cannot keep '{data}' for its owner alone: {error}"))
@@ -149,7 +174,7 @@ impl Started {
         let socket = claim.listen().map_err(Failure::failed)?;
         let opened = open(config, clock).await?;
         let registry = opened.registry.clone();
-        announce::opened(config, opened)?;
+        announce(config, opened)?;
         work::load_advisories(&registry, config.advisories.as_deref()).await?;
         let host = Host {
             registry: registry.clone(),
@@ -157,13 +182,12 @@ impl Started {
             data: config.data.clone(),
         };
         let operator = tokio::spawn(operator::serve(socket, host));
-        Ok(Self {
-            claim,
-            tls,
+        let node = Node {
             listener,
             registry,
             operator,
-        })
+        };
+        Ok(Self { claim, tls, node })
     }
 }
 

@@ -57,6 +57,16 @@ pub(super) struct Followed {
     pub(super) door: watch::Receiver<Arc<DoorSettings>>,
 }
 
+impl Followed {
+    /// What is in force for ever.
+    pub(super) fn fixed(config: &Config, tls: Tls) -> Self {
+        Self {
+            tls: watch::channel(tls).1,
+            door: watch::channel(Arc::new(door_settings(config))).1,
+        }
+    }
+}
+
 impl Live {
     /// What is in force now, as the listener and the doors follow it.
     pub(super) fn new(
