@@ -5,7 +5,7 @@
 //!
 //! # How a decision comes about
 //!
-//! [`evaluate`] follows these steps; the first that answers ends it. [`reference`] follows them in
+//! [`evaluate`] follows these steps; the first that answers ends it. [`mod@reference`] follows them in
 //! the plainest way, and both must always agree.
 //!
 //! 1. What every signed caller may always do, and what a kind of credential can never do

@@ -238,7 +238,7 @@ impl Tx<'_> {
 
 impl Store {
     /// Writes how far the scan of an image is, in a transaction of its own; `false` if the
-    /// repository has no such image. See [`Tx::set_image_scan`].
+    /// repository has no such image.
     ///
     /// # Errors
     /// As every write.
