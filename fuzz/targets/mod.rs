@@ -6,6 +6,7 @@
 
 mod http_api;
 mod model;
+mod policy;
 mod signature;
 
 /// Takes any bytes, and stops the process if a promise is broken.
@@ -14,10 +15,13 @@ pub type Target = fn(&[u8]);
 /// Every target by its name: that of its corpus, of its binary, and of `cargo fuzz run NAME`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("authorization", signature::authorization),
+    ("condition", policy::condition),
     ("digest", model::digest),
     ("json", model::json),
     ("manifest", model::manifest),
     ("media_type", model::media_type),
+    ("policy", policy::policy),
+    ("presigned", signature::presigned),
     ("query_form", http_api::query_form),
     ("range", http_api::range),
     ("reference", model::reference),

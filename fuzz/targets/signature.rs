@@ -62,3 +62,33 @@ pub(super) fn authorization(data: &[u8]) {
         Err(error) => can_be_shown(&error),
     }
 }
+
+/// A query that is signed, or is meant to be; it asks `GET /` of one host.
+pub(super) fn presigned(data: &[u8]) {
+    let Ok(query) = std::str::from_utf8(data) else {
+        return;
+    };
+    let parsed = match sigv4::parse_query(query) {
+        Ok(parsed) => parsed,
+        Err(error) => return can_be_shown(&error),
+    };
+    assert!(sigv4::is_signed_query(query), "it was read as one");
+    let request = SignedRequest {
+        method: "GET",
+        path: "/",
+        query,
+        headers: &[("host", "localhost")],
+        body_sha256_hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    };
+    let now = Timestamp::from_millis(1_767_225_900_000);
+    match sigv4::verify(
+        &parsed,
+        &request,
+        b"a secret that signed nothing",
+        now,
+        300_000,
+    ) {
+        Ok(()) => panic!("a signature of an unknown secret"),
+        Err(error) => can_be_shown(&error),
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::decision::{Decision, Outcome};
 use crate::{engine, reference};
-use schema::{Case, OwnedPolicies};
+use schema::Case;
 
 /// How long a line may be, in bytes.
 const LINE_LIMIT: u64 = 4 << 20;
@@ -155,7 +155,7 @@ pub fn run_case(case: Value) -> Result<CaseResult, String> {
             case.expected.escape_debug()
         ));
     }
-    let owned = OwnedPolicies::parse(&case.policies).map_err(|error| error.to_string())?;
+    let owned = schema::parse(&case.policies).map_err(|error| error.to_string())?;
     let (request, policies) = (case.request.into(), owned.borrow());
     let strict = engine::evaluate(&request, &policies);
     for (engine, reference) in [

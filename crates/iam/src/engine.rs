@@ -19,7 +19,7 @@ use crate::principal::GrantLevel;
 use crate::reference;
 use crate::request::Request;
 use crate::statement::{Layer, Place, Unknowns};
-use clause::{KeyTable, KeyValues};
+use clause::{KeyPlaces, KeyTable, KeyValues};
 use index::PrefixIndex;
 use rule::Rule;
 
@@ -100,7 +100,7 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     pub(crate) fn new(statements: &[Statement]) -> Self {
-        let mut keys = KeyTable::default();
+        let mut keys = KeyPlaces::default();
         let compile = |statement| Rule::new(statement, &mut keys);
         let rules: Box<[Rule]> = statements.iter().filter_map(compile).collect();
         let index = |prefixes: fn(&Rule) -> Vec<String>| {
@@ -112,7 +112,7 @@ impl Compiled {
         let (actions, resources) = (index(Rule::action_prefixes), index(Rule::resource_prefixes));
         Self {
             rules,
-            keys,
+            keys: keys.into_table(),
             actions,
             resources,
         }

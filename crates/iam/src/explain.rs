@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::addition::{Addition, additions};
+use crate::change::{Addition, Change, Removal, change};
 use crate::decide::{LAYERS, Question};
 use crate::decision::{Blocked, Outcome};
 use crate::policies::Policies;
@@ -26,16 +26,19 @@ pub struct Explanation {
     pub level: Option<GrantLevel>,
     /// Every policy that applies to the request, in the order of the layers.
     pub policies: Vec<PolicyExplanation>,
-    /// What to add so that the request is allowed, verified by deciding again. Empty if it is
-    /// allowed, and if no addition can allow it: an explicit deny or a limit of the credential.
+    /// The statements that deny. The request is allowed once they are out and `additions` are in,
+    /// verified by deciding again.
+    pub removals: Vec<Removal>,
+    /// What to add. Both are empty if the request is allowed, and if no change of policies can
+    /// allow it: a limit of the credential.
     pub additions: Vec<Addition>,
     /// What the caller may be told; see [`crate::Decision::told`].
     #[serde(skip)]
     told: Option<Blocked>,
-    /// The additions if the resource's side had no policies: for a caller who must not learn
-    /// whether it has.
+    /// The change if the resource's side had no policies: for a caller who must not learn whether
+    /// it has.
     #[serde(skip)]
-    blind_additions: Vec<Addition>,
+    blind: Option<Change>,
 }
 
 /// One policy.
@@ -167,16 +170,22 @@ fn explain_with(request: &Request, policies: &Policies<'_>, unknowns: Unknowns) 
         resource_control: Vec::new(),
         ..policies.clone()
     };
+    let Change {
+        removals,
+        additions,
+    } = change(request, policies).unwrap_or_default();
     Explanation {
         outcome: decision.outcome,
         blocked_by: decision.blocked_by,
         level: Some(decision.level),
         policies: explained.collect(),
-        additions: additions(request, policies),
+        removals,
+        additions,
         told: decision.told,
-        blind_additions: match decision.told {
-            Some(Blocked::NotAllowed(_)) => additions(request, &blind),
-            _ => Vec::new(),
+        blind: match decision.told {
+            // Told of the resource's policies: allowed to know of them.
+            None | Some(Blocked::Denied(Layer::Resource | Layer::ResourceControl)) => None,
+            Some(_) => Some(change(request, &blind).unwrap_or_default()),
         },
     }
 }
@@ -190,8 +199,12 @@ impl Explanation {
         if side == Side::Caller {
             self.level = None;
             self.blocked_by = self.told;
-            self.additions = std::mem::take(&mut self.blind_additions);
+            if let Some(change) = self.blind.take() {
+                self.removals = change.removals;
+                self.additions = change.additions;
+            }
         }
+        self.removals.retain(|removal| removal.layer.side() == side);
         self.additions
             .retain(|addition| addition.layer.side() == side);
         let other_side = match self.blocked_by {
@@ -222,11 +235,7 @@ fn statements(policy: &Policy, request: &Request, place: Place) -> Vec<Statement
         StatementExplanation {
             number: index + 1,
             span: statement.span,
-            sid: statement
-                .source
-                .get("Sid")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            sid: statement.sid().map(str::to_owned),
             effect: statement.effect,
             missed: missed.map(|miss| explain_miss(miss, statement, request)),
             presumed,

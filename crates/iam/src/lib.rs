@@ -25,8 +25,8 @@
 //! [`validate`] is stricter than [`Policy::parse`]: it judges what may be *saved*.
 
 mod action;
-mod addition;
 pub mod case;
+mod change;
 mod condition;
 mod decide;
 mod decision;
@@ -53,7 +53,7 @@ mod ternary;
 mod validate;
 mod variable;
 
-pub use addition::Addition;
+pub use change::{Addition, Removal};
 pub use decision::{Blocked, Decision, HardLimit, Outcome};
 pub use engine::{evaluate, evaluate_free};
 pub use explain::{

@@ -9,10 +9,18 @@ pub struct MalformedPolicy {
     too_long: bool,
 }
 
+/// How much of a message is kept: it may repeat what somebody sent.
+const MESSAGE_LIMIT: usize = 1024;
+
 impl MalformedPolicy {
     pub(crate) fn new(message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        let shown = |char: char| match char.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => char,
+        };
         Self {
-            message: message.into(),
+            message: message.chars().take(MESSAGE_LIMIT).map(shown).collect(),
             too_long: false,
         }
     }

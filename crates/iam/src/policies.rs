@@ -1,6 +1,6 @@
 //! The policies that apply to a request, by layer.
 
-use crate::policy::NamedPolicy;
+use crate::policy::{NamedPolicy, Statement};
 use crate::statement::Layer;
 
 /// All policies that apply to a request. The caller of the engine collects them.
@@ -29,6 +29,67 @@ pub struct Level<'a> {
     pub name: &'a str,
     /// What is attached there.
     pub policies: Vec<&'a NamedPolicy>,
+}
+
+/// Policies of their own, in the layers in which they stand.
+#[derive(Debug, Default)]
+pub(crate) struct OwnedPolicies {
+    pub(crate) identity: Vec<NamedPolicy>,
+    pub(crate) resource: Vec<NamedPolicy>,
+    pub(crate) boundary: Option<NamedPolicy>,
+    pub(crate) session: Option<Vec<NamedPolicy>>,
+    pub(crate) service_control: Vec<(String, Vec<NamedPolicy>)>,
+    pub(crate) resource_control: Vec<(String, Vec<NamedPolicy>)>,
+}
+
+impl OwnedPolicies {
+    pub(crate) fn borrow(&self) -> Policies<'_> {
+        fn levels(levels: &[(String, Vec<NamedPolicy>)]) -> Vec<Level<'_>> {
+            levels
+                .iter()
+                .map(|(name, policies)| Level {
+                    name,
+                    policies: policies.iter().collect(),
+                })
+                .collect()
+        }
+        Policies {
+            identity: self.identity.iter().collect(),
+            resource: self.resource.iter().collect(),
+            boundary: self.boundary.as_ref(),
+            session: self.session.as_ref().map(|list| list.iter().collect()),
+            service_control: levels(&self.service_control),
+            resource_control: levels(&self.resource_control),
+        }
+    }
+}
+
+impl Policies<'_> {
+    /// The same policies without the statements that `drop` names.
+    pub(crate) fn without(&self, drop: impl Fn(Layer, &Statement) -> bool) -> OwnedPolicies {
+        let one = |layer: Layer, named: &NamedPolicy| NamedPolicy {
+            label: named.label.clone(),
+            policy: named.policy.without(|statement| drop(layer, statement)),
+        };
+        let all = |layer: Layer, policies: &[&NamedPolicy]| -> Vec<NamedPolicy> {
+            policies.iter().map(|named| one(layer, named)).collect()
+        };
+        let levels = |layer: Layer, levels: &[Level<'_>]| {
+            let level = |level: &Level<'_>| (level.name.to_owned(), all(layer, &level.policies));
+            levels.iter().map(level).collect()
+        };
+        OwnedPolicies {
+            identity: all(Layer::Identity, &self.identity),
+            resource: all(Layer::Resource, &self.resource),
+            boundary: self.boundary.map(|named| one(Layer::Boundary, named)),
+            session: self
+                .session
+                .as_ref()
+                .map(|policies| all(Layer::Session, policies)),
+            service_control: levels(Layer::ServiceControl, &self.service_control),
+            resource_control: levels(Layer::ResourceControl, &self.resource_control),
+        }
+    }
 }
 
 impl<'a> Policies<'a> {

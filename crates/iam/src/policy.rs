@@ -147,6 +147,16 @@ impl Policy {
 }
 
 impl Policy {
+    /// The same policy without the statements that `drop` names.
+    pub(crate) fn without(&self, drop: impl Fn(&Statement) -> bool) -> Self {
+        let kept = self.statements.iter().filter(|statement| !drop(statement));
+        let statements: Vec<Statement> = kept.cloned().collect();
+        Self {
+            compiled: Compiled::new(&statements),
+            statements,
+        }
+    }
+
     /// The users, roles and sessions a resource policy names by ARN or unique id, as written, in
     /// `Principal` and `NotPrincipal`. Accounts, services, identity providers and `*` are not among
     /// them.
@@ -193,6 +203,11 @@ pub fn rewrite_principals(document: &mut Value, mut replace: impl FnMut(&str) ->
 }
 
 impl Statement {
+    /// Its `Sid`.
+    pub(crate) fn sid(&self) -> Option<&str> {
+        self.source.get("Sid").and_then(Value::as_str)
+    }
+
     fn from_value(
         value: &Value,
         variables: bool,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::malformed::MalformedPolicy;
-use crate::policies::{Level, Policies};
+use crate::policies::OwnedPolicies;
 use crate::policy::{NamedPolicy, Policy};
 use crate::request::{Context, ContextValue, Principal, Request};
 
@@ -166,45 +166,22 @@ impl From<CasePrincipal> for Principal {
 }
 
 /// The policies of a case, parsed.
-pub(super) struct OwnedPolicies {
-    identity: Vec<NamedPolicy>,
-    resource: Vec<NamedPolicy>,
-    boundary: Option<NamedPolicy>,
-    session: Option<Vec<NamedPolicy>>,
-    scp: Vec<(String, Vec<NamedPolicy>)>,
-    rcp: Vec<(String, Vec<NamedPolicy>)>,
-}
-
-impl OwnedPolicies {
-    pub(super) fn parse(case: &CasePolicies) -> Result<Self, MalformedPolicy> {
-        let levels = |levels: &[CaseLevel], label: &str| {
-            levels
-                .iter()
-                .map(|level| Ok((level.level.clone(), named(&level.policies, label)?)))
-                .collect::<Result<_, MalformedPolicy>>()
-        };
-        let boundary = named(case.boundary.as_slice(), "boundary")?.pop();
-        let session = case.session.as_deref();
-        Ok(Self {
-            identity: named(&case.identity, "identity")?,
-            resource: named(&case.resource, "resource")?,
-            boundary,
-            session: session.map(|list| named(list, "session")).transpose()?,
-            scp: levels(&case.scp, "scp")?,
-            rcp: levels(&case.rcp, "rcp")?,
-        })
-    }
-
-    pub(super) fn borrow(&self) -> Policies<'_> {
-        Policies {
-            identity: self.identity.iter().collect(),
-            resource: self.resource.iter().collect(),
-            boundary: self.boundary.as_ref(),
-            session: self.session.as_ref().map(|list| list.iter().collect()),
-            service_control: borrow_levels(&self.scp),
-            resource_control: borrow_levels(&self.rcp),
-        }
-    }
+pub(super) fn parse(case: &CasePolicies) -> Result<OwnedPolicies, MalformedPolicy> {
+    let levels = |levels: &[CaseLevel], label: &str| {
+        levels
+            .iter()
+            .map(|level| Ok((level.level.clone(), named(&level.policies, label)?)))
+            .collect::<Result<_, MalformedPolicy>>()
+    };
+    let session = case.session.as_deref();
+    Ok(OwnedPolicies {
+        identity: named(&case.identity, "identity")?,
+        resource: named(&case.resource, "resource")?,
+        boundary: named(case.boundary.as_slice(), "boundary")?.pop(),
+        session: session.map(|list| named(list, "session")).transpose()?,
+        service_control: levels(&case.scp, "scp")?,
+        resource_control: levels(&case.rcp, "rcp")?,
+    })
 }
 
 fn named(documents: &[Value], label: &str) -> Result<Vec<NamedPolicy>, MalformedPolicy> {
@@ -216,16 +193,6 @@ fn named(documents: &[Value], label: &str) -> Result<Vec<NamedPolicy>, Malformed
                 label: format!("{label} policy {index}"),
                 policy: Policy::from_value(document)?,
             })
-        })
-        .collect()
-}
-
-fn borrow_levels(levels: &[(String, Vec<NamedPolicy>)]) -> Vec<Level<'_>> {
-    levels
-        .iter()
-        .map(|(name, policies)| Level {
-            name,
-            policies: policies.iter().collect(),
         })
         .collect()
 }

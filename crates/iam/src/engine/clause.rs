@@ -1,5 +1,7 @@
 //! Conditions in the form in which they are tested.
 
+use std::collections::HashMap;
+
 use crate::condition::{Clause, Operator, SetOperator, Values};
 use crate::pattern::{Match, arn_segments};
 use crate::request::{Context, ContextValue};
@@ -30,15 +32,22 @@ enum ValueTests {
 
 /// The keys that the conditions of a policy ask for, folded to lower case.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeyTable(Vec<Box<str>>);
+pub(super) struct KeyTable(Box<[Box<str>]>);
 
-impl KeyTable {
+/// A [`KeyTable`] in the making: each key with its place.
+#[derive(Default)]
+pub(super) struct KeyPlaces(HashMap<Box<str>, usize>);
+
+impl KeyPlaces {
     fn place(&mut self, key: &str) -> usize {
-        let known = self.0.iter().position(|known| **known == *key);
-        known.unwrap_or_else(|| {
-            self.0.push(key.into());
-            self.0.len() - 1
-        })
+        let next = self.0.len();
+        *self.0.entry(key.into()).or_insert(next)
+    }
+
+    pub(super) fn into_table(self) -> KeyTable {
+        let mut keys: Vec<(Box<str>, usize)> = self.0.into_iter().collect();
+        keys.sort_unstable_by_key(|(_, place)| *place);
+        KeyTable(keys.into_iter().map(|(key, _)| key).collect())
     }
 }
 
@@ -77,7 +86,7 @@ impl<'a> KeyValues<'a> {
 
 impl ClauseTest {
     /// Compiles a clause; `None` if it is not understood.
-    pub(super) fn new(clause: &Clause, keys: &mut KeyTable) -> Option<Self> {
+    pub(super) fn new(clause: &Clause, keys: &mut KeyPlaces) -> Option<Self> {
         let test = clause.test.as_ref()?;
         let values = match &test.values {
             Values::Strings { patterns, fold } => ValueTests::Strings {

@@ -9,7 +9,7 @@ use crate::statement::{Layer, Place};
 use crate::ternary::Ternary;
 
 use super::Asked;
-use super::clause::{ClauseTest, KeyTable, KeyValues, segments_match};
+use super::clause::{ClauseTest, KeyPlaces, KeyValues, segments_match};
 use super::glob::Glob;
 
 /// A statement that can apply.
@@ -48,7 +48,7 @@ enum ResourceTest {
 
 impl Rule {
     /// Compiles a statement; `None` if it never applies.
-    pub(super) fn new(statement: &Statement, keys: &mut KeyTable) -> Option<Self> {
+    pub(super) fn new(statement: &Statement, keys: &mut KeyPlaces) -> Option<Self> {
         let deny = statement.effect == Effect::Deny;
         if !statement.understood && !deny {
             return None;

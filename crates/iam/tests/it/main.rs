@@ -7,4 +7,6 @@ mod allocations;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod signing_suite;

@@ -38,6 +38,8 @@ struct Check {
 struct Explanation {
     blocked_by: Option<Blocked>,
     policies: Vec<Policy>,
+    #[serde(default)]
+    removals: Vec<Removal>,
     additions: Vec<Addition>,
 }
 
@@ -90,6 +92,15 @@ struct Missed {
     got: Option<Value>,
     #[serde(default)]
     undefined: bool,
+}
+
+/// A statement that denies.
+#[derive(Deserialize)]
+struct Removal {
+    layer: String,
+    label: String,
+    number: usize,
+    sid: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +158,13 @@ impl Check {
             lines.push(format!("  {}: {}", policy.layer, policy.label));
             lines.extend(policy.statements.iter().map(Statement::line));
         }
+        for removal in &explanation.removals {
+            let name = name(removal.number, removal.sid.as_deref());
+            lines.push(format!(
+                "  to allow it, take out {name} of {}: {}",
+                removal.layer, removal.label
+            ));
+        }
         for addition in &explanation.additions {
             lines.push(format!(
                 "  to allow it, add to a policy of the kind '{}':",
@@ -155,8 +173,9 @@ impl Check {
             let json = serde_json::to_string_pretty(&addition.statement).unwrap_or_default();
             lines.extend(json.lines().map(|line| format!("    {line}")));
         }
-        if explanation.additions.is_empty() && explanation.blocked_by.is_some() {
-            lines.push("  no addition to the policies shown would allow it".to_owned());
+        let no_change = explanation.removals.is_empty() && explanation.additions.is_empty();
+        if no_change && explanation.blocked_by.is_some() {
+            lines.push("  no change of the policies shown would allow it".to_owned());
         }
     }
 }
@@ -175,10 +194,7 @@ impl Blocked {
 
 impl Statement {
     fn line(&self) -> String {
-        let name = match &self.sid {
-            Some(sid) => format!("#{} '{sid}'", self.number),
-            None => format!("#{}", self.number),
-        };
+        let name = name(self.number, self.sid.as_deref());
         let place = match &self.span {
             Some(Span {
                 start: Position { line, column },
@@ -197,6 +213,14 @@ impl Statement {
             }
         };
         format!("    {name} {}{place}: {verdict}{presumed}", self.effect)
+    }
+}
+
+/// A statement by its place and its `Sid`.
+fn name(number: usize, sid: Option<&str>) -> String {
+    match sid {
+        Some(sid) => format!("#{number} '{sid}'"),
+        None => format!("#{number}"),
     }
 }
 
@@ -322,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deny_says_that_nothing_can_be_added() {
+    fn a_deny_says_what_to_take_out() {
         let text = text(&record(&json!([
             {"Sid": "No", "Effect": "Deny", "Action": "ecr:*", "Resource": "*"},
         ])));
@@ -335,7 +359,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("no addition to the policies shown would allow it"),
+            text.contains("to allow it, take out #1 'No' of identity: ci"),
             "{text}"
         );
     }

@@ -1,4 +1,4 @@
-//! The smallest statements that would allow a denied request.
+//! The smallest change of the policies that would allow a denied request.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,10 +6,36 @@ use serde_json::{Value, json};
 use crate::decide::{LAYERS, Question};
 use crate::decision::Blocked;
 use crate::policies::{Level, Policies};
-use crate::policy::{NamedPolicy, Policy, PolicyKind};
+use crate::policy::{Effect, NamedPolicy, Policy, PolicyKind};
 use crate::reference::{self, service_control_allows};
 use crate::request::{Principal, Request};
 use crate::statement::{Layer, Unknowns};
+
+/// What to change, verified by deciding again: the request is allowed once all of it is done.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Change {
+    /// Each of these denies by itself.
+    pub(crate) removals: Vec<Removal>,
+    /// None of these is superfluous.
+    pub(crate) additions: Vec<Addition>,
+}
+
+/// A statement to take out, or to make miss the request: it denies it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Removal {
+    /// The layer its policy counts in.
+    pub layer: Layer,
+    /// The level of the organization its policy is attached to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_level: Option<String>,
+    /// The name of its policy.
+    pub label: String,
+    /// Its place in the policy, from 1.
+    pub number: usize,
+    /// Its `Sid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
 
 /// A statement to add.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,25 +51,61 @@ pub struct Addition {
     pub statement: Value,
 }
 
+/// The change that allows the request: nothing if it is allowed, `None` if no change of policies
+/// can allow it.
+pub(crate) fn change(request: &Request, policies: &Policies<'_>) -> Option<Change> {
+    let question = Question::new(request, policies, Unknowns::Deny);
+    match reference::decide(&question).blocked_by {
+        None => return Some(Change::default()),
+        Some(Blocked::HardLimit(_)) => return None,
+        Some(Blocked::Denied(_) | Blocked::NotAllowed(_)) => {}
+    }
+    let denies = |layer: Layer, statement: &crate::policy::Statement| {
+        question.applies(layer)
+            && statement.effect == Effect::Deny
+            && statement.miss(request, question.place(layer)).is_none()
+    };
+    let mut removals = Vec::new();
+    for layer in LAYERS {
+        for (level, named) in policies.of_with_level(layer) {
+            for (index, statement) in named.policy.statements.iter().enumerate() {
+                if denies(layer, statement) {
+                    removals.push(Removal {
+                        layer,
+                        organization_level: level.map(str::to_owned),
+                        label: named.label.clone(),
+                        number: index + 1,
+                        sid: statement.sid().map(str::to_owned),
+                    });
+                }
+            }
+        }
+    }
+    let relieved = policies.without(denies);
+    let additions = additions(request, &relieved.borrow())?;
+    Some(Change {
+        removals,
+        additions,
+    })
+}
+
 /// What to add, layer by layer, until the request is allowed.
-pub(crate) fn additions(request: &Request, policies: &Policies<'_>) -> Vec<Addition> {
+fn additions(request: &Request, policies: &Policies<'_>) -> Option<Vec<Addition>> {
     let mut additions: Vec<Addition> = Vec::new();
     let mut added: Vec<NamedPolicy> = Vec::new();
     // Each round satisfies one more layer, or gives up.
     for _ in LAYERS {
         let attempt = with(policies, &additions, &added);
         let layer = match reference::evaluate(request, &attempt).blocked_by {
-            None => return additions,
+            None => return Some(additions),
             Some(Blocked::NotAllowed(layer)) => layer,
-            Some(Blocked::Denied(_) | Blocked::HardLimit(_)) => return Vec::new(),
+            Some(Blocked::Denied(_) | Blocked::HardLimit(_)) => return None,
         };
         if additions.iter().any(|addition| addition.layer == layer) {
-            return Vec::new();
+            return None;
         }
         let question = Question::new(request, &attempt, Unknowns::Deny);
-        let Some((kind, statement)) = missing_statement(request, layer, question.is_trust()) else {
-            return Vec::new();
-        };
+        let (kind, statement) = missing_statement(request, layer, question.is_trust())?;
         let lacking = attempt
             .service_control
             .iter()
@@ -57,12 +119,9 @@ pub(crate) fn additions(request: &Request, policies: &Policies<'_>) -> Vec<Addit
         };
         for organization_level in levels {
             let document = json!({"Version": "2012-10-17", "Statement": [statement]});
-            let Ok(policy) = Policy::from_value(&document) else {
-                return Vec::new();
-            };
             added.push(NamedPolicy {
                 label: String::new(),
-                policy,
+                policy: Policy::from_value(&document).ok()?,
             });
             additions.push(Addition {
                 kind,
@@ -72,7 +131,7 @@ pub(crate) fn additions(request: &Request, policies: &Policies<'_>) -> Vec<Addit
             });
         }
     }
-    Vec::new()
+    None
 }
 
 /// The statement that lets `layer` allow the request; `None` if none can.
