@@ -27,6 +27,7 @@
 //! | `session` | STS |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
+//! | `key_ring` | the root keys that everything is sealed by |
 
 mod access;
 mod access_key;
@@ -56,6 +57,7 @@ mod inline_policy;
 mod instance_profile;
 mod jobs;
 mod judge;
+mod key_ring;
 mod layer_index;
 mod layer_part;
 mod layer_ticket;
@@ -101,9 +103,9 @@ pub use authenticate::SignatureScope;
 pub use bonded_scan::Finding;
 pub use bonded_store::{
     AccessKey, Account, Amount, Backup, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
-    ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, LastUsed, Layer, ManagedPolicy,
-    ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository, Role, Session,
-    Statistics, StoredManifest, TagStatus, UploadId, Usage, User,
+    ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing, LastUsed, Layer,
+    ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository,
+    Role, RootKey, Session, Statistics, StoredManifest, TagStatus, UploadId, Usage, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;

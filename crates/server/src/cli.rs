@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod gate;
 mod gc;
+mod keyring;
 mod kubelet_plugin;
 mod login;
 mod policy;
@@ -46,6 +47,7 @@ enum Command {
     Account(account::AccountCommand),
     Gc(gc::GcCommand),
     Gate(gate::GateCommand),
+    Keyring(keyring::KeyringCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
     Scan(scan::Scan),
@@ -112,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Account(command) => command.run(),
         Command::Gc(command) => command.run(),
         Command::Gate(command) => command.run(),
+        Command::Keyring(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
         Command::Scan(command) => command.run(),

@@ -12,6 +12,7 @@ mod account;
 mod advisories;
 mod backup;
 mod collect;
+mod key_ring;
 mod status;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -39,6 +40,7 @@ pub(crate) use account::CreateAccount;
 pub(crate) use advisories::LoadAdvisories;
 pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
+pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RotateKeyRing};
 pub(crate) use status::{GetStatus, HostStatus};
 
 /// How long a request may be, in bytes.
@@ -85,6 +87,9 @@ const OPERATIONS: &[Served] = &[
     Served::of::<Collect>(),
     Served::of::<GetStatus>(),
     Served::of::<BackUp>(),
+    Served::of::<GetKeyRing>(),
+    Served::of::<RotateKeyRing>(),
+    Served::of::<RetireRootKey>(),
     Served::of::<LoadAdvisories>(),
 ];
 

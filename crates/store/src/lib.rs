@@ -99,6 +99,7 @@ pub use image_scan::{ImageScan, JudgedBy, ScanResult, SeverityCounts, StartScan}
 pub use in_use::InUse;
 pub use instance_profile::InstanceProfile;
 pub use job::{ATTEMPTS, ClaimedJob, FailedJob, Job, JobEnd, Priority};
+pub use keys::{KeyRing, RootKey, export_key_ring, key_ring_ids};
 pub use layer::Layer;
 pub use layer_delete::DeleteLayer;
 pub use layer_inventory::LayerToScan;

@@ -6,6 +6,7 @@
 //! touches no object.
 
 mod ring;
+mod rotation;
 mod seal;
 mod version;
 
@@ -20,12 +21,11 @@ use crate::error::{Result, StoreError};
 use crate::meta::{Meta, Value};
 use ring::Ring;
 pub(crate) use ring::check_place;
+pub use ring::{export_key_ring, key_ring_ids};
+pub use rotation::{KeyRing, RootKey};
 pub(crate) use seal::{KeyBytes, OVERHEAD, Place, cipher, new_key, open, open_into, seal_into};
 pub(crate) use version::{ID_LEN, KeyVersion};
-use version::{INSERT, Wrapped};
-
-/// How many key versions are wrapped anew in one transaction.
-const REWRAP_STEP: u32 = 500;
+use version::{INSERT, Unwrapped, Wrapped};
 
 /// What a key version is for, and so whose it is. The words are in rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,7 +54,8 @@ impl Purpose {
 
 /// The keys of the deployment.
 pub(crate) struct Keys {
-    ring: Ring,
+    /// As the file was when it was read or changed last.
+    ring: RwLock<Arc<Ring>>,
     rows: KeyVersion,
     secrets: KeyVersion,
     /// Current key version of each registry that was used. They change only by a restart.
@@ -82,18 +83,44 @@ impl Keys {
         for mut row in used {
             ring.root(&row.text()?)?;
         }
-        rewrap(meta, &ring).await?;
+        rotation::rewrap(meta, &ring).await?;
         let rows = current_or_new(meta, &ring, &Purpose::Rows, now).await?;
         let secrets = current_or_new(meta, &ring, &Purpose::Secrets, now).await?;
         current_or_new(meta, &ring, &Purpose::Tokens, now).await?;
         let keys = Self {
             rows: rows.open(&ring)?.into_version(),
             secrets: secrets.open(&ring)?.into_version(),
-            ring,
+            ring: RwLock::new(Arc::new(ring)),
             registries: RwLock::default(),
             versions: RwLock::default(),
         };
         Ok((keys, created))
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&ring)
+    }
+
+    fn set_ring(&self, ring: Ring) -> Arc<Ring> {
+        let ring = Arc::new(ring);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&ring);
+        ring
+    }
+
+    /// Opens a key version. One that is wrapped by a root key which is not known here was wrapped
+    /// after a rotation by another node: the file is read again.
+    fn unwrap(&self, wrapped: &Wrapped) -> Result<Unwrapped> {
+        let ring = self.ring();
+        if ring.root(&wrapped.root_key).is_ok() {
+            return wrapped.open(&ring);
+        }
+        match Ring::load(ring.path())? {
+            Some(fresh) if fresh.root(&wrapped.root_key).is_ok() => {
+                wrapped.open(&self.set_ring(fresh))
+            }
+            _ => wrapped.open(&ring),
+        }
     }
 
     /// Seals the column of a row that `place` names.
@@ -134,8 +161,8 @@ impl Keys {
         if let Some(version) = known {
             return Ok(version);
         }
-        let wrapped = current_or_new(meta, &self.ring, &purpose, now).await?;
-        let version = Arc::new(wrapped.open(&self.ring)?.into_version());
+        let wrapped = current_or_new(meta, &self.ring(), &purpose, now).await?;
+        let version = Arc::new(self.unwrap(&wrapped)?.into_version());
         let mut known = self
             .registries
             .write()
@@ -160,7 +187,8 @@ impl Keys {
         let row = row.ok_or_else(|| {
             StoreError::Corrupt(format!("the key version '{}' is missing", hex::encode(id)))
         })?;
-        let version = Arc::new(Wrapped::from_row(row)?.open(&self.ring)?.into_version());
+        let version = self.unwrap(&Wrapped::from_row(row)?)?.into_version();
+        let version = Arc::new(version);
         let mut known = self
             .versions
             .write()
@@ -176,7 +204,7 @@ impl Keys {
         let rows = meta.all(SELECT, &[purpose.into()]).await?;
         rows.into_iter()
             .map(|row| {
-                let opened = Wrapped::from_row(row)?.open(&self.ring)?;
+                let opened = self.unwrap(&Wrapped::from_row(row)?)?;
                 Ok((hex::encode(opened.id), opened.key))
             })
             .collect()
@@ -192,7 +220,7 @@ impl Keys {
         const LAST: &str = "SELECT number, created_at FROM key_versions WHERE purpose = $1 \
              ORDER BY number DESC LIMIT 1";
         const DELETE: &str = "DELETE FROM key_versions WHERE purpose = $1 AND number < $2";
-        let fresh = Wrapped::new(&self.ring, &Purpose::Tokens)?;
+        let fresh = Wrapped::new(&self.ring(), &Purpose::Tokens)?;
         meta.transact((fresh, made_before, now), |tx, input| {
             Box::pin(async move {
                 let (fresh, made_before, now) = &*input;
@@ -238,36 +266,4 @@ async fn current_or_new(
         })
         .await?;
     Wrapped::from_row(row)
-}
-
-/// Wraps by the current root key what another one wraps.
-async fn rewrap(meta: &Meta, ring: &Ring) -> Result<()> {
-    const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
-         FROM key_versions WHERE root_key <> $1 ORDER BY id LIMIT $2";
-    const UPDATE: &str = "UPDATE key_versions SET root_key = $1, wrapped_key = $2 WHERE id = $3";
-    let current = &ring.current().id;
-    loop {
-        let old = meta
-            .all(SELECT, &[current.into(), REWRAP_STEP.into()])
-            .await?;
-        if old.is_empty() {
-            return Ok(());
-        }
-        let mut updates = Vec::with_capacity(old.len());
-        for row in old {
-            let old = Wrapped::from_row(row)?;
-            let key = old.open(ring)?.key;
-            let new = Wrapped::wrap(ring, old.id, old.columns, &key)?;
-            updates.push([new.root_key.into(), new.wrapped_key.into(), new.id.into()]);
-        }
-        meta.transact(updates, |tx, updates: Arc<Vec<[Value; 3]>>| {
-            Box::pin(async move {
-                for values in &*updates {
-                    tx.execute(UPDATE, values).await?;
-                }
-                Ok(())
-            })
-        })
-        .await?;
-    }
 }

@@ -1,11 +1,13 @@
 //! The key ring file: the root keys that everything else is wrapped by.
 //!
 //! JSON, readable by its owner alone, never under the data directory: who copies the data has no
-//! key. The first root key is the current one; the others still open what they wrapped before.
+//! key. The first root key is the current one; the others still open what they wrapped before. One
+//! that is marked as the next was handed out to the nodes before it becomes the current one.
 //! ```text
 //! {"version":1,"roots":[{"id":"9f86d081884c7d65","key":"BASE64 OF 32 BYTES"}]}
 //! ```
-//! The id is derived from the key, so a wrong key cannot carry a right id.
+//! The id is derived from the key, so a wrong key cannot carry a right id. The file is replaced as a
+//! whole, under a lock on its directory.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -36,6 +38,8 @@ pub(crate) struct Ring {
 pub(crate) struct Root {
     pub(crate) id: String,
     pub(crate) key: LessSafeKey,
+    /// Not to be used before it is the current one.
+    pub(crate) next: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +54,20 @@ struct RingFile {
 struct RootEntry {
     id: String,
     key: String,
+    /// Left out unless it is true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    next: bool,
+}
+
+impl RootEntry {
+    fn new(next: bool) -> Result<Self> {
+        let key = new_key()?;
+        Ok(Self {
+            id: fingerprint(&key),
+            key: STANDARD.encode(*key),
+            next,
+        })
+    }
 }
 
 impl Drop for RootEntry {
@@ -61,44 +79,12 @@ impl Drop for RootEntry {
 impl Ring {
     /// Reads the ring at `path`; `None` if there is no such file.
     pub(crate) fn load(path: &Path) -> Result<Option<Self>> {
-        let io = |e| StoreError::io(format!("cannot read the key ring '{}'", path.display()))(e);
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(io(e)),
-        };
-        let metadata = file.metadata().map_err(io)?;
-        if !metadata.is_file() {
-            return Err(refused(path, "is not a file"));
-        }
-        if metadata.mode() & 0o077 != 0 {
-            let reason = format!(
-                "can be read or written by others (mode {:o}); run: chmod 600 {}",
-                metadata.mode() & 0o777,
-                path.display()
-            );
-            return Err(refused(path, &reason));
-        }
-        let mut text = Zeroizing::new(Vec::new());
-        file.take(FILE_LIMIT + 1)
-            .read_to_end(&mut text)
-            .map_err(io)?;
-        if text.len() as u64 > FILE_LIMIT {
-            return Err(refused(path, "is too long to be one"));
-        }
-        Self::parse(path, &text).map(Some)
+        let text = read(path)?;
+        text.map(|text| Self::parse(path, &text)).transpose()
     }
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self> {
-        // The parser's message could repeat key material.
-        let file: RingFile = serde_json::from_slice(text)
-            .map_err(|_| refused(path, "is not a key ring; restore the right file"))?;
-        if file.version != 1 || file.roots.is_empty() {
-            return Err(refused(
-                path,
-                "is of a version that is not known here, or empty",
-            ));
-        }
+        let file = RingFile::parse(path, text)?;
         let mut roots = Vec::with_capacity(file.roots.len());
         for entry in &file.roots {
             let bytes = STANDARD.decode(&entry.key).map(Zeroizing::new);
@@ -115,7 +101,11 @@ impl Ring {
             roots.push(Root {
                 id: entry.id.clone(),
                 key: cipher(&key),
+                next: entry.next,
             });
+        }
+        if roots[0].next {
+            return Err(refused(path, "has no current root key"));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -133,16 +123,12 @@ impl Ring {
             .mode(0o700)
             .create(directory)
             .map_err(io)?;
-        let key = new_key()?;
-        let file = RingFile {
+        let text = RingFile {
             version: 1,
-            roots: vec![RootEntry {
-                id: fingerprint(&key),
-                key: STANDARD.encode(*key),
-            }],
-        };
-        let text = serde_json::to_vec(&file).map(Zeroizing::new);
-        let text = text.map_err(|e| io(e.into()))?;
+            roots: vec![RootEntry::new(false)?],
+        }
+        .text()
+        .map_err(io)?;
         let staged = directory.join(format!(".keyring-{}", random::uuid()?));
         let created = write_new(&staged, &text).and_then(|()| fs::hard_link(&staged, path));
         let removed = fs::remove_file(&staged);
@@ -159,6 +145,87 @@ impl Ring {
             .map_err(io)?;
         let ring = Self::load(path)?.ok_or_else(|| refused(path, "has vanished"))?;
         Ok((ring, created))
+    }
+
+    /// Makes a new root key, or the one marked as the next, the current one. With `prepare` it is
+    /// added and only marked as the next.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyRing`] if one is marked already and another is to be prepared.
+    pub(super) fn rotate(path: &Path, prepare: bool) -> Result<Self> {
+        Self::change(path, |file| {
+            let marked = file.roots.iter().position(|root| root.next);
+            match (marked, prepare) {
+                (Some(at), true) => {
+                    let id = &file.roots[at].id;
+                    return Err(refused(
+                        path,
+                        &format!("has the next root key '{id}' already; rotate to it"),
+                    ));
+                }
+                (None, true) => file.roots.push(RootEntry::new(true)?),
+                (None, false) => file.roots.insert(0, RootEntry::new(false)?),
+                (Some(at), false) => {
+                    let mut root = file.roots.remove(at);
+                    root.next = false;
+                    file.roots.insert(0, root);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the root key `id` out of the file. Who calls it has made sure that it wraps nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyRing`] if it is not there or the current one.
+    pub(super) fn retire(path: &Path, id: &str) -> Result<Self> {
+        Self::change(path, |file| {
+            let at = file.roots.iter().position(|root| root.id == id);
+            match at {
+                None => Err(refused(path, &format!("does not hold the root key '{id}'"))),
+                Some(0) => Err(refused(
+                    path,
+                    &format!("has '{id}' as its current root key; rotate first"),
+                )),
+                Some(at) => {
+                    file.roots.remove(at);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// Replaces the file by what `change` makes of it, and gives the ring that is there then.
+    fn change(path: &Path, change: impl FnOnce(&mut RingFile) -> Result<()>) -> Result<Self> {
+        let io = |e| StoreError::io(format!("cannot write the key ring '{}'", path.display()))(e);
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let lock = File::open(directory).map_err(io)?;
+        lock.lock().map_err(io)?;
+        let text = read(path)?.ok_or_else(|| refused(path, "has vanished; restore it"))?;
+        let mut file = RingFile::parse(path, &text)?;
+        change(&mut file)?;
+        let text = file.text().map_err(io)?;
+        let changed = Self::parse(path, &text)?;
+        let staged = directory.join(format!(".keyring-{}", random::uuid()?));
+        let written = write_new(&staged, &text).and_then(|()| fs::rename(&staged, path));
+        if let Err(error) = written {
+            // The ring is as it was; what was staged may or may not be there.
+            let _ = fs::remove_file(&staged);
+            return Err(io(error));
+        }
+        lock.sync_all().map_err(io)?;
+        Ok(changed)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All root keys, the current one first.
+    pub(super) fn roots(&self) -> &[Root] {
+        &self.roots
     }
 
     /// The root key that new key versions are wrapped by.
@@ -184,6 +251,73 @@ impl Ring {
         let reason = format!("does not open the key version '{key_version}'");
         refused(&self.path, &reason)
     }
+}
+
+impl RingFile {
+    fn parse(path: &Path, text: &[u8]) -> Result<Self> {
+        // The parser's message could repeat key material.
+        let file: Self = serde_json::from_slice(text)
+            .map_err(|_| refused(path, "is not a key ring; restore the right file"))?;
+        if file.version != 1 || file.roots.is_empty() {
+            let reason = "is of a version that is not known here, or empty";
+            return Err(refused(path, reason));
+        }
+        Ok(file)
+    }
+
+    fn text(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        Ok(serde_json::to_vec(self).map(Zeroizing::new)?)
+    }
+}
+
+/// The text of the ring at `path`, which its owner alone may read; `None` if there is no such file.
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let io = |e| StoreError::io(format!("cannot read the key ring '{}'", path.display()))(e);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io(e)),
+    };
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(refused(path, "is not a file"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let reason = format!(
+            "can be read or written by others (mode {:o}); run: chmod 600 {}",
+            metadata.mode() & 0o777,
+            path.display()
+        );
+        return Err(refused(path, &reason));
+    }
+    let mut text = Zeroizing::new(Vec::new());
+    file.take(FILE_LIMIT + 1)
+        .read_to_end(&mut text)
+        .map_err(io)?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(refused(path, "is too long to be one"));
+    }
+    Ok(Some(text))
+}
+
+/// The ids of the root keys in the ring file `path`, the current one first.
+///
+/// # Errors
+/// [`StoreError::KeyRing`] if it is no ring, or others than its owner can read it.
+pub fn key_ring_ids(path: &Path) -> Result<Vec<String>> {
+    let ring = Ring::load(path)?.ok_or_else(|| refused(path, "does not exist"))?;
+    Ok(ring.roots.into_iter().map(|root| root.id).collect())
+}
+
+/// Copies the ring file `from` to `to`, which must not exist, for its owner alone.
+///
+/// # Errors
+/// As [`key_ring_ids`]; `to` exists or cannot be written.
+pub fn export_key_ring(from: &Path, to: &Path) -> Result<()> {
+    let text = read(from)?.ok_or_else(|| refused(from, "does not exist"))?;
+    Ring::parse(from, &text)?;
+    let what = format!("cannot write the copy of the key ring '{}'", to.display());
+    write_new(to, &text).map_err(StoreError::io(what))
 }
 
 /// Refuses a ring path under the data directory, where every backup of the data would hold it.

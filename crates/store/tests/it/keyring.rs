@@ -148,3 +148,117 @@ fn after_a_rotation_the_old_root_key_is_not_needed() {
         );
     });
 }
+
+/// Root key ids with their states and what they wrap.
+async fn listed(store: &Store) -> Vec<(String, &'static str, u64)> {
+    let ring = store.key_ring().await.unwrap();
+    let state = |root: &bonded_store::RootKey| match (root.current, root.next) {
+        (true, false) => "current",
+        (false, true) => "next",
+        (false, false) => "old",
+        (true, true) => panic!("both"),
+    };
+    let roots = ring.roots.iter();
+    roots
+        .map(|root| (root.id.clone(), state(root), root.wraps))
+        .collect()
+}
+
+#[test]
+fn a_root_key_is_replaced_while_two_nodes_serve_and_retired_when_it_wraps_nothing() {
+    on_each_store(|site| async move {
+        let settings = site.settings();
+        let (one, two) = (site.open().await, site.reopen().await);
+        let app = repository(&one, "app").await;
+        let layer = push(&one, &app.id, b"layer").await;
+        let before = listed(&one).await;
+        let [(old, "current", wraps)] = &before[..] else {
+            panic!("{before:?}")
+        };
+        let refused = one.retire_root_key(old).await.unwrap_err().to_string();
+        assert!(refused.contains("rotate first"), "{refused}");
+
+        one.rotate_key_ring(false).await.unwrap();
+        let after = listed(&one).await;
+        let [(new, "current", rewrapped), (still, "old", 0)] = &after[..] else {
+            panic!("{after:?}")
+        };
+        assert_eq!((still, rewrapped), (old, wraps));
+        assert_ne!(new, old);
+        // A node that has not looked at the file meets what the other wrapped.
+        one.rotate_token_key(NOW.after(std::time::Duration::from_secs(1)), NOW)
+            .await
+            .unwrap();
+        assert_eq!(two.token_keys().await.unwrap().len(), 2);
+        assert_eq!(read(&two, &layer, 0..5).await.unwrap(), b"layer");
+        let unknown = one.retire_root_key("0000000000000000").await;
+        assert!(unknown.unwrap_err().to_string().contains("does not hold"));
+        one.retire_root_key(old).await.unwrap();
+        assert_eq!(listed(&two).await.len(), 1);
+        assert_eq!(
+            fs::metadata(&settings.keyring)
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+        let around = fs::read_dir(settings.keyring.parent().unwrap()).unwrap();
+        assert_eq!(around.count(), 1, "nothing staged is left");
+        for store in [one, two] {
+            store.close().await;
+        }
+        let store = site.reopen().await;
+        assert_eq!(read(&store, &layer, 0..5).await.unwrap(), b"layer");
+        push(&store, &app.id, b"another").await;
+    });
+}
+
+#[test]
+fn a_prepared_root_key_reaches_every_node_before_it_is_used() {
+    on_each_store(|site| async move {
+        let settings = site.settings();
+        let one = site.open().await;
+        let app = repository(&one, "app").await;
+        let layer = push(&one, &app.id, b"layer").await;
+        one.rotate_key_ring(true).await.unwrap();
+        let prepared = listed(&one).await;
+        assert_eq!((prepared[1].1, prepared[1].2), ("next", 0));
+        let again = one.rotate_key_ring(true).await.unwrap_err().to_string();
+        assert!(again.contains("rotate to it"), "{again}");
+        // A node with a copy of its own.
+        let copied = StoreSettings {
+            keyring: site.path().join("copy/keyring"),
+            ..settings.clone()
+        };
+        fs::create_dir(site.path().join("copy")).unwrap();
+        bonded_store::export_key_ring(&settings.keyring, &copied.keyring).unwrap();
+        assert!(bonded_store::export_key_ring(&settings.keyring, &copied.keyring).is_err());
+        one.rotate_key_ring(false).await.unwrap();
+        let rotated = listed(&one).await;
+        assert_eq!((&rotated[0].0, rotated[0].1), (&prepared[1].0, "current"));
+        // It does not take the rotation back.
+        let two = Store::open(&copied, NOW).await.unwrap().store;
+        assert_eq!(read(&two, &layer, 0..5).await.unwrap(), b"layer");
+        assert_eq!(listed(&one).await, rotated);
+        assert_eq!(listed(&two).await[0].1, "current");
+    });
+}
+
+#[test]
+fn a_rotation_that_was_cut_off_is_ended_by_the_next_start() {
+    on_each_store(|site| async move {
+        let settings = site.settings();
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let layer = push(&store, &app.id, b"layer").await;
+        // The file is changed and no row can be.
+        store.close().await;
+        assert!(store.rotate_key_ring(false).await.is_err());
+        assert_eq!(roots(&settings.keyring).len(), 2);
+        let store = site.reopen().await;
+        let after = listed(&store).await;
+        assert_eq!((after[0].1, after[1].2), ("current", 0));
+        assert_eq!(read(&store, &layer, 0..5).await.unwrap(), b"layer");
+    });
+}
