@@ -23,11 +23,31 @@ IAM_CALLS: dict[str, tuple[str, dict]] = {
     "AddUserToGroup": ("group/GROUP", {"GroupName": "GROUP", "UserName": "USER"}),
     "RemoveUserFromGroup": ("group/GROUP", {"GroupName": "GROUP", "UserName": "USER"}),
     "GetAccessKeyLastUsed": ("*", KEY),
+    "CreateInstanceProfile": ("instance-profile/new", {"InstanceProfileName": "new"}),
+    "ListInstanceProfiles": ("*", {}),
+    "CreateServiceLinkedRole": (
+        "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication",
+        {"AWSServiceName": "replication.ecr.amazonaws.com"},
+    ),
+    "DeleteServiceLinkedRole": ("role/ROLE", {"RoleName": "ROLE"}),
+    "CreateOpenIDConnectProvider": (PROVIDER, {"Url": "https://gitlab.example.com"}),
+    "ListOpenIDConnectProviders": ("*", {}),
+    "CreateAccountAlias": ("*", {"AccountAlias": "some-name"}),
+    "DeleteAccountAlias": ("*", {"AccountAlias": "some-name"}),
+    "ListAccountAliases": ("*", {}),
+    "GetAccountSummary": ("*", {}),
+    "ListVirtualMFADevices": ("*", {}),
 }
 IAM_CALLS |= {
     name: ("user/USER", {"UserName": "USER"} | more)
     for name, more in {
         "GetUser": {},
+        "ListMFADevices": {},
+        "ListSSHPublicKeys": {},
+        "ListSigningCertificates": {},
+        "ListServiceSpecificCredentials": {},
+        "GetLoginProfile": {},
+        "DeleteLoginProfile": {},
         "UpdateUser": {},
         "DeleteUser": {},
         "ListGroupsForUser": {},
@@ -49,6 +69,7 @@ IAM_CALLS |= {
         "UpdateRoleDescription": {"Description": "builds"},
         "UpdateAssumeRolePolicy": {"PolicyDocument": TRUST},
         "DeleteRole": {},
+        "ListInstanceProfilesForRole": {},
     }.items()
 }
 IAM_CALLS |= {
@@ -94,6 +115,10 @@ IAM_CALLS |= {
 IAM_CALLS |= {
     name: ("instance-profile/some", {"InstanceProfileName": "some"} | more)
     for name, more in {
+        "GetInstanceProfile": {},
+        "AddRoleToInstanceProfile": {"RoleName": "ROLE"},
+        "RemoveRoleFromInstanceProfile": {"RoleName": "ROLE"},
+        "DeleteInstanceProfile": {},
         "TagInstanceProfile": TAGS,
         "UntagInstanceProfile": UNTAG,
         "ListInstanceProfileTags": {},
@@ -102,6 +127,11 @@ IAM_CALLS |= {
 IAM_CALLS |= {
     name: (PROVIDER, {"OpenIDConnectProviderArn": f"arn:aws:iam::ACCOUNT:{PROVIDER}"} | more)
     for name, more in {
+        "GetOpenIDConnectProvider": {},
+        "DeleteOpenIDConnectProvider": {},
+        "AddClientIDToOpenIDConnectProvider": {"ClientID": "ci"},
+        "RemoveClientIDFromOpenIDConnectProvider": {"ClientID": "ci"},
+        "UpdateOpenIDConnectProviderThumbprint": {"ThumbprintList": ["0" * 40]},
         "TagOpenIDConnectProvider": TAGS,
         "UntagOpenIDConnectProvider": UNTAG,
         "ListOpenIDConnectProviderTags": {},

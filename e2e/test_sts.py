@@ -251,11 +251,3 @@ def test_a_deny_in_the_roles_policy_beats_a_session_policy(account: Account) -> 
     with refused("AccessDeniedException") as error:
         account.server.client("ecr", session).describe_repositories(repositoryNames=[name])
     assert "with an explicit deny in an identity-based policy" in error.message
-
-
-@pytest.mark.parametrize("call", ["get_session_token", "get_access_key_info", "get_federation_token"])
-def test_other_actions_of_sts_say_that_they_are_not_served(account: Account, call: str) -> None:
-    options = {"get_access_key_info": {"AccessKeyId": "AKIA" + "0" * 16}, "get_federation_token": {"Name": "anna"}}
-    with refused("InvalidAction") as error:
-        getattr(account.sts, call)(**options.get(call, {}))
-    assert error.status == 400

@@ -96,6 +96,27 @@ def test_a_session_made_on_one_node_works_and_ends_on_the_other(nodes: tuple[Acc
         ecr.describe_repositories()
 
 
+def test_whoever_is_deleted_on_one_node_is_dead_on_the_other(nodes: tuple[Account, Account]) -> None:
+    one, two = nodes
+    user, group = one.user("deleted"), one.group("rights", allow("ecr:DescribeRepositories"))
+    one.iam.add_user_to_group(GroupName=group, UserName=user.name)
+    role = one.role("deleted", None, allow("ecr:DescribeRepositories"))
+    doors = [two.server.client("ecr", key) for key in (user.key, one.assume(role))]
+    for ecr in doors:
+        ecr.describe_repositories()
+    one.iam.remove_user_from_group(GroupName=group, UserName=user.name)
+    with refused("AccessDeniedException"):
+        doors[0].describe_repositories()
+    one.iam.delete_access_key(UserName=user.name, AccessKeyId=user.key.id)
+    one.iam.delete_user(UserName=user.name)
+    name = role.rsplit("/", 1)[1]
+    one.iam.delete_role_policy(RoleName=name, PolicyName="inline")
+    one.iam.delete_role(RoleName=name)
+    for ecr in doors:
+        with refused("UnrecognizedClientException"):
+            ecr.describe_repositories()
+
+
 def test_nodes_that_start_at_once_make_one_administrator(
     own_server: MakeServer, database: MakeDatabase, keyring: Path
 ) -> None:

@@ -93,7 +93,7 @@ impl Registry {
     /// The name of the user whose key was judged, and when the key was used last.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntity`].
+    /// [`Error::Validation`]: the API's model has no other for a key that is not there.
     pub fn access_key_last_used<'a>(
         &self,
         allowed: &'a Allowed<AccessKeyNamed>,
@@ -101,7 +101,7 @@ impl Registry {
         let (key, user) = allowed
             .found()
             .as_ref()
-            .ok_or_else(|| no_access_key(&allowed.target().id))?;
+            .ok_or_else(|| Error::Validation(no_access_key(&allowed.target().id).to_string()))?;
         Ok((&user.name, key.last_used.as_ref()))
     }
 

@@ -1,14 +1,23 @@
 //! Accounts, and the administrator each is made with.
 
+use bonded_iam::PolicyKind;
 use bonded_model::{AccountId, ResourceTags, Secret, Timestamp};
-use bonded_store::{Change, NewAdministrator, User};
+use bonded_store::{
+    Account, Change, FULL_ACCESS, IdentityCounts, NewAdministrator, StoreError, User,
+};
 
 use crate::Registry;
+use crate::access::Allowed;
 use crate::error::{Error, Result};
+use crate::inline_policy::validated;
 use crate::random;
+use crate::target::Everything;
 
 /// May do everything in its own account; what other accounts allow is theirs to say.
 const ADMINISTRATOR_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"AdministratorAccess","Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+/// How many service control policies an account may have: AWS's quota for a target.
+const SERVICE_CONTROL_POLICIES: u32 = 5;
 
 /// The first user of an account with its access key, which is shown this once.
 pub struct FirstAdministrator {
@@ -28,7 +37,7 @@ impl Registry {
     /// [`Error::AccountAlreadyExists`].
     pub async fn create_account(&self, account: &AccountId) -> Result<FirstAdministrator> {
         let (new, shown) = self.new_administrator(account)?;
-        let change = self.operator_change(account)?;
+        let change = self.operator_change(account, "create account")?;
         if self
             .store()
             .create_account(account, change.at, Some(&new), Some(&change))
@@ -37,6 +46,167 @@ impl Registry {
             Ok(shown)
         } else {
             Err(Error::AccountAlreadyExists(account.clone()))
+        }
+    }
+
+    /// The alias of the caller's account.
+    ///
+    /// # Errors
+    /// Rows cannot be read.
+    pub async fn account_alias(&self, allowed: &Allowed<Everything>) -> Result<Option<String>> {
+        let account = self.store().find_account(&allowed.target().0).await?;
+        Ok(account.and_then(|account| account.alias))
+    }
+
+    /// Gives the caller's account an alias, in place of the one it has.
+    ///
+    /// # Errors
+    /// [`Error::EntityAlreadyExists`] if another account has it.
+    pub async fn create_account_alias(
+        &self,
+        allowed: &Allowed<Everything>,
+        alias: &str,
+    ) -> Result<()> {
+        match self
+            .store()
+            .set_account_alias(alias, &allowed.change())
+            .await
+        {
+            Err(StoreError::Conflict) => Err(Error::EntityAlreadyExists(format!(
+                "The account alias {alias} already exists."
+            ))),
+            other => Ok(other?),
+        }
+    }
+
+    /// Takes the alias from the caller's account.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`] if it has another one or none.
+    pub async fn delete_account_alias(
+        &self,
+        allowed: &Allowed<Everything>,
+        alias: &str,
+    ) -> Result<()> {
+        let found = self
+            .store()
+            .delete_account_alias(alias, &allowed.change())
+            .await?;
+        found.then_some(()).ok_or_else(|| {
+            Error::NoSuchEntity(format!("The account alias {alias} cannot be found."))
+        })
+    }
+
+    /// How many there are of each thing of IAM in the caller's account.
+    ///
+    /// # Errors
+    /// Rows cannot be read.
+    pub async fn account_summary(&self, allowed: &Allowed<Everything>) -> Result<IdentityCounts> {
+        Ok(self.store().identity_counts(&allowed.target().0).await?)
+    }
+
+    /// All accounts, in order. For the operator of the host.
+    ///
+    /// # Errors
+    /// Rows cannot be read.
+    pub async fn list_accounts(&self) -> Result<Vec<Account>> {
+        Ok(self.store().list_accounts().await?)
+    }
+
+    /// Closes an account: none of its credentials is known from the next request on. What it owns
+    /// stays. For the operator of the host.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`] if it does not exist or is closed; [`Error::InvalidInput`] for the
+    /// default account.
+    pub async fn close_account(&self, account: &AccountId) -> Result<()> {
+        if account == self.default_account() {
+            return Err(Error::InvalidInput(format!(
+                "the account '{account}' is the default account of this server, which cannot be closed"
+            )));
+        }
+        let change = self.operator_change(account, "close account")?;
+        let closed = self.store().close_account(&change).await?;
+        closed
+            .then_some(())
+            .ok_or_else(|| Error::NoSuchEntity(format!("there is no open account '{account}'")))
+    }
+
+    /// The service control policies attached to an account, each with its name. For the operator
+    /// of the host.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`].
+    pub async fn service_control_policies(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<(String, String)>> {
+        self.open_account(account).await?;
+        let policies = self.store().service_control_policies(account).await?;
+        Ok(policies
+            .into_iter()
+            .map(|policy| (policy.name, policy.version.text))
+            .collect())
+    }
+
+    /// Attaches a service control policy to an account, in place of one of the same name: what it
+    /// does not allow nobody in the account may do, from the next request on. For the operator of
+    /// the host.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`]; [`Error::MalformedPolicyDocument`]; [`Error::LimitExceeded`] if 5
+    /// others are attached.
+    pub async fn attach_service_control_policy(
+        &self,
+        account: &AccountId,
+        name: &str,
+        text: &str,
+    ) -> Result<()> {
+        self.open_account(account).await?;
+        if name != FULL_ACCESS {
+            validated(text, PolicyKind::ServiceControl)?;
+        }
+        let change = self.operator_change(account, "attach service control policy")?;
+        let attached = self
+            .store()
+            .attach_service_control_policy(name, text, SERVICE_CONTROL_POLICIES, &change)
+            .await?;
+        attached.map_err(|limit| {
+            Error::LimitExceeded(format!(
+                "an account can have {} service control policies; detach one first",
+                limit.0
+            ))
+        })
+    }
+
+    /// Detaches a service control policy from an account. For the operator of the host.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`] if it is not attached, or is the only one.
+    pub async fn detach_service_control_policy(
+        &self,
+        account: &AccountId,
+        name: &str,
+    ) -> Result<()> {
+        let change = self.operator_change(account, "detach service control policy")?;
+        let detached = self
+            .store()
+            .detach_service_control_policy(name, &change)
+            .await?;
+        detached.then_some(()).ok_or_else(|| {
+            Error::NoSuchEntity(format!(
+                "the policy '{name}' is not attached to the account '{account}', or is the only one; an account always has one"
+            ))
+        })
+    }
+
+    async fn open_account(&self, account: &AccountId) -> Result<()> {
+        let found = self.store().find_account(account).await?;
+        match found {
+            Some(found) if found.closed_at.is_none() => Ok(()),
+            _ => Err(Error::NoSuchEntity(format!(
+                "there is no open account '{account}'"
+            ))),
         }
     }
 
@@ -54,7 +224,7 @@ impl Registry {
         account: &AccountId,
     ) -> Result<Option<FirstAdministrator>> {
         let (new, shown) = self.new_administrator(account)?;
-        let change = self.operator_change(account)?;
+        let change = self.operator_change(account, "create account")?;
         let made = self
             .store()
             .bootstrap(account, change.at, Some(&new), Some(&change))
@@ -95,11 +265,11 @@ impl Registry {
     }
 
     /// What a change by the host's operator leaves behind.
-    fn operator_change(&self, account: &AccountId) -> Result<Change> {
+    fn operator_change(&self, account: &AccountId, action: &str) -> Result<Change> {
         let at: Timestamp = self.clock().now();
         let id = random::decision_id(at)?;
         let record = serde_json::json!({
-            "id": id, "time": at, "operator": true, "action": "create account", "account": account,
+            "id": id, "time": at, "operator": true, "action": action, "account": account,
         });
         Ok(Change {
             id,

@@ -24,7 +24,7 @@
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
 //! | `saved_principals` | whom resource and trust policies name |
 //! | `identity_tags`, `instance_profile`, `oidc_provider`, `quota`, `delete_conflict` | the rest of IAM |
-//! | `session` | STS |
+//! | `session`, `user_session` | STS |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
 //! | `key_ring` | the root keys that everything is sealed by |
@@ -85,6 +85,7 @@ mod signed_text;
 pub mod target;
 mod token;
 mod user;
+mod user_session;
 mod worker_thread;
 
 use std::path::Path;
@@ -132,6 +133,7 @@ pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
+pub use user_session::{FederationRequest, NewUserSession};
 
 /// What a registry is opened with.
 pub struct Settings {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bonded_iam::PolicyKind;
-use bonded_model::{ResourceTags, Secret, Timestamp};
-use bonded_store::{Role, Session, SessionKind};
+use bonded_model::{AccountId, PolicyArn, ResourceTags, Secret, Timestamp};
+use bonded_store::{Change, Role, Session, SessionKind};
 use sha2::{Digest as _, Sha256};
 
 use crate::Registry;
@@ -30,6 +30,8 @@ pub struct SessionRequest {
     pub duration: Duration,
     /// An inline session policy, which narrows the role's own.
     pub policy: Option<String>,
+    /// Managed policies of the role's account that narrow it likewise.
+    pub policy_arns: Vec<PolicyArn>,
     /// What the role's owner and the caller agreed on.
     pub external_id: Option<String>,
     /// Session tags.
@@ -170,9 +172,9 @@ impl Registry {
             ))
         })?;
         request.check(caller, &role)?;
-        if let Some(text) = &request.policy {
-            validated(text, PolicyKind::Session)?;
-        }
+        let policies = self
+            .texts_for_session(request.policy.clone(), &request.policy_arns, &role.account)
+            .await?;
         let (tags, transitive_keys) = request.tags_of_session(caller);
         let source_identity = request.source_identity_of_session(caller);
         let issued_at = Timestamp::from_millis(caller.time().as_seconds() * 1000);
@@ -184,23 +186,62 @@ impl Registry {
             name: request.name,
             issued_at,
             expires_at: issued_at.after(request.duration),
-            policies: request.policy.into_iter().collect(),
+            policies,
             tags,
             transitive_keys,
             source_identity,
             context: BTreeMap::new(),
         };
-        let secret = random::secret_access_key()?;
-        let token = random::session_token()?;
-        let token_sha256 = Sha256::digest(token.expose().as_bytes()).into();
-        self.store()
-            .create_session(&session, &secret, &token_sha256, &allowed.change())
-            .await?;
+        let (secret, token) = self.write_session(&session, &allowed.change()).await?;
         Ok(NewSession {
             session,
             role,
             secret,
             token,
         })
+    }
+
+    /// The texts of the policies that narrow a session, as they are now: an inline one, and managed
+    /// ones of `account`.
+    pub(crate) async fn texts_for_session(
+        &self,
+        inline: Option<String>,
+        managed: &[PolicyArn],
+        account: &AccountId,
+    ) -> Result<Vec<String>> {
+        let mut texts = Vec::with_capacity(managed.len() + 1);
+        if let Some(text) = inline {
+            validated(&text, PolicyKind::Session)?;
+            texts.push(text);
+        }
+        for arn in managed {
+            // What is not there is a wrong parameter of STS, which has no other error for it.
+            let policy = self.attachable(arn, account).await;
+            let policy = policy.map_err(|e| Error::Validation(e.to_string()))?;
+            let version = self
+                .store()
+                .find_managed_policy_version(&policy.id, policy.default_version)
+                .await?;
+            let version = version.ok_or_else(|| {
+                Error::Validation(format!("Policy {arn} does not exist or is not attachable."))
+            })?;
+            texts.push(version.document.text);
+        }
+        Ok(texts)
+    }
+
+    /// Writes a session down; gives its secret access key and its token, which are shown this once.
+    pub(crate) async fn write_session(
+        &self,
+        session: &Session,
+        change: &Change,
+    ) -> Result<(Secret, Secret)> {
+        let secret = random::secret_access_key()?;
+        let token = random::session_token()?;
+        let token_sha256 = Sha256::digest(token.expose().as_bytes()).into();
+        self.store()
+            .create_session(session, &secret, &token_sha256, change)
+            .await?;
+        Ok((secret, token))
     }
 }

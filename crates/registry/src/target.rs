@@ -23,7 +23,8 @@ use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
 
 pub use identities::{
-    AccessKeyNamed, GroupNamed, InstanceProfileNamed, OidcProviderNamed, PolicyNamed,
+    AccessKeyNamed, FederatedUserNamed, GroupNamed, InstanceProfileNamed, OidcProviderNamed,
+    PolicyNamed,
 };
 pub use images::{ImageId, ImageIn, ImagesIn, Resolved, SubjectIn};
 pub use layers::{LayerIn, LayersIn};

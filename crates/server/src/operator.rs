@@ -36,7 +36,10 @@ use tokio::time::timeout;
 
 use crate::files;
 
-pub(crate) use account::CreateAccount;
+pub(crate) use account::{
+    AccountEntry, AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts,
+    ListPolicies,
+};
 pub(crate) use advisories::LoadAdvisories;
 pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
@@ -84,6 +87,11 @@ pub(crate) struct Host {
 /// Everything that the operator may ask for.
 const OPERATIONS: &[Served] = &[
     Served::of::<CreateAccount>(),
+    Served::of::<ListAccounts>(),
+    Served::of::<CloseAccount>(),
+    Served::of::<ListPolicies>(),
+    Served::of::<AttachPolicy>(),
+    Served::of::<DetachPolicy>(),
     Served::of::<Collect>(),
     Served::of::<GetStatus>(),
     Served::of::<BackUp>(),

@@ -1,6 +1,6 @@
 //! Who signs: the one look-up of every request, by access key id.
 
-use bonded_model::{Secret, Timestamp};
+use bonded_model::{AccountId, Secret, Timestamp};
 
 use crate::Store;
 use crate::access_key::{open_secret, secret_place};
@@ -25,6 +25,17 @@ pub struct Credential {
     pub epoch: i64,
     /// Who uses it.
     pub holder: Holder,
+}
+
+impl Credential {
+    /// The account it belongs to.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        match &self.holder {
+            Holder::User(user) | Holder::UserSession { user, .. } => &user.account,
+            Holder::Session { role, .. } => &role.account,
+        }
+    }
 }
 
 /// Whose credential it is.

@@ -211,3 +211,43 @@ impl Judged for OidcProviderNamed {
         }])
     }
 }
+
+/// A federated user, as `GetFederationToken` makes one of a name.
+#[derive(Debug, Clone)]
+pub struct FederatedUserNamed {
+    /// The account.
+    pub account: AccountId,
+    /// The name.
+    pub name: String,
+}
+
+impl FederatedUserNamed {
+    /// `arn:aws:sts::ACCOUNT:federated-user/NAME`.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:aws:sts::{}:federated-user/{}", self.account, self.name)
+    }
+}
+
+impl Target for FederatedUserNamed {}
+
+impl Judged for FederatedUserNamed {
+    type Found = ();
+
+    async fn find(&self, _: &Registry) -> Result<()> {
+        Ok(())
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn resources(&self, (): &(), _: &Registry) -> Result<Vec<Resource>> {
+        Ok(vec![Resource {
+            arn: self.arn(),
+            told: self.arn(),
+            account: self.account.clone(),
+            policies: Vec::new(),
+            context: ContextFacts::new(),
+            named: ContextFacts::new(),
+            of_image: false,
+        }])
+    }
+}

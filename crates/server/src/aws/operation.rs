@@ -140,9 +140,12 @@ fn serve<'a, O: Operation>(registry: &'a Registry, caller: &'a Caller, input: Va
                 let root = format!("{}Result", O::NAME);
                 let text = quick_xml::se::to_string_with_root(&root, &output)
                     .map_err(|e| unwritable(&e))?;
-                // An operation whose answer has no members has no result element either.
-                let empty = text == format!("<{root}/>");
-                Ok(if empty { String::new() } else { text })
+                // An operation whose answer is an empty type has no result element either.
+                Ok(if size_of::<O::Output>() == 0 {
+                    String::new()
+                } else {
+                    text
+                })
             }
         }
     })

@@ -143,7 +143,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A list in an answer: `<member>` for each item.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct List<T> {
     member: Vec<T>,
 }

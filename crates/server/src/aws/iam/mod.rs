@@ -9,20 +9,27 @@
 //! | `users`, `groups`, `group_members`, `access_keys`, `roles` | principals |
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
 //! | `tags` | tags of all of them |
+//! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account` | the rest |
+//! | `absent` | what nobody has here, and tools ask for |
 
+mod absent;
 mod access_keys;
+mod account;
 mod attached_policies;
 mod boundaries;
 mod families;
 mod group_members;
 mod groups;
 mod inline_policies;
+mod instance_profiles;
 mod managed_policies;
 mod named;
+mod oidc_providers;
 mod page;
 mod policy_entities;
 mod policy_versions;
 mod roles;
+mod service_linked_roles;
 mod shapes;
 mod tags;
 mod users;
@@ -107,4 +114,32 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<tags::ListTags<OfPolicy>>(),
     Endpoint::of::<tags::ListTags<OfInstanceProfile>>(),
     Endpoint::of::<tags::ListTags<OfOidcProvider>>(),
+    Endpoint::of::<instance_profiles::CreateInstanceProfile>(),
+    Endpoint::of::<instance_profiles::GetInstanceProfile>(),
+    Endpoint::of::<instance_profiles::ListInstanceProfiles>(),
+    Endpoint::of::<instance_profiles::ListInstanceProfilesForRole>(),
+    Endpoint::of::<instance_profiles::AddRoleToInstanceProfile>(),
+    Endpoint::of::<instance_profiles::RemoveRoleFromInstanceProfile>(),
+    Endpoint::of::<instance_profiles::DeleteInstanceProfile>(),
+    Endpoint::of::<service_linked_roles::CreateServiceLinkedRole>(),
+    Endpoint::of::<service_linked_roles::DeleteServiceLinkedRole>(),
+    Endpoint::of::<service_linked_roles::GetServiceLinkedRoleDeletionStatus>(),
+    Endpoint::of::<oidc_providers::CreateOidcProvider>(),
+    Endpoint::of::<oidc_providers::GetOidcProvider>(),
+    Endpoint::of::<oidc_providers::ListOidcProviders>(),
+    Endpoint::of::<oidc_providers::DeleteOidcProvider>(),
+    Endpoint::of::<oidc_providers::AddClientId>(),
+    Endpoint::of::<oidc_providers::RemoveClientId>(),
+    Endpoint::of::<oidc_providers::UpdateThumbprints>(),
+    Endpoint::of::<account::CreateAccountAlias>(),
+    Endpoint::of::<account::DeleteAccountAlias>(),
+    Endpoint::of::<account::ListAccountAliases>(),
+    Endpoint::of::<account::GetAccountSummary>(),
+    Endpoint::of::<absent::ListOf<absent::MfaDevices>>(),
+    Endpoint::of::<absent::ListOf<absent::SshPublicKeys>>(),
+    Endpoint::of::<absent::ListOf<absent::Certificates>>(),
+    Endpoint::of::<absent::ListOf<absent::ServiceCredentials>>(),
+    Endpoint::of::<absent::ListVirtualMfaDevices>(),
+    Endpoint::of::<absent::GetLoginProfile>(),
+    Endpoint::of::<absent::DeleteLoginProfile>(),
 ];

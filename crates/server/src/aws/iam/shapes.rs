@@ -273,7 +273,8 @@ pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
 #[derive(Debug, Serialize)]
 pub(super) struct NoAnswer {}
 
-/// The answer of operations that have a result without members.
+/// The answer of operations that have a result without members. Not an empty type: those have no
+/// result either.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct EmptyAnswer {
     #[serde(rename = "$text")]

@@ -109,7 +109,11 @@ mod tests {
                 "a/b:c",
             ),
             (&format!("a/b@{digest}"), None, &format!("a/b@{digest}")),
-            (&format!("h:1/ab:v1@{digest}"), None, &format!("ab@{digest}")),
+            (
+                &format!("h:1/ab:v1@{digest}"),
+                None,
+                &format!("ab@{digest}"),
+            ),
         ] {
             let name: ImageName = text.parse().unwrap();
             assert_eq!(name.to_string(), want, "{text}");
