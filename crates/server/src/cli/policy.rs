@@ -27,6 +27,7 @@ enum Action {
         file: PathBuf,
     },
     /// Check whether a policy may be saved, and warn of what it hardly means
+    #[command(visible_alias = "validate")]
     Lint {
         /// A file with a policy, as JSON
         #[arg(value_name = "FILE")]
@@ -44,10 +45,18 @@ enum Kind {
     Identity,
     /// A session
     Session,
+    /// A user or a role, as its permissions boundary
+    Boundary,
     /// A repository
     Repository,
+    /// A registry
+    Registry,
     /// A role, as its trust policy
     Trust,
+    /// An account, as what its members may do at most
+    ServiceControl,
+    /// An account, as what may be done to its resources at most
+    ResourceControl,
 }
 
 impl From<Kind> for PolicyKind {
@@ -55,8 +64,12 @@ impl From<Kind> for PolicyKind {
         match kind {
             Kind::Identity => Self::Identity,
             Kind::Session => Self::Session,
+            Kind::Boundary => Self::Boundary,
             Kind::Repository => Self::Repository,
+            Kind::Registry => Self::Registry,
             Kind::Trust => Self::Trust,
+            Kind::ServiceControl => Self::ServiceControl,
+            Kind::ResourceControl => Self::ResourceControl,
         }
     }
 }
