@@ -7,6 +7,7 @@
 mod http_api;
 mod model;
 mod policy;
+mod scan;
 mod signature;
 
 /// Takes any bytes, and stops the process if a promise is broken.
@@ -14,12 +15,16 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its corpus, of its binary, and of `cargo fuzz run NAME`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("advisories", scan::advisories),
     ("authorization", signature::authorization),
     ("condition", policy::condition),
     ("digest", model::digest),
+    ("inventory", scan::inventory),
     ("json", model::json),
+    ("layer", scan::layer),
     ("manifest", model::manifest),
     ("media_type", model::media_type),
+    ("osv_record", scan::osv_record),
     ("policy", policy::policy),
     ("presigned", signature::presigned),
     ("query_form", http_api::query_form),

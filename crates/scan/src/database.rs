@@ -8,9 +8,11 @@ mod apk;
 mod dpkg;
 mod executable;
 mod java;
+mod manifests;
 mod node;
 mod python;
 mod rpm;
+mod ruby;
 
 use std::io::{self, BufRead, Read as _};
 
@@ -18,9 +20,11 @@ pub(crate) use apk::parse_apk;
 pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
 pub(crate) use executable::parse_executable;
 pub(crate) use java::parse_java;
+pub(crate) use manifests::{parse_composer, parse_deps_json};
 pub(crate) use node::parse_node;
 pub(crate) use python::parse_python;
 pub(crate) use rpm::parse_rpm;
+pub(crate) use ruby::parse_gemspec;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +62,12 @@ pub(crate) enum DatabaseFile {
     Java,
     /// A program: [`parse_executable`].
     Executable,
+    /// What RubyGems writes of a gem: [`parse_gemspec`].
+    Gemspec,
+    /// Composer's list: [`parse_composer`].
+    Composer,
+    /// The list beside a program of .NET: [`parse_deps_json`].
+    DepsJson,
     /// [`OsRelease::parse`](crate::OsRelease::parse).
     OsRelease,
 }
@@ -97,6 +107,13 @@ impl DatabaseFile {
             }
             _ if file.ends_with(".egg-info") => Some(Self::Python),
             _ if java::is_archive(file) => Some(Self::Java),
+            (_, "specifications", _) | ("specifications", "default", _)
+                if file.ends_with(".gemspec") =>
+            {
+                Some(Self::Gemspec)
+            }
+            ("vendor", "composer", "installed.json") => Some(Self::Composer),
+            _ if file.ends_with(".deps.json") => Some(Self::DepsJson),
             (_, _, "package.json") if node::is_package_json(path) => Some(Self::Node),
             _ if file.ends_with("os-release") || file.starts_with("os-release") => {
                 Some(Self::OsRelease)
@@ -129,7 +146,13 @@ impl DatabaseFile {
     pub(crate) fn is_language(self) -> bool {
         matches!(
             self,
-            Self::Python | Self::Node | Self::Java | Self::Executable
+            Self::Python
+                | Self::Node
+                | Self::Java
+                | Self::Executable
+                | Self::Gemspec
+                | Self::Composer
+                | Self::DepsJson
         )
     }
 }
@@ -270,6 +293,16 @@ mod tests {
             ("srv/node_modules/a/package.json", Some(DatabaseFile::Node)),
             ("srv/package.json", None),
             ("srv/app.WAR", Some(DatabaseFile::Java)),
+            (
+                "usr/lib/ruby/gems/3.1.0/specifications/default/json-2.gemspec",
+                Some(DatabaseFile::Gemspec),
+            ),
+            ("srv/rack/rack.gemspec", None),
+            (
+                "srv/vendor/composer/installed.json",
+                Some(DatabaseFile::Composer),
+            ),
+            ("srv/App.deps.json", Some(DatabaseFile::DepsJson)),
             ("METADATA", None),
             ("", None),
         ] {

@@ -46,6 +46,12 @@ pub enum PackageKind {
     Go,
     /// Cargo: the crates in a program of Rust, if cargo-auditable has listed them.
     Cargo,
+    /// RubyGems.
+    Gem,
+    /// Composer: packages of PHP.
+    Composer,
+    /// NuGet: packages of .NET.
+    Nuget,
 }
 
 impl PackageKind {
@@ -64,6 +70,9 @@ impl PackageKind {
             Self::Maven => "maven",
             Self::Go => "go",
             Self::Cargo => "cargo",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Nuget => "nuget",
         }
     }
 
@@ -97,6 +106,9 @@ impl Package {
             PackageKind::Maven => Some("Maven".to_owned()),
             PackageKind::Go => Some("Go".to_owned()),
             PackageKind::Cargo => Some("crates.io".to_owned()),
+            PackageKind::Gem => Some("RubyGems".to_owned()),
+            PackageKind::Composer => Some("Packagist".to_owned()),
+            PackageKind::Nuget => Some("NuGet".to_owned()),
             PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os?.ecosystem(self.kind),
         }
     }

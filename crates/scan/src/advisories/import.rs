@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
-use bonded_model::Timestamp;
+use bonded_model::{Timestamp, shown};
 use sha2::{Digest as _, Sha256};
 
 use super::Range;
@@ -118,8 +118,8 @@ impl AdvisoryImport {
     /// # Errors
     /// [`InvalidRecord`] if the bytes are not one; the import can go on.
     pub fn add_record(&mut self, json: &[u8]) -> Result<(), InvalidRecord> {
-        let record: Record =
-            serde_json::from_slice(json).map_err(|error| InvalidRecord(error.to_string()))?;
+        let record: Record = serde_json::from_slice(json)
+            .map_err(|error| InvalidRecord(shown(&error.to_string())))?;
         let texts = [&record.aliases, &record.upstream];
         let texts = texts.into_iter().flatten().chain([&record.id]);
         if !texts.into_iter().all(|text| is_text(text)) {

@@ -294,6 +294,9 @@ pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
         | DatabaseFile::Node
         | DatabaseFile::Java
         | DatabaseFile::Executable
+        | DatabaseFile::Gemspec
+        | DatabaseFile::Composer
+        | DatabaseFile::DepsJson
         | DatabaseFile::OsRelease => None,
     }
 }

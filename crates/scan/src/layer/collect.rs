@@ -239,6 +239,15 @@ fn read(
         DatabaseFile::Node => {
             database::parse_node(input).map(|package| content.packages.extend(package))
         }
+        DatabaseFile::Gemspec => {
+            database::parse_gemspec(input).map(|package| content.packages.extend(package))
+        }
+        DatabaseFile::Composer => {
+            database::parse_composer(input).map(|packages| content.packages = packages)
+        }
+        DatabaseFile::DepsJson => {
+            database::parse_deps_json(input).map(|packages| content.packages = packages)
+        }
         DatabaseFile::Java => database::parse_java(input).map(|found| {
             (content.packages, content.within) = found.into_iter().unzip();
         }),

@@ -85,7 +85,7 @@ fn table(input: impl Read, most: u64) -> Result<Names, String> {
         most,
     };
     seed.deserialize(&mut reader)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| bonded_model::shown(&error.to_string()))?;
     Ok(names)
 }
 

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::rc::Rc;
 
+use bonded_model::shown;
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder;
 
@@ -63,7 +64,7 @@ pub(super) fn stop_of(error: io::Error) -> Stop {
     };
     match error.downcast::<TooFar>() {
         Ok(far) => Stop::Problem(LayerProblem::Bomb(far.0)),
-        Err(error) => Stop::Problem(LayerProblem::Damaged(error.to_string())),
+        Err(error) => Stop::Problem(LayerProblem::Damaged(shown(&error.to_string()))),
     }
 }
 

@@ -161,7 +161,9 @@ impl LayerInventory {
     /// [`InvalidInventory`] for another version and for anything else. Memory is bounded whatever
     /// the bytes are.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidInventory> {
-        let invalid = |error: &dyn std::fmt::Display| InvalidInventory(error.to_string());
+        let invalid = |error: &dyn std::fmt::Display| {
+            InvalidInventory(bonded_model::shown(&error.to_string()))
+        };
         let decoder = zstd::Decoder::with_buffer(bytes).map_err(|error| invalid(&error))?;
         let mut json = Vec::new();
         let read = decoder.take(DECODED_LIMIT).read_to_end(&mut json);

@@ -1,0 +1,62 @@
+//! A package of Ruby: the specification that RubyGems writes when it installs one,
+//! `specifications/NAME-VERSION[-PLATFORM].gemspec`. It is a program; what is asked of it stands in
+//! assignments that RubyGems writes the same way each time.
+
+use std::io::BufRead;
+
+use super::node::is_token;
+use super::{DatabaseError, Lines};
+use crate::{Package, PackageKind};
+
+/// The package that a specification describes; `None` if it assigns no name or version.
+///
+/// # Errors
+/// [`DatabaseError`] if it cannot be read or is too large.
+pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Option<Package>, DatabaseError> {
+    let mut lines = Lines::new(input);
+    let (mut name, mut version) = (None, None);
+    while let Some(line) = lines.next()? {
+        let line = line.trim();
+        if let Some(value) = assigned(line, "name") {
+            name = name.or(Some(value));
+        } else if let Some(value) = assigned(line, "version") {
+            version = version.or(Some(value));
+        }
+    }
+    let (Some(name), Some(version)) = (name, version) else {
+        return Ok(None);
+    };
+    Ok(Some(Package {
+        kind: PackageKind::Gem,
+        source_name: name.clone(),
+        source_version: version.clone(),
+        architecture: String::new(),
+        name,
+        version,
+    }))
+}
+
+/// The text in `s.FIELD = "text".freeze`, or in `Gem::Version.new("text")`.
+fn assigned(line: &str, field: &str) -> Option<String> {
+    let rest = line.strip_prefix("s.")?.strip_prefix(field)?;
+    let value = rest.trim_start().strip_prefix('=')?;
+    let (_, rest) = value.split_once('"')?;
+    let (text, _) = rest.split_once('"')?;
+    is_token(text).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_specification_assigns_name_and_version() {
+        let text = "# -*- encoding: utf-8 -*-\n# stub: rack 2.2.3 ruby lib\n\n\
+                    Gem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  \
+                    s.version = \"2.2.3\"\n\n  s.name_of = \"x\"\nend\n";
+        let package = parse_gemspec(text.as_bytes()).unwrap().unwrap();
+        assert_eq!((&*package.name, &*package.version), ("rack", "2.2.3"));
+        let old = "  s.name = %q{rack}\n  s.version = Gem::Version.new(\"1\")\n";
+        assert_eq!(parse_gemspec(old.as_bytes()).unwrap(), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! What `bonded-scan` reads: layers, advisories and their records.
+
+use bonded_model::Digest;
+use bonded_scan::{
+    Advisories, AdvisoryImport, LayerInventory, LayerLimits, MatchOptions, inspect_layer,
+    match_image, merge,
+};
+
+use super::can_be_shown;
+
+/// A layer, as it is stored.
+pub(super) fn layer(data: &[u8]) {
+    let limits = LayerLimits {
+        expanded: 16 << 20,
+        ..LayerLimits::default()
+    };
+    let inventory = inspect_layer(data, &limits).expect("a slice that can be read");
+    for problem in inventory.problems() {
+        can_be_shown(problem);
+    }
+    let bytes = inventory.encode().expect("memory");
+    let decoded = LayerInventory::decode(&bytes).expect("what was encoded");
+    assert_eq!(decoded, inventory);
+    // The same bytes say the same, and so do two of them.
+    let digest = Digest::sha256(data);
+    let image = merge(&[(digest.clone(), &inventory)]);
+    assert_eq!(merge(&[(digest.clone(), &decoded)]), image);
+    for problem in &image.problems {
+        assert!(!problem.message.is_empty());
+    }
+}
+
+/// An inventory, as it is stored.
+pub(super) fn inventory(data: &[u8]) {
+    match LayerInventory::decode(data) {
+        Ok(inventory) => {
+            let image = merge(&[(Digest::sha256(data), &inventory)]);
+            assert_eq!(image.layers.len(), 1);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A record of the OSV schema.
+pub(super) fn osv_record(data: &[u8]) {
+    let mut import = AdvisoryImport::new();
+    if let Err(error) = import.add_record(data) {
+        return can_be_shown(&error);
+    }
+    let now = bonded_model::Timestamp::from_millis(i64::MAX);
+    let Ok((bytes, report)) = import.finish(now) else {
+        return;
+    };
+    assert_eq!(report.advisories, 1);
+    let advisories = Advisories::from_bytes(bytes).expect("what was written");
+    let image = merge(&[]);
+    let result = match_image(&image, &advisories, MatchOptions::default());
+    assert!(!result.is_complete());
+}
+
+/// A file of advisories.
+pub(super) fn advisories(data: &[u8]) {
+    match Advisories::from_bytes(data.to_vec()) {
+        Ok(advisories) => assert!(advisories.ecosystems().count() > 0),
+        Err(error) => can_be_shown(&error),
+    }
+}
