@@ -514,7 +514,7 @@ def test_a_push_by_digest_names_tags_of_which_all_are_set_or_none(v2: V2, name: 
     assert v2.get(f"/v2/{name}/tags/list").json()["tags"] == ["1.2", "1.2.3", "latest"]
     for tag in ("1.2", "1.2.3", "latest"):
         assert v2.pull(name, tag).headers["Docker-Content-Digest"] == of
-    for query in ("tag=good&tag=-bad", "tag=good&tag=", "&".join(f"tag=t{n}" for n in range(101))):
+    for query in ("tag=good&tag=-bad", "tag=good&tag=", "&".join(f"tag=t{n}" for n in range(51))):
         assert v2.put_manifest(name, f"{of}?{query}", body, OCI_INDEX).status_code == 400
     assert v2.put_manifest(name, "v1?tag=v2", body, OCI_INDEX).status_code == 400
     assert v2.get(f"/v2/{name}/tags/list").json()["tags"] == ["1.2", "1.2.3", "latest"]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bonded_model::{Digest, InvalidManifest, RepositoryArn, RepositoryName, Tag};
 use bonded_store::{
-    DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, UploadId,
+    DigestMismatch, Layer, PutImage, PutImageRefused, Repository, StoreError, TAGS_LIMIT, UploadId,
     UploadWriter,
 };
 use bytes::Bytes;
@@ -272,6 +272,10 @@ fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {
             tag,
             repository: arn,
         },
+        PutImageRefused::TooManyTags => Error::LimitExceeded(format!(
+            "The image in the repository with name '{}' in the registry with id '{}' already has the {TAGS_LIMIT} tags that an image may have; delete some of them",
+            arn.name, arn.account
+        )),
         PutImageRefused::RepositoryNotFound => Error::RepositoryNotFound(arn),
     }
 }

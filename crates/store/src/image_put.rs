@@ -68,7 +68,12 @@ pub enum PutImageRefused {
         /// What it names.
         digest: Digest,
     },
+    /// The image would have more than [`TAGS_LIMIT`] tags.
+    TooManyTags,
 }
+
+/// How many tags one image may have (ECR's limit): they all go with it in one transaction.
+pub const TAGS_LIMIT: usize = 1000;
 
 /// [`PutImage`] as rows.
 struct NewImage {
@@ -169,6 +174,8 @@ async fn put_image(
     if created {
         insert_image(tx, new).await?;
         insert_image_facts(tx, &new.repository, &new.digest, new.kind).await?;
+    } else if !moved.is_empty() && count_tags(tx, new).await? + moved.len() > TAGS_LIMIT {
+        return Ok(Err(PutImageRefused::TooManyTags));
     }
     if scans && new.kind == ManifestKind::Image {
         scan_unless_scanned(tx, &new.repository, &new.digest, new.now).await?;
@@ -221,6 +228,20 @@ async fn moved_tags(
         }
     }
     Ok(Ok(moved))
+}
+
+/// How many tags the image has, if it is no more than the limit.
+async fn count_tags(tx: &mut Tx<'_>, new: &NewImage) -> Result<usize> {
+    const SQL: &str = "SELECT count(*) FROM (SELECT tag FROM tags \
+         WHERE repository = $1 AND digest = $2 LIMIT $3) AS counted";
+    let limit = i64::try_from(TAGS_LIMIT).unwrap_or(i64::MAX);
+    let values = [
+        (&new.repository).into(),
+        new.digest.as_str().into(),
+        limit.into(),
+    ];
+    let count = tx.one(SQL, &values).await?.size()?;
+    Ok(usize::try_from(count).unwrap_or(TAGS_LIMIT))
 }
 
 async fn insert_image(tx: &mut Tx<'_>, new: &NewImage) -> Result<()> {

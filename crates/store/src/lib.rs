@@ -93,7 +93,7 @@ pub use image::StoredManifest;
 pub use image_delete::{DeleteImageRefused, DeletedImage, ImageToDelete};
 pub use image_facts::{ImageFacts, JudgedScan, ScanCounts, ScanState, UnknownScan};
 pub use image_list::{ImageDetail, ImageKey, ImagePage, TagStatus};
-pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused};
+pub use image_put::{MovedTag, PutImage, PutImageOutcome, PutImageRefused, TAGS_LIMIT};
 pub use image_referrers::{Referrer, ReferrersPage};
 pub use image_scan::{ImageScan, JudgedBy, ScanResult, SeverityCounts, StartScan};
 pub use in_use::InUse;

@@ -16,8 +16,9 @@ const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// A tag that a manifest got beside its digest.
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
 
-/// How many tags one push by digest may name.
-const TAGS_LIMIT: usize = 100;
+/// How many tags one push by digest may name. The answer has a header for each, and clients such as
+/// Python's read no more than 100.
+const TAGS_LIMIT: usize = 50;
 
 fn parse(reference: &str) -> Result<Reference> {
     reference

@@ -48,6 +48,18 @@ pub(super) fn tags(list: &[Tag]) -> Result<ResourceTags> {
     }
 }
 
+/// Checks the keys of tags that are to be removed.
+pub(super) fn tag_keys(keys: &[String]) -> Result<()> {
+    if keys.len() > bonded_model::TAGS_LIMIT {
+        return Err(Error::TooManyTags);
+    }
+    for key in keys {
+        ResourceTag::new(key.clone(), String::new())
+            .map_err(|e| Error::InvalidTagParameter(e.to_string()))?;
+    }
+    Ok(())
+}
+
 /// The tags of a resource as a list.
 pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
     tags.iter()

@@ -6,7 +6,7 @@ use bonded_registry::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, tag_list, tags};
+use super::shapes::{Tag, tag_keys, tag_list, tags};
 use crate::aws::Operation;
 
 /// The repository in the region the request is signed for: conditions on `aws:RequestedRegion`
@@ -63,6 +63,7 @@ impl Operation for UntagResource {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
+        tag_keys(&self.tag_keys)?;
         let facts = of_tag_keys(self.tag_keys.iter().cloned());
         Ok(Checks::new(Self::ACTION, parse(&self.resource_arn, caller)?).with(facts))
     }
