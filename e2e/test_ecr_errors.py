@@ -27,8 +27,12 @@ LIST = [{"imageTag": "v1"}]
 
 # Of every operation; `InvalidParameterException` is tested for all of them below.
 OF_EVERY_OPERATION = {"InvalidParameterException", "ServerException"}
+MALFORMED = "what is malformed is InvalidParameterException, as elsewhere in ECR"
 NO_UPSTREAM = "there is no pull through cache yet"
 NO_KMS = "there are no KMS keys yet; a repository that asks for one is refused as InvalidParameterException"
+NO_ORGANIZATION = "there are no organizations"
+NO_QUOTA = "a registry has no quota of repositories"
+AMONG_FAILURES = "an absent repository is one of the answer's failures"
 CANNOT_OCCUR = {
     ("CreateRepository", "KmsException"): NO_KMS,
     ("DeleteRepository", "KmsException"): NO_KMS,
@@ -39,14 +43,14 @@ CANNOT_OCCUR = {
     ("BatchGetImage", "UnableToGetUpstreamImageException"): NO_UPSTREAM,
     ("GetDownloadUrlForLayer", "UnableToGetUpstreamLayerException"): NO_UPSTREAM,
     ("ListImageReferrers", "UnableToListUpstreamImageReferrersException"): NO_UPSTREAM,
-    (
-        "ListImageReferrers",
-        "ValidationException",
-    ): "what is malformed is InvalidParameterException, as elsewhere in ECR",
-    (
-        "CreateRepository",
-        "LimitExceededException",
-    ): "a registry has no quota of repositories: none makes another slower",
+    ("ListImageReferrers", "ValidationException"): MALFORMED,
+    ("PutImageScanningConfiguration", "ValidationException"): MALFORMED,
+    ("GetRegistryScanningConfiguration", "ValidationException"): MALFORMED,
+    ("PutRegistryScanningConfiguration", "ValidationException"): MALFORMED,
+    ("BatchGetRepositoryScanningConfiguration", "ValidationException"): MALFORMED,
+    ("PutRegistryScanningConfiguration", "BlockedByOrganizationPolicyException"): NO_ORGANIZATION,
+    ("BatchGetRepositoryScanningConfiguration", "RepositoryNotFoundException"): AMONG_FAILURES,
+    ("CreateRepository", "LimitExceededException"): NO_QUOTA,
 }
 
 
@@ -107,6 +111,9 @@ NOT_FOUND: dict[str, Case] = {
     "ListTagsForResource": lambda a: a.ecr.list_tags_for_resource(resourceArn=a.arn(ABSENT)),
     "PutImageTagMutability": lambda a: a.ecr.put_image_tag_mutability(
         repositoryName=ABSENT, imageTagMutability="IMMUTABLE"
+    ),
+    "PutImageScanningConfiguration": lambda a: a.ecr.put_image_scanning_configuration(
+        repositoryName=ABSENT, imageScanningConfiguration={"scanOnPush": True}
     ),
     "PutImage": lambda a: a.ecr.put_image(repositoryName=ABSENT, imageManifest=BODY),
     "BatchGetImage": lambda a: a.ecr.batch_get_image(repositoryName=ABSENT, imageIds=LIST),
@@ -306,7 +313,7 @@ def test_an_operation_answers_its_own_error(account: Account, operation: str, ex
 
 
 @pytest.mark.parametrize("operation", sorted(SERVED))
-@pytest.mark.parametrize("body", [b"[]", b'{"registryId": 1, "registryIds": 1, "resourceArn": 1}'])
+@pytest.mark.parametrize("body", [b"[]", b"[null]", b'"text"', b"{"])
 def test_an_input_of_another_shape_is_an_invalid_parameter(account: Account, operation: str, body: bytes) -> None:
     headers = signed_headers(account.server, account.key, body, JSON | {"X-Amz-Target": ECR_TARGET + operation})
     answer = post(account.server, body, headers)

@@ -123,6 +123,11 @@ async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Resu
         json::parse(&body)
             .map_err(|e| Error::InvalidParameter(format!("the request's body is not JSON: {e}")))?
     };
+    if !input.is_object() {
+        // A list would be taken for the members of the input in order.
+        let text = "the request's body is not a JSON object";
+        return Err(Error::InvalidParameter(text.to_owned()));
+    }
     endpoint.serve(registry, &caller, input).await
 }
 
