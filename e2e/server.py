@@ -144,6 +144,24 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def memory(self, what: str = "VmRSS") -> int:
+        """Bytes of memory the process has now (`VmRSS`), or had at its peak (`VmHWM`)."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith(what + ":")]
+        return int(line.split()[1]) * 1024
+
+    def written(self) -> int:
+        """Bytes the process has caused to be written to disks."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/io").read_text().splitlines()
+        return int(dict(line.split(": ") for line in lines)["write_bytes"])
+
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is that of what is to come (Linux: `clear_refs`)."""
+        assert self._process is not None
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -177,6 +195,10 @@ class Server:
         """The password of `docker login`, from GetAuthorizationToken."""
         data = self.client("ecr", key).get_authorization_token()["authorizationData"][0]
         return base64.b64decode(data["authorizationToken"]).decode().removeprefix("AWS:")
+
+    def basic(self, key: Key) -> str:
+        """The `Authorization` of docker's clients."""
+        return "Basic " + base64.b64encode(f"AWS:{self.password(key)}".encode()).decode()
 
     def v2(self, password: str | None, *, tls: bool = True, bearer: bool = False) -> V2:
         """The registry's own door, with a password from `password`, or without."""

@@ -1,35 +1,29 @@
 //! Each request to the door it is for.
 
+mod held;
 mod lent;
 mod reply;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bonded_model::{Secret, shown};
 use bonded_registry::{Error, Facts, LAYERS_PATH, Registry};
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
-use http_body_util::{BodyExt as _, BodyStream};
+use http_body_util::BodyExt as _;
 use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::metrics::{self, Metrics};
 use crate::{aws, layers, oci};
+use held::BodyBudget;
+pub(crate) use held::{BodyRoom, data};
 pub(crate) use reply::Reply;
 
 /// How much of a `User-Agent` header conditions and records see, in characters.
 const USER_AGENT_LIMIT: usize = 1024;
-
-/// How many bytes of bodies are held in memory at once, for all requests together. Those that would
-/// need more wait, and are refused at [`BODY_DEADLINE`].
-const BODY_BUDGET: usize = 256 * 1024 * 1024;
-
-/// How long a body that is held in memory may take to come.
-const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A request's body, whatever carried it.
 pub(crate) type RequestBody = http_body_util::combinators::BoxBody<Bytes, String>;
@@ -53,7 +47,7 @@ pub(crate) struct DoorSettings {
 pub(crate) struct FrontDoor {
     registry: Registry,
     settings: watch::Receiver<Arc<DoorSettings>>,
-    budget: Arc<Semaphore>,
+    budget: Arc<BodyBudget>,
     metrics: Arc<Metrics>,
 }
 
@@ -66,7 +60,7 @@ pub(crate) struct Head {
     pub(crate) source_ip: IpAddr,
     /// Whether the client used TLS.
     pub(crate) secure: bool,
-    budget: Arc<Semaphore>,
+    room: BodyRoom,
 }
 
 /// A request that came in, with the id its answer will carry.
@@ -76,27 +70,13 @@ pub(crate) struct Incoming {
     pub(crate) body: RequestBody,
 }
 
-/// A body in memory, and its share of what may be held there.
-pub(crate) struct Held {
-    bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
-}
-
-impl std::ops::Deref for Held {
-    type Target = Bytes;
-
-    fn deref(&self) -> &Bytes {
-        &self.bytes
-    }
-}
-
 impl FrontDoor {
     /// Follows `settings`: a request is answered by those that are in force when it comes.
     pub(crate) fn new(registry: Registry, settings: watch::Receiver<Arc<DoorSettings>>) -> Self {
         Self {
             registry,
             settings,
-            budget: Arc::new(Semaphore::new(BODY_BUDGET)),
+            budget: Arc::new(BodyBudget::new()),
             metrics: Arc::new(Metrics::new()),
         }
     }
@@ -197,13 +177,12 @@ impl FrontDoor {
                 Some(_) => return Err("the proxy's X-Forwarded-Proto is neither http nor https"),
             };
         }
-        let budget = Arc::clone(&self.budget);
         Ok(Head {
             authority,
             source_ip,
             secure,
             parts,
-            budget,
+            room: self.budget.of(source_ip),
         })
     }
 
@@ -318,63 +297,6 @@ impl Incoming {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.parts.headers
     }
-
-    /// The whole body, held in memory within the budget of all requests.
-    ///
-    /// # Errors
-    /// [`Error::BodyTooLarge`] as soon as it is longer than `limit` or says it will be;
-    /// [`Error::BodyIncomplete`], also after [`BODY_DEADLINE`].
-    pub(crate) async fn read(self, limit: usize) -> Result<(Head, Held), Error> {
-        let Self { head, body, .. } = self;
-        let stated = head
-            .header(header::CONTENT_LENGTH)
-            .and_then(|length| length.parse::<usize>().ok());
-        if stated.is_some_and(|length| length > limit) {
-            return Err(Error::BodyTooLarge(limit));
-        }
-        let reading = collect(body, limit, &head.budget);
-        let held = tokio::time::timeout(BODY_DEADLINE, reading)
-            .await
-            .map_err(|_| {
-                Error::BodyIncomplete(format!("it took longer than {} s", BODY_DEADLINE.as_secs()))
-            })??;
-        Ok((head, held))
-    }
-}
-
-async fn collect(body: RequestBody, limit: usize, budget: &Arc<Semaphore>) -> Result<Held, Error> {
-    let mut bytes = BytesMut::new();
-    let mut share: Option<OwnedSemaphorePermit> = None;
-    let mut stream = std::pin::pin!(data(body));
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(Error::BodyIncomplete)?;
-        if bytes.len() + piece.len() > limit {
-            return Err(Error::BodyTooLarge(limit));
-        }
-        let size = u32::try_from(piece.len()).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        if let Ok(more) = Arc::clone(budget).acquire_many_owned(size).await {
-            match &mut share {
-                Some(share) => share.merge(more),
-                None => share = Some(more),
-            }
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(Held {
-        bytes: bytes.freeze(),
-        _share: share,
-    })
-}
-
-/// The data of a body, without trailers.
-pub(crate) fn data(body: RequestBody) -> impl Stream<Item = Result<Bytes, String>> + Send {
-    BodyStream::new(body).filter_map(|frame| async {
-        match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok),
-            Err(e) => Some(Err(e)),
-        }
-    })
 }
 
 /// One line in the log for a request that failed: faults of ours with their cause, denials and

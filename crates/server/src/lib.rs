@@ -19,6 +19,7 @@ mod listen;
 mod metrics;
 pub mod oci;
 mod operator;
+mod per_address;
 pub mod range;
 mod tls;
 

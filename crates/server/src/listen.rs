@@ -3,14 +3,15 @@
 //! The first byte is peeked: 0x16 begins a TLS handshake, anything else is plain HTTP, which is
 //! served only to the *peers* of [`ListenSettings::plain_http_from`]. A message whose length could
 //! be read in two ways is refused before it is parsed ([`guard`]). Every phase of a connection has
-//! a limit of time, every head one of size, and the number of connections is bounded.
+//! a limit of time, every head one of size, and the number of connections is bounded, for all peers
+//! together and for each address.
 
 mod framing;
 mod guard;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,11 +25,12 @@ use hyper_util::server::conn::auto;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::per_address::PerAddress;
 use framing::HEAD_LIMIT;
 use guard::Guarded;
 
@@ -89,6 +91,10 @@ pub(crate) struct ListenSettings {
     pub(crate) plain_http_from: Vec<IpNet>,
     /// How many connections may be open at once; more wait in the system's queue.
     pub(crate) connections: usize,
+    /// How many of them one address may have; more are closed.
+    pub(crate) connections_per_address: usize,
+    /// The proxies to which that does not apply: they stand for many clients.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// How long requests in flight may go on after a shutdown began.
     pub(crate) grace: Duration,
 }
@@ -99,6 +105,20 @@ impl ListenSettings {
         self.plain_http_from
             .iter()
             .any(|net| net.contains(&address))
+    }
+
+    /// The place of one more connection from `address`; `None` if it has too many. The inner one
+    /// is `None` for a proxy, which needs no place.
+    fn admit(&self, each: &PerAddress, address: IpAddr) -> Option<Option<OwnedSemaphorePermit>> {
+        let address = address.to_canonical();
+        if self
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
+        {
+            return Some(None);
+        }
+        each.of(address).try_acquire_owned().ok().map(Some)
     }
 }
 
@@ -115,6 +135,7 @@ pub(crate) async fn serve<D: Door>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(settings.connections));
+    let each = PerAddress::new(settings.connections_per_address);
     let settings = Arc::new(settings);
     let (closing, closed) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -131,6 +152,10 @@ pub(crate) async fn serve<D: Door>(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, address)) => {
+                let Some(own) = settings.admit(&each, address.ip()) else {
+                    tracing::debug!(%address, "closed: its address has too many connections");
+                    continue;
+                };
                 let connection = Connection {
                     settings: Arc::clone(&settings),
                     tls: TlsAcceptor::from(Arc::clone(&tls.borrow())),
@@ -139,7 +164,7 @@ pub(crate) async fn serve<D: Door>(
                 };
                 connections.spawn(async move {
                     connection.serve(stream, address).await;
-                    drop(permit);
+                    drop((permit, own));
                 });
             }
             Err(error) if of_one_connection(&error) => {}

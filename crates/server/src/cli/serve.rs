@@ -109,9 +109,12 @@ impl Node {
             registry,
             operator,
         } = self;
+        let connections = connections();
         let settings = ListenSettings {
             plain_http_from: config.plain_http_from.clone(),
-            connections: connections(),
+            connections,
+            connections_per_address: connections / 4,
+            trusted_proxies: config.trusted_proxies.clone(),
             grace: GRACE,
         };
         let door = FrontDoor::new(registry.clone(), followed.door);

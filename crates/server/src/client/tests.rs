@@ -68,6 +68,8 @@ async fn start_door(data: &Path, door: impl Door) -> SocketAddr {
     let settings = ListenSettings {
         plain_http_from: vec!["127.0.0.0/8".parse().unwrap()],
         connections: 8,
+        connections_per_address: 8,
+        trusted_proxies: Vec::new(),
         grace: Duration::ZERO,
     };
     let (_, tls) = tokio::sync::watch::channel(tls);

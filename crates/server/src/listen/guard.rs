@@ -20,7 +20,7 @@ const REFUSED: &[u8] = b"refused\r\n\r\n";
 /// How long the first head may take; hyper limits the others.
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a body may stand still.
+/// How long a body may stand still, on its way to us or from us.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection as hyper sees it. HTTP/2 passes through (its frames leave no doubt about
@@ -37,6 +37,12 @@ pub(super) struct Guarded<S> {
     /// Whether `timer` runs.
     waiting: bool,
     timer: Pin<Box<Sleep>>,
+    /// How long a body may stand still.
+    stall_limit: Duration,
+    /// Since when the peer has taken nothing of what is sent.
+    unsent_since: Option<Instant>,
+    /// Looks at that; it is set anew only when it has rung, not at every pause of the peer.
+    unsent_timer: Option<Pin<Box<Sleep>>>,
 }
 
 enum State {
@@ -63,6 +69,9 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
             ready: BytesMut::new(),
             waiting: true,
             timer: Box::pin(tokio::time::sleep(OPENING_LIMIT)),
+            stall_limit: STALL_LIMIT,
+            unsent_since: None,
+            unsent_timer: None,
         }
     }
 
@@ -124,7 +133,7 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
             (Poll::Pending, State::Opening | State::Body(_)) => {
                 if !self.waiting {
                     self.waiting = true;
-                    self.timer.as_mut().reset(Instant::now() + STALL_LIMIT);
+                    self.timer.as_mut().reset(Instant::now() + self.stall_limit);
                 }
                 ready!(self.timer.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -160,6 +169,31 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         }
         self.enter(body);
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> Guarded<S> {
+    /// Passes on what a write came to; a peer that takes nothing for [`STALL_LIMIT`] ends it.
+    fn sent<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.unsent_since = None;
+            return result;
+        }
+        let since = *self.unsent_since.get_or_insert_with(Instant::now);
+        let ends = since + self.stall_limit;
+        let new = || Box::pin(tokio::time::sleep_until(ends));
+        let timer = self.unsent_timer.get_or_insert_with(new);
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if Instant::now() >= ends {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            timer.as_mut().reset(ends);
+        }
     }
 }
 
@@ -202,7 +236,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.sent(cx, result)
     }
 
     fn poll_write_vectored(
@@ -210,7 +246,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.sent(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -218,10 +256,47 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(cx);
+        this.sent(cx, result)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    use super::*;
+
+    fn guarded() -> (Guarded<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let mut guarded = Guarded::new(ours);
+        guarded.stall_limit = Duration::from_millis(20);
+        (guarded, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_cut_off() {
+        let (mut guarded, mut theirs) = guarded();
+        let sending = tokio::spawn(async move { guarded.write_all(&[0; 4096]).await });
+        theirs.read_exact(&mut [0; 512]).await.unwrap();
+        let error = sending.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_given_up() {
+        let (mut guarded, mut theirs) = guarded();
+        let head = b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n";
+        theirs.write_all(head).await.unwrap();
+        theirs.write_all(b"12345").await.unwrap();
+        let mut received = vec![0; head.len() + 5];
+        guarded.read_exact(&mut received).await.unwrap();
+        let error = guarded.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -60,6 +60,8 @@ impl Server {
                 .map(|net| net.parse().unwrap())
                 .collect(),
             connections: 64,
+            connections_per_address: PLACES,
+            trusted_proxies: vec!["127.0.0.2/32".parse().unwrap()],
             grace: Duration::from_secs(30),
         };
         let door = Echo::default();
@@ -103,6 +105,47 @@ impl Server {
 
     fn paths(&self) -> Vec<String> {
         self.door.paths.lock().unwrap().clone()
+    }
+}
+
+/// How many connections one address may have.
+const PLACES: usize = 48;
+
+/// A connection from another address of this machine.
+async fn from(source: &str, to: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket
+        .bind(SocketAddr::new(source.parse().unwrap(), 0))
+        .unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_every_connection() {
+    let server = Server::start(&["127.0.0.0/8"]).await;
+    let mut held = Vec::new();
+    for _ in 0..PLACES {
+        let mut stream = from("127.0.0.3", server.address).await;
+        let text = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+        stream.write_all(text.as_bytes()).await.unwrap();
+        assert_ne!(stream.read(&mut [0; 64]).await.unwrap(), 0);
+        held.push(stream);
+    }
+    let refused = converse(from("127.0.0.3", server.address).await, "").await;
+    assert_eq!(refused, "");
+    for other in ["127.0.0.4", "127.0.0.2"] {
+        let answer = converse(from(other, server.address).await, POST).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{other}: {answer}");
+    }
+    drop(held);
+    loop {
+        let mut stream = from("127.0.0.3", server.address).await;
+        // The places are free as soon as the server has seen the ends.
+        if stream.write_all(POST.as_bytes()).await.is_ok()
+            && stream.read(&mut [0; 64]).await.is_ok_and(|n| n > 0)
+        {
+            break;
+        }
     }
 }
 
@@ -175,6 +218,8 @@ fn the_peer_decides_about_plain_http() {
     let settings = |nets: &[&str]| ListenSettings {
         plain_http_from: nets.iter().map(|net| net.parse().unwrap()).collect(),
         connections: 1,
+        connections_per_address: 1,
+        trusted_proxies: Vec::new(),
         grace: Duration::ZERO,
     };
     let loopback = settings(&["127.0.0.0/8", "::1/128"]);

@@ -31,6 +31,11 @@ pub(super) fn reply(error: &Error, authority: &str) -> Reply {
     {
         reply.0.headers_mut().insert(header::RANGE, range);
     }
+    if let Error::RangeNotSatisfiable(size) = error
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}"))
+    {
+        reply.0.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
     reply
 }
 
@@ -81,7 +86,9 @@ fn wire(error: &Error) -> (u16, &'static str) {
         Error::BlobNotFound(_) => (404, "BLOB_UNKNOWN"),
         Error::UploadNotFound => (404, "BLOB_UPLOAD_UNKNOWN"),
         Error::UploadBusy => (409, "BLOB_UPLOAD_INVALID"),
-        Error::UploadOffset { .. } | Error::RangeNotSatisfiable(_) => (416, "BLOB_UPLOAD_INVALID"),
+        Error::UploadOffset { .. } => (416, "BLOB_UPLOAD_INVALID"),
+        // The distribution's code; the specification has none for a read.
+        Error::RangeNotSatisfiable(_) => (416, "RANGE_INVALID"),
         Error::BodyIncomplete(_) => (400, "BLOB_UPLOAD_INVALID"),
         Error::BlobDigestMismatch { .. }
         | Error::ManifestDigestMismatch { .. }

@@ -3,9 +3,12 @@
 //! Each request that carries bytes runs as a task of its own, so that a client that goes away in
 //! the middle leaves an upload with what came, not one that is held for ever.
 
+use std::ops::Range;
+
 use bonded_model::{Digest, RepositoryArn, shown};
 use bonded_registry::{Action, Allowed, Checks, Error, Layer, Registry, Result, UploadId};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::{Call, blobs, value};
@@ -92,14 +95,15 @@ pub(super) async fn status(call: Call<'_>, id: &str) -> Result<Reply> {
 /// `PATCH`: appends the body, at the place `Content-Range` states if it does.
 pub(super) async fn part(call: Call<'_>, id: &str) -> Result<Reply> {
     let id = parse(id)?;
-    let first = first_byte(&call.head)?;
+    let range = stated_range(&call.head)?;
     let allowed = call.authorize().await?;
     let repository = call.repository.clone();
     let Call { registry, body, .. } = call;
     let registry = registry.clone();
     let (id, offset) = task(async move {
+        let first = range.as_ref().map(|range| range.start);
         let offset = registry
-            .append_upload(&allowed, &id, first, data(body))
+            .append_upload(&allowed, &id, first, data_of(body, range.as_ref()))
             .await?;
         Ok((id, offset))
     })
@@ -117,7 +121,7 @@ pub(super) async fn finish(call: Call<'_>, id: &str) -> Result<Reply> {
         )
     })?;
     let digest = blobs::parse(&digest)?;
-    let first = first_byte(&call.head)?;
+    let range = stated_range(&call.head)?;
     let mut checks = Checks::new(call.action, call.repository.clone());
     if call.head.header(header::CONTENT_LENGTH) != Some("0") {
         checks = checks.and(UPLOAD_PART);
@@ -125,7 +129,7 @@ pub(super) async fn finish(call: Call<'_>, id: &str) -> Result<Reply> {
     let allowed = call.authorize_all(checks).await?;
     let repository = call.repository.clone();
     let Call { registry, body, .. } = call;
-    let layer = finish_task(registry.clone(), allowed, id, first, digest, body).await?;
+    let layer = finish_task(registry.clone(), allowed, id, range, digest, body).await?;
     finished(&repository, &layer)
 }
 
@@ -133,13 +137,14 @@ async fn finish_task(
     registry: Registry,
     allowed: Allowed<RepositoryArn>,
     id: UploadId,
-    first: Option<u64>,
+    range: Option<Range<u64>>,
     digest: Digest,
     body: RequestBody,
 ) -> Result<Layer> {
     task(async move {
+        let first = range.as_ref().map(|range| range.start);
         registry
-            .finish_upload(&allowed, &id, first, &digest, data(body))
+            .finish_upload(&allowed, &id, first, &digest, data_of(body, range.as_ref()))
             .await
     })
     .await
@@ -166,12 +171,14 @@ async fn task<T: Send + 'static>(
         .map_err(|e| Error::Unwritable(e.to_string()))?
 }
 
-/// Where the body begins by `Content-Range: FIRST-LAST`; `None` without one. If the body says how
-/// long it is, it must be as long as the range.
-fn first_byte(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header(header::CONTENT_RANGE) else {
+/// What of the blob the body is by `Content-Range: FIRST-LAST`; `None` without one. If the request
+/// says how long the body is, that must be the length of the range.
+fn stated_range(head: &Head) -> Result<Option<Range<u64>>> {
+    if !head.parts.headers.contains_key(header::CONTENT_RANGE) {
         return Ok(None);
-    };
+    }
+    // One that stands twice, or is no text, is malformed too.
+    let text = head.header(header::CONTENT_RANGE).unwrap_or_default();
     let range = range::content_range(text)?;
     let length = range.end - range.start;
     let body: Option<u64> = head
@@ -183,7 +190,29 @@ fn first_byte(head: &Head) -> Result<Option<u64>> {
             "the header 'Content-Range: {text}' is about {length} bytes, but the body has {body}"
         )));
     }
-    Ok(Some(range.start))
+    Ok(Some(range))
+}
+
+/// The data of a body, which breaks off where it turns out not to be as long as `range`.
+fn data_of(
+    body: RequestBody,
+    range: Option<&Range<u64>>,
+) -> impl Stream<Item = std::result::Result<Bytes, String>> + Send + use<> {
+    let length = range.map(|range| range.end - range.start);
+    let begin = Some((Box::pin(data(body)), length));
+    stream::unfold(begin, |state| async move {
+        let (mut pieces, left) = state?;
+        let error = |what| Some((Err(format!("it is {what} than its Content-Range")), None));
+        match (pieces.next().await, left) {
+            (None, Some(1..)) => error("shorter"),
+            (None, _) => None,
+            (Some(Ok(piece)), Some(left)) => match left.checked_sub(piece.len() as u64) {
+                Some(left) => Some((Ok(piece), Some((pieces, Some(left))))),
+                None => error("longer"),
+            },
+            (Some(piece), left) => Some((piece, Some((pieces, left)))),
+        }
+    })
 }
 
 fn progress(
