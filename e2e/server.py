@@ -144,23 +144,24 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def memory(self, what: str = "VmRSS") -> int:
         """Bytes of memory the process has now (`VmRSS`), or had at its peak (`VmHWM`)."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid()}/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith(what + ":")]
         return int(line.split()[1]) * 1024
 
     def written(self) -> int:
         """Bytes the process has caused to be written to disks."""
-        assert self._process is not None
-        lines = Path(f"/proc/{self._process.pid}/io").read_text().splitlines()
+        lines = Path(f"/proc/{self.pid()}/io").read_text().splitlines()
         return int(dict(line.split(": ") for line in lines)["write_bytes"])
 
     def reset_peak_memory(self) -> None:
         """From now on the peak is that of what is to come (Linux: `clear_refs`)."""
-        assert self._process is not None
-        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+        Path(f"/proc/{self.pid()}/clear_refs").write_text("5")
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -3,7 +3,7 @@
 That none is missing is held by the model itself: an operation that is served, and an error of it that is neither a case
 here nor in `CANNOT_OCCUR` with its reason, fail the test at the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,9 @@ from botocore.exceptions import ClientError
 from account import Account, document, grant
 from oci import OCI_INDEX, OCI_MANIFEST, digest, manifest
 from raw import ECR_TARGET, JSON, post, signed_headers
+from scanning import advisory, debian, import_advisories, layer, scanned
 from served import SERVED
+from server import Server
 
 Case = Callable[[Account], Any]
 CASES: dict[tuple[str, str], Case] = {}
@@ -30,6 +32,7 @@ OF_EVERY_OPERATION = {"InvalidParameterException", "ServerException"}
 MALFORMED = "what is malformed is InvalidParameterException, as elsewhere in ECR"
 NO_UPSTREAM = "there is no pull through cache yet"
 NO_KMS = "there are no KMS keys yet; a repository that asks for one is refused as InvalidParameterException"
+NO_ARCHIVE = "images are not archived yet"
 NO_ORGANIZATION = "there are no organizations"
 NO_QUOTA = "a registry has no quota of repositories"
 AMONG_FAILURES = "an absent repository is one of the answer's failures"
@@ -44,6 +47,9 @@ CANNOT_OCCUR = {
     ("GetDownloadUrlForLayer", "UnableToGetUpstreamLayerException"): NO_UPSTREAM,
     ("ListImageReferrers", "UnableToListUpstreamImageReferrersException"): NO_UPSTREAM,
     ("ListImageReferrers", "ValidationException"): MALFORMED,
+    ("StartImageScan", "ValidationException"): MALFORMED,
+    ("StartImageScan", "ImageArchivedException"): NO_ARCHIVE,
+    ("DescribeImageScanFindings", "ValidationException"): MALFORMED,
     ("PutImageScanningConfiguration", "ValidationException"): MALFORMED,
     ("GetRegistryScanningConfiguration", "ValidationException"): MALFORMED,
     ("PutRegistryScanningConfiguration", "ValidationException"): MALFORMED,
@@ -52,6 +58,17 @@ CANNOT_OCCUR = {
     ("BatchGetRepositoryScanningConfiguration", "RepositoryNotFoundException"): AMONG_FAILURES,
     ("CreateRepository", "LimitExceededException"): NO_QUOTA,
 }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with advisories: a scan that had none may be repeated."""
+    home = tmp_path_factory.mktemp("server")
+    record = advisory("DEBIAN-CVE-2024-0002", "Debian:12", "openssl", None)
+    server = Server(home, options=["--advisories", str(import_advisories(Server(home), home / "records", record))])
+    server.start()
+    yield server
+    server.stop()
 
 
 def case(operation: str, *exceptions: str) -> Callable[[Case], Case]:
@@ -112,6 +129,8 @@ NOT_FOUND: dict[str, Case] = {
     "PutImageTagMutability": lambda a: a.ecr.put_image_tag_mutability(
         repositoryName=ABSENT, imageTagMutability="IMMUTABLE"
     ),
+    "StartImageScan": lambda a: a.ecr.start_image_scan(repositoryName=ABSENT, imageId=LIST[0]),
+    "DescribeImageScanFindings": lambda a: a.ecr.describe_image_scan_findings(repositoryName=ABSENT, imageId=LIST[0]),
     "PutImageScanningConfiguration": lambda a: a.ecr.put_image_scanning_configuration(
         repositoryName=ABSENT, imageScanningConfiguration={"scanOnPush": True}
     ),
@@ -242,6 +261,42 @@ def more_manifests_than_fit_an_answer(account: Account) -> None:
 @case("DescribeImages", "ImageNotFoundException")
 def an_image_that_is_absent(account: Account) -> None:
     account.ecr.describe_images(repositoryName=account.repository(), imageIds=LIST)
+
+
+# ------------------------------------------------------------------------------------------------ scans
+
+
+@case("StartImageScan", "ImageNotFoundException")
+def a_scan_of_an_absent_image(account: Account) -> None:
+    account.ecr.start_image_scan(repositoryName=account.repository(), imageId=LIST[0])
+
+
+@case("StartImageScan", "UnsupportedImageTypeException")
+def a_scan_of_an_index(account: Account) -> None:
+    name = account.repository()
+    index = f'{{"schemaVersion": 2, "mediaType": "{OCI_INDEX}", "manifests": []}}'
+    account.ecr.put_image(repositoryName=name, imageManifest=index, imageTag="v1")
+    account.ecr.start_image_scan(repositoryName=name, imageId=LIST[0])
+
+
+@case("StartImageScan", "LimitExceededException")
+def a_second_scan_within_a_day(account: Account) -> None:
+    name = account.repository()
+    account.server.push_and_pull(account.key).push(name, "v1", layer(debian(("adduser", "3.134", "adduser"))))
+    asked: dict[str, Any] = {"repositoryName": name, "imageId": LIST[0]}
+    account.ecr.start_image_scan(**asked)
+    assert scanned(account, name, LIST[0])["imageScanStatus"]["status"] != "FAILED"
+    account.ecr.start_image_scan(**asked)
+
+
+@case("DescribeImageScanFindings", "ImageNotFoundException")
+def findings_of_an_absent_image(account: Account) -> None:
+    account.ecr.describe_image_scan_findings(repositoryName=account.repository(), imageId=LIST[0])
+
+
+@case("DescribeImageScanFindings", "ScanNotFoundException")
+def findings_of_an_image_that_was_never_scanned(account: Account) -> None:
+    account.ecr.describe_image_scan_findings(repositoryName=pushed(account), imageId=LIST[0])
 
 
 # ------------------------------------------------------------------------------------------------ layers

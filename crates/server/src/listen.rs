@@ -374,12 +374,10 @@ impl Door for PlainRefused {
             .iter()
             .map(IpNet::to_string)
             .collect();
-        let message = match nets.is_empty() {
-            true => "plain HTTP is not accepted; use https://".to_owned(),
-            false => format!(
-                "plain HTTP is accepted from {} only; use https://",
-                nets.join(", ")
-            ),
+        let nets = nets.join(", ");
+        let message = match nets.as_str() {
+            "" => "plain HTTP is not accepted; use https://".to_owned(),
+            nets => format!("plain HTTP is accepted from {nets} only; use https://"),
         };
         json_error(StatusCode::FORBIDDEN, "DENIED", &message)
     }
