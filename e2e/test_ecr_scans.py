@@ -206,6 +206,11 @@ def test_what_is_not_known_of_an_image_is_said(
     shown, description = status(account, name, layer(files))
     assert shown == expected, description
     assert description and reason in (None, description)
+    # It must not look as if nothing had been found.
+    assert "imageScanFindings" not in findings(account, name, {"imageTag": "v1"})
+    (detail,) = account.ecr.describe_images(repositoryName=name)["imageDetails"]
+    assert detail["imageScanStatus"]["status"] == expected
+    assert "imageScanFindingsSummary" not in detail
 
 
 def test_a_layer_that_is_broken_or_hostile_fails_the_scan_and_the_waiter(account: Account) -> None:
@@ -337,7 +342,7 @@ def judged_with(account: Account, name: str, at: float) -> dict[str, Any]:
     deadline = time.monotonic() + SCAN_SECONDS
     while time.monotonic() < deadline:
         answer = scanned(account, name, {"imageTag": "v1"})
-        updated = answer["imageScanFindings"].get("vulnerabilitySourceUpdatedAt")
+        updated = answer.get("imageScanFindings", {}).get("vulnerabilitySourceUpdatedAt")
         if updated is not None and updated.timestamp() == at:
             return answer
         time.sleep(0.05)

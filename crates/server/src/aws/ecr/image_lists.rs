@@ -1,6 +1,6 @@
 //! Lists and descriptions of images.
 
-use bonded_model::{AccountId, RepositoryArn, RepositoryName, ScanStatus, ScanType};
+use bonded_model::{AccountId, RepositoryArn, RepositoryName, ScanType};
 use bonded_registry::target::ImagesIn;
 use bonded_registry::{
     Action, Allowed, Caller, Checks, Error, ImageDetail, ImagePage, Registry, Result,
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::image_shapes::{Failure, ImageFilter, ImageIdentifier, target};
 use super::page;
 use super::scan_shapes::{ScanStatusShape, ScanSummary};
+use super::scans::shows_findings;
 use super::shapes::repository;
 use crate::aws::Operation;
 
@@ -109,7 +110,7 @@ pub(super) struct ImageDetailShape {
 impl ImageDetailShape {
     fn new(repository: &RepositoryArn, scan_type: ScanType, image: ImageDetail) -> Self {
         let scan = image.scan.as_ref();
-        let ended = scan.filter(|scan| scan.status != ScanStatus::InProgress);
+        let ended = scan.filter(|scan| shows_findings(scan));
         Self {
             image_scan_status: scan.map(|scan| ScanStatusShape::new(scan, scan_type)),
             image_scan_findings_summary: ended.map(ScanSummary::new),

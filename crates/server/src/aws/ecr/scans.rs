@@ -2,7 +2,9 @@
 
 use bonded_model::{AccountId, RepositoryName, ScanStatus, Timestamp};
 use bonded_registry::target::ImagesIn;
-use bonded_registry::{Action, Allowed, Caller, Checks, Error, FoundByScan, Registry, Result};
+use bonded_registry::{
+    Action, Allowed, Caller, Checks, Error, FoundByScan, ImageScan, Registry, Result,
+};
 use serde::{Deserialize, Serialize};
 
 use super::image_shapes::{ImageIdentifier, target};
@@ -165,8 +167,7 @@ impl Operation for DescribeImageScanFindings {
             Some(next) => Some(registry.page_token(&list, &format!("{of} {next}")).await?),
             None => None,
         };
-        let shown = found.scan.status != ScanStatus::InProgress;
-        let image_scan_findings = shown.then(|| FindingsShape {
+        let image_scan_findings = shows_findings(&found.scan).then(|| FindingsShape {
             summary: ScanSummary::new(&found.scan),
             findings: found
                 .findings
@@ -194,4 +195,16 @@ impl Operation for DescribeImageScanFindings {
 fn result_of(found: &FoundByScan) -> String {
     let completed = found.scan.completed_at.map_or(0, Timestamp::as_millis);
     format!("{} {completed}", found.image.digest)
+}
+
+/// Whether there is anything to show of what a scan found: a scan that could not judge the image
+/// must not look like one that found nothing.
+pub(super) fn shows_findings(scan: &ImageScan) -> bool {
+    match scan.status {
+        ScanStatus::InProgress => false,
+        ScanStatus::Complete => true,
+        ScanStatus::Failed | ScanStatus::UnsupportedImage | ScanStatus::FindingsUnavailable => {
+            scan.findings > 0
+        }
+    }
 }
