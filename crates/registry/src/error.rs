@@ -274,7 +274,7 @@ pub enum Error {
     #[error("internal error")]
     Random,
     /// Rows or blobs could not be read or written; the cause is for the log only.
-    #[error("internal error")]
+    #[error("{}", crate::outage::told(.0))]
     Store(#[from] StoreError),
 }
 

@@ -141,10 +141,17 @@ impl Registry {
             });
         }
         let keep_until = now.after(LAYER_GRACE);
+        let (allowance, size) = (
+            self.allowance(&allowed.caller().user_id()).await?,
+            writer.offset(),
+        );
         let finished = self
             .store()
             .finish_upload(writer, digest, keep_until, now, &allowed.change())
             .await;
+        if finished.is_ok() {
+            allowance.finish(size);
+        }
         finished
             .map_err(|e| gone(e, &arn))?
             .map_err(|DigestMismatch { .. }| Error::InvalidLayer)

@@ -15,7 +15,7 @@
 //! | `context` | the condition keys of a request |
 //! | `compiled` | policies ready to be evaluated, by version and epoch |
 //! | `audit`, `explain` | the record of a decision, and why it was made |
-//! | `repository`, `image`, `image_delete`, `push`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
+//! | `repository`, `image`, `image_delete`, `push`, `upload_limit`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
 //! | `create_on_push` | repositories that a push makes |
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories` | from a layer to the findings of an image |
@@ -64,6 +64,7 @@ mod layer_ticket;
 mod managed_policy;
 mod mount;
 mod oidc_provider;
+mod outage;
 mod page_token;
 mod policy_holder;
 mod pull;
@@ -84,6 +85,7 @@ mod session;
 mod signed_text;
 pub mod target;
 mod token;
+mod upload_limit;
 mod user;
 mod user_session;
 mod worker_thread;
@@ -123,6 +125,7 @@ pub use image_keys::Unrated;
 pub use image_scan::ecr_severity;
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
+pub use outage::Outage;
 pub use policy_holder::PolicyHolder;
 pub use push::PushedImage;
 pub use referrers::{Referrer, Referrers};
@@ -133,6 +136,7 @@ pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
+pub use upload_limit::UploadLimits;
 pub use user_session::{FederationRequest, NewUserSession};
 
 /// What a registry is opened with.
@@ -154,6 +158,8 @@ pub struct Settings {
     pub unrated: Unrated,
     /// How long a pull waits for a scan whose outcome would decide.
     pub pull_wait: Duration,
+    /// What uploads are held to.
+    pub uploads: UploadLimits,
 }
 
 /// A registry that is open, and what opening it did.
@@ -189,6 +195,8 @@ struct Inner {
     /// One permit for each pull that may still begin to wait.
     scan_waiters: Arc<Semaphore>,
     pulled_lately: pulled_lately::PulledLately,
+    uploads: UploadLimits,
+    unfinished: upload_limit::Unfinished,
 }
 
 impl Registry {
@@ -207,6 +215,7 @@ impl Registry {
             sparse_manifests,
             unrated,
             pull_wait,
+            uploads,
         } = settings;
         let opened = Store::open(&store, clock.now()).await?;
         let compiled = compiled::Compiled::default();
@@ -225,6 +234,8 @@ impl Registry {
             pull_wait,
             scan_waiters: Arc::new(Semaphore::new(scan_wait::WAITERS_LIMIT)),
             pulled_lately: pulled_lately::PulledLately::default(),
+            uploads,
+            unfinished: upload_limit::Unfinished::default(),
         };
         let registry = Self(Arc::new(inner));
         let administrator = registry.bootstrap(&registry.0.account).await?;

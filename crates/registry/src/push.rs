@@ -19,8 +19,10 @@ use tokio::task::JoinHandle;
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
+use crate::outage::Outage;
 use crate::repository::gone;
 use crate::target::ImageToPut;
+use crate::upload_limit::Allowance;
 
 /// How long a blob that no image references yet is kept after it was last asked for.
 pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,9 +32,6 @@ const UPLOADS_LIMIT: u32 = 1000;
 
 /// How many pieces of a body may wait for the writing thread.
 const PIECES_AHEAD: usize = 8;
-
-/// How long a client may send nothing in the middle of a body.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A manifest that was stored.
 pub struct PushedImage {
@@ -59,10 +58,11 @@ impl Registry {
     /// Begins an upload.
     ///
     /// # Errors
-    /// [`Error::RepositoryNotFound`].
+    /// [`Error::RepositoryNotFound`], [`Error::LimitExceeded`]; the disk has no room.
     pub async fn start_upload(&self, allowed: &Allowed<RepositoryArn>) -> Result<UploadId> {
         let repository = allowed.repository()?;
         let caller = allowed.caller();
+        self.check_allowance(&caller.user_id()).await?;
         let started = self
             .store()
             .start_upload(
@@ -93,11 +93,12 @@ impl Registry {
     }
 
     /// Appends `body` to the upload and returns how many bytes it has then. `first` is where the
-    /// client says the body begins. If the body breaks off, what came is kept.
+    /// client says the body begins. If the body breaks off, what came is kept. So it is if there is
+    /// no room for all of it, unless nothing had come before: then the upload is gone.
     ///
     /// # Errors
     /// [`Error::UploadNotFound`], [`Error::UploadBusy`], [`Error::UploadOffset`],
-    /// [`Error::BodyIncomplete`].
+    /// [`Error::BodyIncomplete`], [`Error::LimitExceeded`]; the disk has no room.
     pub async fn append_upload(
         &self,
         allowed: &Allowed<RepositoryArn>,
@@ -105,10 +106,10 @@ impl Registry {
         first: Option<u64>,
         body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
     ) -> Result<u64> {
-        let writer = self.open_upload(allowed, id, first).await?;
-        let (writer, received) = write_body(writer, body).await?;
-        let offset = self.suspend_upload(writer).await?;
-        received.map(|()| offset)
+        let received = self.receive(allowed, id, first, body).await?;
+        let offset = self.suspend_upload(received.writer).await?;
+        received.allowance.keep();
+        received.body.map(|()| offset)
     }
 
     /// Appends `body` and makes the upload a blob of the repository, if its digest is `digest`.
@@ -123,18 +124,21 @@ impl Registry {
         digest: &Digest,
         body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
     ) -> Result<Layer> {
-        let writer = self.open_upload(allowed, id, first).await?;
-        let (writer, received) = write_body(writer, body).await?;
-        if let Err(broken) = received {
-            self.suspend_upload(writer).await?;
+        let received = self.receive(allowed, id, first, body).await?;
+        if let Err(broken) = received.body {
+            self.suspend_upload(received.writer).await?;
+            received.allowance.keep();
             return Err(broken);
         }
         let now = self.clock().now();
         let keep_until = now.after(LAYER_GRACE);
         let finished = self
             .store()
-            .finish_upload(writer, digest, keep_until, now, &allowed.change())
+            .finish_upload(received.writer, digest, keep_until, now, &allowed.change())
             .await;
+        if finished.is_ok() {
+            received.allowance.finish(received.before);
+        }
         finished
             .map_err(cancelled)?
             .map_err(|DigestMismatch { calculated }| Error::BlobDigestMismatch {
@@ -178,6 +182,35 @@ impl Registry {
             return Err(Error::UploadOffset { offset });
         }
         Ok(writer)
+    }
+
+    /// Opens an upload and writes `body` to it. If there is no room for the body, the upload is given
+    /// up if it had nothing before: its bytes must not hold the room that is missing.
+    async fn receive(
+        &self,
+        allowed: &Allowed<RepositoryArn>,
+        id: &UploadId,
+        first: Option<u64>,
+        body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
+    ) -> Result<Received> {
+        let mut allowance = self.allowance(&allowed.caller().user_id()).await?;
+        let writer = self.open_upload(allowed, id, first).await?;
+        let before = writer.offset();
+        let stall = self.0.uploads.stall;
+        match write_body(writer, body, &mut allowance, stall).await {
+            Err(full) | Ok((_, Err(full))) if before == 0 && is_no_room(&full) => {
+                let repository = allowed.repository()?;
+                self.store().cancel_upload(&repository.id, id).await?;
+                Err(full)
+            }
+            Err(error) => Err(error),
+            Ok((writer, body)) => Ok(Received {
+                writer,
+                before,
+                allowance,
+                body,
+            }),
+        }
     }
 
     async fn suspend_upload(&self, writer: UploadWriter) -> Result<u64> {
@@ -280,18 +313,38 @@ fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {
     }
 }
 
+/// An upload to which a body was written.
+struct Received {
+    writer: UploadWriter,
+    /// How many bytes it had before.
+    before: u64,
+    allowance: Allowance,
+    /// Whether the body came whole.
+    body: Result<()>,
+}
+
+/// Whether a body was refused because there is no room for it.
+fn is_no_room(error: &Error) -> bool {
+    matches!(error, Error::LimitExceeded(_)) || error.outage() == Some(Outage::Full)
+}
+
 /// Writes `body` on a blocking thread. The inner result says whether the body came whole; the
 /// writer comes back in both cases.
 async fn write_body(
     writer: UploadWriter,
     body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
+    allowance: &mut Allowance,
+    stall: Duration,
 ) -> Result<(UploadWriter, Result<()>)> {
     let (pieces, thread) = writing_thread(writer);
     let mut body = std::pin::pin!(body);
     let received = loop {
-        match tokio::time::timeout(STALL_LIMIT, body.next()).await {
+        match tokio::time::timeout(stall, body.next()).await {
             Ok(None) => break Ok(()),
             Ok(Some(Ok(piece))) => {
+                if let Err(no_room) = allowance.take(piece.len()) {
+                    break Err(no_room);
+                }
                 if pieces.send(piece).await.is_err() {
                     // The thread ended early: its own error says why.
                     break Ok(());
@@ -301,7 +354,7 @@ async fn write_body(
             Err(_) => {
                 break Err(Error::BodyIncomplete(format!(
                     "nothing came for {} s",
-                    STALL_LIMIT.as_secs()
+                    stall.as_secs()
                 )));
             }
         }

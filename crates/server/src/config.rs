@@ -6,6 +6,7 @@
 
 mod bucket;
 mod raw;
+mod uploads;
 mod value;
 
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
-use bonded_registry::Unrated;
+use bonded_registry::{Unrated, UploadLimits};
 use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
@@ -104,6 +105,8 @@ pub(crate) struct Config {
     pub(crate) unrated: Unrated,
     /// How long a pull waits for a scan that would decide.
     pub(crate) pull_wait: Duration,
+    /// What uploads are held to.
+    pub(crate) uploads: UploadLimits,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,
     /// Which log lines are written.
@@ -193,6 +196,7 @@ impl Config {
                 .transpose()?,
             unrated: unrated(raw.scan.unrated.as_deref())?,
             pull_wait: pull_wait(raw.scan.pull_wait.as_deref())?,
+            uploads: uploads::uploads(&raw.uploads)?,
             tls: tls_files(raw.tls)?,
             log_level,
             log_format,
@@ -224,6 +228,7 @@ impl Config {
             metrics_from: texts(&self.metrics_from),
             create_on_push: patterns(&self.create_on_push),
             advisories: self.advisories.clone(),
+            uploads: uploads::shown(&self.uploads),
             oci: RawOci {
                 sparse_manifests: patterns(&self.sparse_manifests),
             },

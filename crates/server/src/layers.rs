@@ -54,6 +54,7 @@ const fn status(error: &Error) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         Error::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+        error if error.outage().is_some() => StatusCode::SERVICE_UNAVAILABLE,
         error if error.is_internal() => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::NOT_FOUND,
     }

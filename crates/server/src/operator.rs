@@ -361,6 +361,7 @@ mod tests {
             sparse_manifests: Vec::new(),
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
+            uploads: bonded_registry::UploadLimits::default(),
         };
         let opened = Registry::open(settings, Clock::system()).await.unwrap();
         let registry = opened.registry;

@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use bonded_model::Timestamp;
 use tokio::sync::{Semaphore, oneshot};
@@ -35,6 +36,9 @@ pub struct AuditLog {
     /// A permit for each record that may still be queued; the thread gives them back.
     free: Arc<Semaphore>,
 }
+
+/// How long a request waits for a place in the queue.
+const WAIT: Duration = Duration::from_secs(10);
 
 enum Message {
     Record(Timestamp, String),
@@ -75,10 +79,10 @@ impl AuditLog {
     }
 
     /// Queues the record of a decision made at `at`: one line of JSON, with the decision's id as
-    /// its member `id` or `eventID`. Waits while the queue is full.
+    /// its member `id` or `eventID`. Waits while the queue is full, up to [`WAIT`].
     ///
     /// # Errors
-    /// If the log is closed, or the record is longer than [`LINE_LIMIT`] or not one line.
+    /// [`StoreError::Unavailable`] if it stays full, because the disk is; if the log is closed, or the record is longer than [`LINE_LIMIT`] or not one line.
     pub async fn record(&self, at: Timestamp, line: String) -> Result<()> {
         if line.len() > LINE_LIMIT || line.contains('\n') {
             return Err(StoreError::Io {
@@ -86,7 +90,11 @@ impl AuditLog {
                 source: io::Error::new(io::ErrorKind::InvalidInput, "not one short line"),
             });
         }
-        let permit = self.free.acquire().await.map_err(|_| StoreError::Closed)?;
+        let Ok(permit) = tokio::time::timeout(WAIT, self.free.acquire()).await else {
+            let what = "the audit log cannot be written, and nothing goes on without a record";
+            return Err(StoreError::Unavailable(what.to_owned()));
+        };
+        let permit = permit.map_err(|_| StoreError::Closed)?;
         self.queue
             .send(Message::Record(at, line))
             .map_err(|_| StoreError::Closed)?;

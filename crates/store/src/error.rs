@@ -18,6 +18,12 @@ pub enum StoreError {
     /// [`crate::Store::close`] was called.
     #[error("the store is closed; start the server again")]
     Closed,
+    /// The disk is full or nearly, or a quota of it is used up.
+    #[error("there is no room: {0}; delete images and run 'bonded gc', or add space")]
+    Full(String),
+    /// The database cannot be reached, or the file system is read-only: nothing can be written now.
+    #[error("cannot write or read now: {0}; check that the database runs and the disk is writable")]
+    Unavailable(String),
     /// The database did not answer, or refused a statement.
     #[error("the database failed: {0}; check that it runs and has space, then try again")]
     Database(String),
@@ -47,9 +53,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// An [`StoreError::Io`] with the step that failed, for `map_err`.
+    /// An error of the system with the step that failed, for `map_err`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
-        move |source| Self::Io { what, source }
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full(format!("{what}: {source}"))
+            }
+            io::ErrorKind::ReadOnlyFilesystem => Self::Unavailable(format!("{what}: {source}")),
+            _ => Self::Io { what, source },
+        }
     }
 }

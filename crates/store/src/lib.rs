@@ -55,6 +55,7 @@ mod repository;
 mod repository_delete;
 mod repository_settings;
 mod role;
+mod room;
 mod scan_generation;
 mod service_control_policy;
 mod session;
@@ -66,11 +67,12 @@ mod upload_collect;
 mod upload_finish;
 mod upload_lease;
 mod upload_open;
+mod upload_quota;
 mod user;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bonded_model::{Secret, Timestamp};
@@ -147,6 +149,7 @@ pub enum Database {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    /// The data directory.
     data: PathBuf,
     meta: meta::Meta,
     blobs: blobs::Blobs,
@@ -230,6 +233,10 @@ impl Store {
         &self.0.audit
     }
 
+    pub(crate) fn data(&self) -> &Path {
+        &self.0.data
+    }
+
     pub(crate) fn meta(&self) -> &meta::Meta {
         &self.0.meta
     }
@@ -240,10 +247,6 @@ impl Store {
 
     pub(crate) fn keys(&self) -> &keys::Keys {
         &self.0.keys
-    }
-
-    pub(crate) fn data(&self) -> &std::path::Path {
-        &self.0.data
     }
 
     pub(crate) fn jobs(&self) -> &tokio::sync::Notify {

@@ -3,7 +3,7 @@
 //! Names are those of the services' models and of AWS's common errors; ECR answers its modelled
 //! errors with 400, STS and IAM theirs with the status of their API references.
 
-use bonded_registry::{Error, Unauthenticated};
+use bonded_registry::{Error, Outage, Unauthenticated};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -91,7 +91,11 @@ fn members(error: &Error) -> Map<String, Value> {
 fn json_status(error: &Error) -> u16 {
     match error {
         Error::BodyTooLarge(_) => 413,
-        error if error.is_internal() => 500,
+        error if error.is_internal() => match error.outage() {
+            Some(Outage::Full) => 507,
+            Some(Outage::Unavailable) => 503,
+            None => 500,
+        },
         _ => 400,
     }
 }
@@ -162,6 +166,11 @@ fn json_code(error: &Error) -> &'static str {
 }
 
 fn query_code(error: &Error) -> (u16, &'static str) {
+    match error.outage() {
+        Some(Outage::Full) => return (507, "ServiceUnavailable"),
+        Some(Outage::Unavailable) => return (503, "ServiceUnavailable"),
+        None => {}
+    }
     match error {
         Error::Unauthenticated(unauthenticated) => match unauthenticated {
             Unauthenticated::Missing => (403, "MissingAuthenticationToken"),

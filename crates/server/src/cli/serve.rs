@@ -209,6 +209,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         sparse_manifests: config.sparse_manifests.clone(),
         unrated: config.unrated,
         pull_wait: config.pull_wait,
+        uploads: config.uploads,
     };
     Registry::open(settings, clock).await.map_err(|error| {
         Failure::failed(format!(

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
 use super::bucket::RawS3;
+use super::uploads::RawUploads;
 use crate::files;
 
 /// How large a configuration file may be, in bytes.
@@ -137,6 +138,10 @@ pub(crate) struct RawConfig {
     /// The bucket for the objects.
     #[command(flatten)]
     pub(crate) s3: RawS3,
+
+    /// What uploads are held to.
+    #[command(flatten)]
+    pub(crate) uploads: RawUploads,
 
     /// How far `/v2` goes beyond what clients expect.
     #[command(flatten)]
@@ -309,6 +314,7 @@ impl RawConfig {
             create_on_push: self.create_on_push.or(base.create_on_push),
             advisories: self.advisories.or(base.advisories),
             s3: self.s3.over(base.s3),
+            uploads: self.uploads.over(base.uploads),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
             },

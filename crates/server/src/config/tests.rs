@@ -149,6 +149,12 @@ fn a_value_that_cannot_be_is_named() {
         ),
         ("trusted_proxies = ['proxy']", "trusted_proxies", "'proxy'"),
         ("create_on_push = ['CI/*']", "create_on_push", "'CI/*'"),
+        ("uploads.stall = '90'", "uploads.stall", "'90'"),
+        (
+            "uploads.unfinished_bytes = '20 GB'",
+            "uploads.unfinished_bytes",
+            "'20 GB'",
+        ),
         (
             "oci.sparse_manifests = ['a b']",
             "oci.sparse_manifests",

@@ -3,7 +3,7 @@
 //! Codes are those of distribution-spec 1.1, "Error Codes"; texts are ECR's where it has one.
 
 use bonded_model::InvalidRepositoryName;
-use bonded_registry::{Error, Unauthenticated};
+use bonded_registry::{Error, Outage, Unauthenticated};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
@@ -69,6 +69,12 @@ fn body(status: u16, code: &str, message: &str) -> Reply {
 }
 
 fn wire(error: &Error) -> (u16, &'static str) {
+    match error.outage() {
+        // Clients show the words of this status, and none of them tries again at once.
+        Some(Outage::Full) => return (507, "UNAVAILABLE"),
+        Some(Outage::Unavailable) => return (503, "UNAVAILABLE"),
+        None => {}
+    }
     match error {
         Error::Unauthenticated(unauthenticated) => match unauthenticated {
             Unauthenticated::Missing

@@ -56,6 +56,7 @@ impl App {
             sparse_manifests: Vec::new(),
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
+            uploads: bonded_registry::UploadLimits::default(),
         };
         let opened = Registry::open(settings, clock.clone()).await.unwrap();
         let administrator = opened.administrator.unwrap();

@@ -94,7 +94,7 @@ impl Postgres {
 
     async fn connection(&self) -> Result<Object> {
         self.0.get().await.map_err(|e| match e {
-            PoolError::Backend(e) => error(e),
+            PoolError::Backend(e) => StoreError::Unavailable(described(&e)),
             PoolError::Timeout(_) => StoreError::Busy,
             PoolError::Closed => StoreError::Closed,
             other => StoreError::Database(other.to_string()),
@@ -219,10 +219,27 @@ pub(super) fn error(error: tokio_postgres::Error) -> StoreError {
         Some(&SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION) => {
             StoreError::Conflict
         }
-        _ => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            let cause = cause.map(|c| format!(": {c}")).unwrap_or_default();
-            StoreError::Database(format!("{error}{cause}"))
-        }
+        Some(&SqlState::DISK_FULL) => StoreError::Full(described(&error)),
+        Some(
+            &SqlState::ADMIN_SHUTDOWN
+            | &SqlState::CRASH_SHUTDOWN
+            | &SqlState::CANNOT_CONNECT_NOW
+            | &SqlState::DATABASE_DROPPED
+            | &SqlState::READ_ONLY_SQL_TRANSACTION,
+        ) => StoreError::Unavailable(described(&error)),
+        None if error.is_closed() || is_io(&error) => StoreError::Unavailable(described(&error)),
+        _ => StoreError::Database(described(&error)),
     }
+}
+
+/// Whether the connection itself failed.
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// The error with its cause, which the driver's text leaves out.
+fn described(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }

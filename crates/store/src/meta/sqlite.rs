@@ -159,6 +159,8 @@ pub(super) fn error(error: rusqlite::Error) -> StoreError {
         Some((ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked, _)) => {
             StoreError::Busy
         }
+        Some((ffi::ErrorCode::DiskFull, _)) => StoreError::Full(error.to_string()),
+        Some((ffi::ErrorCode::ReadOnly, _)) => StoreError::Unavailable(error.to_string()),
         Some((ffi::ErrorCode::DatabaseCorrupt | ffi::ErrorCode::NotADatabase, _)) => {
             StoreError::Corrupt(error.to_string())
         }

@@ -74,7 +74,7 @@ trait Job: Send {
     /// Runs the body in a savepoint and keeps what it gives.
     fn run(&mut self, connection: &mut Connection);
     /// Sends what was kept, or `failure` instead if the commit failed.
-    fn answer(self: Box<Self>, failure: Option<String>);
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
 
 struct Pending<T> {
@@ -93,9 +93,9 @@ impl<T: Send> Job for Pending<T> {
         self.result = Some(in_savepoint(&self.body, connection));
     }
 
-    fn answer(self: Box<Self>, failure: Option<String>) {
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
         let result = match (self.result, failure) {
-            (Some(Ok(_)) | None, Some(reason)) => Err(StoreError::Database(reason)),
+            (Some(Ok(_)) | None, Some(failure)) => Err(repeated(failure)),
             (Some(result), _) => result,
             (None, None) => Err(StoreError::Database(
                 "the transaction did not run".to_owned(),
@@ -103,6 +103,15 @@ impl<T: Send> Job for Pending<T> {
         };
         // Nobody waits any more if the request was dropped; the commit stands.
         let _ = self.reply.send(result);
+    }
+}
+
+/// Why the commit failed, for each body in it.
+fn repeated(failure: &StoreError) -> StoreError {
+    match failure {
+        StoreError::Full(reason) => StoreError::Full(reason.clone()),
+        StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()),
+        other => StoreError::Database(other.to_string()),
     }
 }
 
@@ -151,9 +160,9 @@ fn serve(connection: &mut Connection, mut queue: mpsc::Receiver<Message>) {
                 .then(|| queue.try_recv().ok())
                 .flatten();
         }
-        let failure = commit(connection, &mut jobs).err().map(|e| e.to_string());
+        let failure = commit(connection, &mut jobs).err();
         for job in jobs {
-            job.answer(failure.clone());
+            job.answer(failure.as_ref());
         }
     }
     queue.close();
@@ -180,8 +189,9 @@ fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<()> 
         job.run(connection);
         // A full disk or a failed read makes SQLite take back the whole transaction by itself.
         if connection.is_autocommit() {
-            return Err(StoreError::Database(
-                "the transaction was taken back by SQLite".to_owned(),
+            // That one has its own error; the others were well and may be tried again.
+            return Err(StoreError::Unavailable(
+                "SQLite took back a transaction, and those committed with it".to_owned(),
             ));
         }
     }

@@ -145,5 +145,5 @@ async fn urls_that_cannot_be_served_are_refused_without_showing_them() {
         }
     }
     let nobody = open("postgres://u:hunter2@127.0.0.1:1/db".to_owned()).await;
-    assert!(matches!(nobody, Err(StoreError::Database(m)) if !m.contains("hunter2")));
+    assert!(matches!(nobody, Err(StoreError::Unavailable(m)) if !m.contains("hunter2")));
 }
