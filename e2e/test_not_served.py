@@ -43,7 +43,7 @@ def test_an_operation_that_is_served_is_known(account: Account, name: str) -> No
 @pytest.mark.parametrize("service", ["iam", "sts"])
 def test_an_action_of_iam_or_sts_that_is_not_served_says_so(account: Account, service: str) -> None:
     client = getattr(account, service)
-    name = {"iam": "ListGroups", "sts": "GetSessionToken"}[service]
+    name = {"iam": "ListServerCertificates", "sts": "AssumeRoot"}[service]
     with refused("InvalidAction") as error:
         client._make_api_call(name, {})
     assert error.status == 400
