@@ -79,7 +79,7 @@ impl AuditLog {
     }
 
     /// Queues the record of a decision made at `at`: one line of JSON, with the decision's id as
-    /// its member `id` or `eventID`. Waits while the queue is full, up to [`WAIT`].
+    /// its member `id` or `eventID`. Waits while the queue is full, up to ten seconds.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if it stays full, because the disk is; if the log is closed, or the record is longer than [`LINE_LIMIT`] or not one line.
