@@ -103,7 +103,7 @@ fn a_lost_connection_is_an_error_once_and_then_replaced() {
         // Each connection of the pool may be found dead once.
         let mut errors = 0;
         while let Err(e) = store.epoch(&account).await {
-            assert!(matches!(e, StoreError::Database(_)), "{e}");
+            assert!(matches!(e, StoreError::Unavailable(_)), "{e}");
             errors += 1;
             assert!(errors <= 16);
         }
