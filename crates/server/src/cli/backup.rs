@@ -71,7 +71,12 @@ impl BackupCommand {
                 made.removed
             )),
         }
-        Ok(())
+        match made.lost {
+            0 => Ok(()),
+            lost => Err(Failure::failed(format!(
+                "{lost} of the blobs are missing or cut on the server and so not in the backup; push their layers again"
+            ))),
+        }
     }
 }
 
