@@ -30,6 +30,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{RawConfig, data_directory};
 use crate::operator::{self, Operation};
 use print::clean;
+#[cfg(test)]
+pub(crate) use serve::LIVE;
 
 /// A container registry with AWS's API and AWS's policies.
 #[derive(Parser)]
@@ -103,6 +105,12 @@ impl Failure {
     fn usage(message: impl Display) -> Self {
         Self::new(Status::Usage, message)
     }
+}
+
+/// Every command with its arguments, for the pages of the reference.
+#[cfg(test)]
+pub(crate) fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// Runs the command that the arguments of the process name.

@@ -21,6 +21,8 @@ pub mod oci;
 mod operator;
 mod per_address;
 pub mod range;
+#[cfg(test)]
+mod reference;
 mod tls;
 
 pub use cli::run;

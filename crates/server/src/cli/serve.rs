@@ -19,6 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 pub(super) use inside::Inside;
+#[cfg(test)]
+pub(crate) use live::LIVE;
 use live::{Followed, Live};
 use log::LogLevel;
 use work::Jobs;
@@ -50,7 +52,7 @@ pub(super) struct Serve {
     config: ConfigArgs,
 
     /// A file to write the port to once requests are served
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = None)]
     ready_file: Option<PathBuf>,
 }
 

@@ -27,7 +27,7 @@ use crate::tls;
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The settings that are taken up.
-const LIVE: [&str; 6] = [
+pub(crate) const LIVE: [&str; 6] = [
     "hosts",
     "log.level",
     "metrics_from",
