@@ -5,6 +5,7 @@
 //! platforms set such variables for a service of that name.
 
 mod bucket;
+mod egress;
 mod raw;
 mod uploads;
 mod value;
@@ -18,6 +19,8 @@ use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
 use bonded_registry::{Unrated, UploadLimits};
 use bonded_store::{Database, Objects};
 use ipnet::IpNet;
+
+use crate::egress::Reachable;
 
 pub(crate) use raw::{RawConfig, RawLog, RawOci, RawScan, RawTls};
 pub(crate) use value::host_name;
@@ -107,6 +110,10 @@ pub(crate) struct Config {
     pub(crate) pull_wait: Duration,
     /// What uploads are held to.
     pub(crate) uploads: UploadLimits,
+    /// What may be fetched beyond the public internet.
+    pub(crate) egress_allow: Vec<Reachable>,
+    /// A PEM file of authorities that are trusted there beside the system's.
+    pub(crate) egress_authorities: Option<PathBuf>,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,
     /// Which log lines are written.
@@ -197,6 +204,12 @@ impl Config {
             unrated: unrated(raw.scan.unrated.as_deref())?,
             pull_wait: pull_wait(raw.scan.pull_wait.as_deref())?,
             uploads: uploads::uploads(&raw.uploads)?,
+            egress_allow: egress::allow(raw.egress.allow)?,
+            egress_authorities: raw
+                .egress
+                .authorities
+                .map(|path| canonical("egress.authorities", &path))
+                .transpose()?,
             tls: tls_files(raw.tls)?,
             log_level,
             log_format,
@@ -229,6 +242,7 @@ impl Config {
             create_on_push: patterns(&self.create_on_push),
             advisories: self.advisories.clone(),
             uploads: uploads::shown(&self.uploads),
+            egress: egress::shown(&self.egress_allow, self.egress_authorities.as_ref()),
             oci: RawOci {
                 sparse_manifests: patterns(&self.sparse_manifests),
             },

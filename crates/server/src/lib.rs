@@ -3,7 +3,7 @@
 //! `door` takes each request from `listen` to the door it is for: [`oci`] (`/v2/`), [`aws`]
 //! (`POST /`), or `layers`, the URLs that the latter gives out. They authenticate by `authn`, parse
 //! to types, have the registry authorize, and give the use case's answer or error its wire form. No
-//! HTTP type goes beyond this crate.
+//! HTTP type goes beyond this crate. What the server fetches itself, it fetches by [`egress`].
 
 mod administrator;
 mod authn;
@@ -12,6 +12,7 @@ mod cli;
 mod client;
 mod config;
 mod door;
+pub mod egress;
 mod files;
 mod layer_content;
 mod layers;

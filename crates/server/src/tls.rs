@@ -1,10 +1,12 @@
-//! The server's certificate: made under an authority of its own, or given by the operator.
+//! The server's certificate: made under an authority of its own, or given by the operator; and whom
+//! we trust when we are the client (`trust`).
 //!
 //! The own authority lives in one directory: `ca.crt` (what clients are told to trust), `ca.key`,
 //! `server.crt` and `server.key`. A key is written before its certificate, so that a crash between
 //! the two leaves a pair that does not match and is made again.
 
 mod pair;
+mod trust;
 
 use std::collections::HashSet;
 use std::io;
@@ -17,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::files;
 use pair::Pair;
+pub(crate) use trust::{client_beside_system, client_of, system_authorities};
 
 /// How large a certificate or key file may be, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;
@@ -38,6 +41,14 @@ pub(crate) enum TlsError {
         /// Which.
         path: PathBuf,
         /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A file of authorities to trust cannot be used.
+    #[error("cannot trust the file '{}': {problem}", path.display())]
+    Trust {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
         problem: String,
     },
     /// A certificate could not be made.

@@ -13,27 +13,20 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::ClientError;
+use crate::tls;
 
 /// How long a call may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// How large an answer may be, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
-
-/// Where systems keep the authorities that everybody trusts.
-const SYSTEM_AUTHORITIES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
 
 /// What a server answered.
 pub(crate) struct Answer {
@@ -208,34 +201,14 @@ impl Server {
 
 /// Trusts the certificates in the PEM files `paths`, or those of the system.
 fn trust(paths: &[PathBuf]) -> Result<Arc<rustls::ClientConfig>, ClientError> {
-    let system = SYSTEM_AUTHORITIES.map(PathBuf::from);
+    let system = tls::system_authorities().map(PathBuf::from);
     let paths = match paths {
-        [] => system
-            .iter()
-            .find(|path| path.exists())
-            .map_or(&[][..], std::slice::from_ref),
+        [] => system.as_slice(),
         paths => paths,
     };
     if paths.is_empty() {
         let problem = "no authority to trust: set AWS_CA_BUNDLE to the 'ca.crt' of the server";
         return Err(ClientError::Settings(problem.to_owned()));
     }
-    let mut roots = rustls::RootCertStore::empty();
-    for path in paths {
-        let unusable = |problem: &dyn Display| {
-            let path = path.display();
-            ClientError::Settings(format!("cannot trust the file '{path}': {problem}"))
-        };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unusable(&e))? {
-            let certificate = certificate.map_err(|e| unusable(&e))?;
-            roots.add(certificate).map_err(|e| unusable(&e))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Settings(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    tls::client_of(paths).map_err(|error| ClientError::Settings(error.to_string()))
 }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
 use super::bucket::RawS3;
+use super::egress::RawEgress;
 use super::uploads::RawUploads;
 use crate::files;
 
@@ -142,6 +143,10 @@ pub(crate) struct RawConfig {
     /// What uploads are held to.
     #[command(flatten)]
     pub(crate) uploads: RawUploads,
+
+    /// What the server fetches from other machines.
+    #[command(flatten)]
+    pub(crate) egress: RawEgress,
 
     /// How far `/v2` goes beyond what clients expect.
     #[command(flatten)]
@@ -315,6 +320,7 @@ impl RawConfig {
             advisories: self.advisories.or(base.advisories),
             s3: self.s3.over(base.s3),
             uploads: self.uploads.over(base.uploads),
+            egress: self.egress.over(base.egress),
             oci: RawOci {
                 sparse_manifests: self.oci.sparse_manifests.or(base.oci.sparse_manifests),
             },
@@ -404,6 +410,7 @@ mod tests {
                     | "trusted_proxies"
                     | "metrics_from"
                     | "create_on_push"
+                    | "egress.allow"
                     | "oci.sparse_manifests"
             );
             let value = match key.as_str() {

@@ -162,6 +162,21 @@ fn a_value_that_cannot_be_is_named() {
         ),
         ("scan.unrated = 'BAD'", "scan.unrated", "'BAD'"),
         ("scan.pull_wait = '5'", "scan.pull_wait", "'5'"),
+        (
+            "egress.allow = ['10.0.0.0/33']",
+            "egress.allow",
+            "'10.0.0.0/33'",
+        ),
+        (
+            "egress.allow = ['https://keys.example.org']",
+            "egress.allow",
+            "'https://keys.example.org'",
+        ),
+        (
+            "egress.allow = ['http://keys.example.org/path']",
+            "egress.allow",
+            "'http://keys.example.org/path'",
+        ),
         ("scan.pull_wait = '61s'", "scan.pull_wait", "'61s'"),
         (
             "tls.key = 'k'",
@@ -393,4 +408,26 @@ fn what_is_shown_means_the_same() {
         text.contains("bucket = \"images\"") && !text.contains("hunter2"),
         "{text}"
     );
+}
+
+#[test]
+fn what_may_be_fetched_is_read_and_shown() {
+    let text = "egress.allow = ['10.1.2.3/8', 'FD00::1', 'Keys.Example.org', 'http://[::1]', 'http://Mirror:8080/']";
+    let config = resolve(raw(text)).unwrap();
+    let shown = config.shown().egress.allow.unwrap();
+    let want = [
+        "10.0.0.0/8",
+        "fd00::1/128",
+        "keys.example.org",
+        "http://[::1]:80",
+        "http://mirror:8080",
+    ];
+    assert_eq!(shown, want);
+    let again = RawConfig {
+        egress: config.shown().egress,
+        ..RawConfig::default()
+    };
+    assert_eq!(resolve(again).unwrap().egress_allow, config.egress_allow);
+    let default = resolve(RawConfig::default()).unwrap();
+    assert!(default.egress_allow.is_empty() && default.egress_authorities.is_none());
 }

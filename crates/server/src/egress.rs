@@ -1,0 +1,338 @@
+//! The one client for what the server itself fetches from other machines: keys of identity
+//! providers, mirrors of advisories.
+//!
+//! Where it connects to is decided by URLs that others chose, so it guards the network around it:
+//!
+//! - The address is judged that is connected to, after the name was resolved; a name that
+//!   resolves otherwise a moment later gains nothing. Loopback, private, link-local, shared and
+//!   metadata addresses are refused in every way to write them, unless the operator [lists](Reachable) them.
+//! - TLS always, but for the origins that the operator lists with `http://`. Trusted are the
+//!   authorities of the system and those of the setting `egress.authorities`.
+//! - A redirect is followed within the origin only: nothing is asked elsewhere than where it was
+//!   meant, and no credential goes there.
+//! - What is read is bounded in bytes and in time, both by the caller.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use bonded_server::egress::{Reachable, Egress, EgressError, Limits};
+//! # async fn example() -> Result<(), EgressError> {
+//! let egress = Egress::new(vec![Reachable::parse("10.0.0.0/8").unwrap()], None)?;
+//! let limits = Limits { bytes: 1024 * 1024, time: Duration::from_secs(10) };
+//! let keys = egress.get("https://issuer.example.org/keys", limits).await?.read().await?;
+//!
+//! // Or piece by piece, for what does not fit into memory:
+//! let mut body = egress.get("https://mirror.example.org/osv/all.zip", limits).await?;
+//! while let Some(piece) = body.next().await? { /* write it */ }
+//! # Ok(()) }
+//! ```
+
+mod address;
+mod error;
+mod target;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+pub use error::EgressError;
+use target::Target;
+
+use crate::tls;
+
+/// How many redirects are followed.
+const REDIRECTS: usize = 3;
+
+/// How we call ourselves.
+const USER_AGENT: &str = concat!("bonded/", env!("CARGO_PKG_VERSION"));
+
+/// What the operator allows beyond the public internet by HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reachable {
+    /// The addresses of this network.
+    Net(IpNet),
+    /// Whatever address this host name, in lower case, resolves to.
+    Host(String),
+    /// Plain HTTP to this host and port, whatever it resolves to.
+    PlainHttp(String, u16),
+}
+
+impl Reachable {
+    /// Reads `10.0.0.0/8`, `10.1.2.3`, `keys.example.org` or `http://mirror.example.org:8080`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(net) = text.parse::<IpNet>() {
+            return Some(Self::Net(net.trunc()));
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some(Self::Net(address.to_canonical().into()));
+        }
+        if text.starts_with("http://") {
+            let target = Target::parse(text).ok()?;
+            let alone = target.path == "/" && !text.contains('?');
+            return alone.then(|| Self::PlainHttp(target.host.clone(), target.port()));
+        }
+        crate::config::host_name(text).map(Self::Host)
+    }
+}
+
+impl std::fmt::Display for Reachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Net(net) => net.fmt(f),
+            Self::Host(host) => f.write_str(host),
+            Self::PlainHttp(host, port) if host.contains(':') => {
+                write!(f, "http://[{host}]:{port}")
+            }
+            Self::PlainHttp(host, port) => write!(f, "http://{host}:{port}"),
+        }
+    }
+}
+
+/// How much one fetch may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The longest body, in bytes.
+    pub bytes: u64,
+    /// From resolving the name to the last byte.
+    pub time: Duration,
+}
+
+/// The outgoing client.
+pub struct Egress {
+    allow: Vec<Reachable>,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl Egress {
+    /// A client that trusts the system's authorities and those in the PEM file `authorities`.
+    ///
+    /// # Errors
+    /// [`EgressError::Authorities`].
+    pub fn new(allow: Vec<Reachable>, authorities: Option<&Path>) -> Result<Self, EgressError> {
+        let tls = tls::client_beside_system(authorities)?;
+        Ok(Self { allow, tls })
+    }
+
+    /// Asks for `url`; what is returned is the body of an answer with status 200, yet to be read.
+    ///
+    /// # Errors
+    /// Every [`EgressError`].
+    pub async fn get(&self, url: &str, limits: Limits) -> Result<Body, EgressError> {
+        let deadline = Instant::now() + limits.time;
+        let late = || EgressError::TooSlow {
+            url: url.to_owned(),
+            limit: limits.time,
+        };
+        let asked = timeout_at(deadline, self.follow(url)).await;
+        let (response, connection) = asked.unwrap_or_else(|_| Err(late()))?;
+        let body = Body {
+            url: url.to_owned(),
+            headers: response.headers().clone(),
+            incoming: response.into_body(),
+            deadline,
+            limits,
+            seen: 0,
+            _connection: connection,
+        };
+        let length = body.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        match length {
+            Some(length) if length > limits.bytes => Err(body.too_large()),
+            _ => Ok(body),
+        }
+    }
+
+    /// The answer with status 200 at the end of the redirects.
+    async fn follow(&self, url: &str) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
+        let mut target = Target::parse(url)?;
+        for _ in 0..=REDIRECTS {
+            let (response, connection) = self.ask(&target).await?;
+            let status = response.status();
+            if status == StatusCode::OK {
+                return Ok((response, connection));
+            }
+            let location = response.headers().get(header::LOCATION);
+            let location = location.filter(|_| status.is_redirection());
+            let Some(location) = location.and_then(|location| location.to_str().ok()) else {
+                return Err(EgressError::Status {
+                    url: target.url(),
+                    status,
+                });
+            };
+            match target.within(location) {
+                Some(next) => target = next,
+                None => break,
+            }
+        }
+        Err(EgressError::Redirect { url: target.url() })
+    }
+
+    async fn ask(&self, target: &Target) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
+        let plain = Reachable::PlainHttp(target.host.clone(), target.port());
+        if !target.is_https() && !self.allow.contains(&plain) {
+            return Err(EgressError::Url {
+                url: target.url(),
+                problem: "does not begin with 'https://', and its origin is not in the setting 'egress.allow'",
+            });
+        }
+        let stream = self.connect(target).await?;
+        if !target.is_https() {
+            return exchange(stream, target).await;
+        }
+        let name = ServerName::try_from(target.host.clone())
+            .map_err(|_| target.talk(&"its name cannot be in a certificate"))?;
+        let connector = TlsConnector::from(Arc::clone(&self.tls));
+        let stream = connector.connect(name, stream).await;
+        exchange(stream.map_err(|error| target.talk(&error))?, target).await
+    }
+
+    /// A connection to the first address of the host that may be connected to and answers.
+    async fn connect(&self, target: &Target) -> Result<TcpStream, EgressError> {
+        let unreachable = |source| EgressError::Unreachable {
+            host: target.host.clone(),
+            source,
+        };
+        let found = tokio::net::lookup_host((target.host.as_str(), target.port())).await;
+        let mut failure = unreachable(io::ErrorKind::NotFound.into());
+        for address in found.map_err(unreachable)? {
+            if !self.may_connect(target, address) {
+                failure = EgressError::NotPublic {
+                    host: target.host.clone(),
+                    address: address.ip(),
+                };
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = unreachable(error),
+            }
+        }
+        Err(failure)
+    }
+
+    fn may_connect(&self, target: &Target, address: SocketAddr) -> bool {
+        let allows = |allowed: &Reachable| match allowed {
+            Reachable::Net(net) => address::is_in(net, address.ip()),
+            Reachable::Host(host) => *host == target.host,
+            Reachable::PlainHttp(host, port) => {
+                !target.is_https() && *host == target.host && *port == target.port()
+            }
+        };
+        address::is_public(address.ip()) || self.allow.iter().any(allows)
+    }
+}
+
+/// Sends the request on a connection of its own, which ends with the set that is returned.
+async fn exchange<S>(
+    stream: S,
+    target: &Target,
+) -> Result<(Response<Incoming>, JoinSet<()>), EgressError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |error: hyper::Error| target.talk(&error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
+    let mut connections = JoinSet::new();
+    connections.spawn(async move {
+        // Its error comes back from the request or from reading the body too.
+        let _ = connection.await;
+    });
+    let request = Request::get(target.path.as_str())
+        .header(header::HOST, target.authority.as_str())
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .header(header::ACCEPT_ENCODING, "identity")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| target.talk(&error))?;
+    let response = sender.send_request(request).await.map_err(failed)?;
+    Ok((response, connections))
+}
+
+/// A body that is being read. Dropping it ends its connection.
+pub struct Body {
+    url: String,
+    headers: HeaderMap,
+    incoming: Incoming,
+    deadline: Instant,
+    limits: Limits,
+    seen: u64,
+    _connection: JoinSet<()>,
+}
+
+impl Body {
+    /// The value of a header of the answer, such as `etag`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// [`EgressError::TooLarge`], [`EgressError::TooSlow`], [`EgressError::Talk`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, EgressError> {
+        loop {
+            let frame = match timeout_at(self.deadline, self.incoming.frame()).await {
+                Err(_) => {
+                    return Err(EgressError::TooSlow {
+                        url: self.url.clone(),
+                        limit: self.limits.time,
+                    });
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some(frame)) => frame.map_err(|error| EgressError::Talk {
+                    host: self.url.clone(),
+                    problem: error.to_string(),
+                })?,
+            };
+            let Ok(piece) = frame.into_data() else {
+                continue;
+            };
+            self.seen = self.seen.saturating_add(piece.len() as u64);
+            if self.seen > self.limits.bytes {
+                return Err(self.too_large());
+            }
+            return Ok(Some(piece));
+        }
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`Body::next`].
+    pub async fn read(mut self) -> Result<Vec<u8>, EgressError> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+
+    fn too_large(&self) -> EgressError {
+        EgressError::TooLarge {
+            url: self.url.clone(),
+            limit: self.limits.bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
