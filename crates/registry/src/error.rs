@@ -14,10 +14,16 @@
 //! Texts in sentence case with a full stop or parentheses are AWS's to the letter, because
 //! existing tools match them; ours are lower case and say what to do next.
 
+mod refused;
+mod text;
+
 use std::fmt;
 
 use bonded_model::{AccountId, Digest, RepositoryArn, Tag};
 use bonded_store::{ObjectId, StoreError};
+
+pub use refused::{Denied, Unauthenticated};
+use text::{Joined, OrNull};
 
 use crate::advisories::AdvisoriesRefused;
 
@@ -278,55 +284,6 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-/// Why the caller is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum Unauthenticated {
-    /// The request has no credential.
-    #[error("Missing Authentication Token")]
-    Missing,
-    /// The credential's form is wrong.
-    #[error("{0}")]
-    Incomplete(String),
-    /// The signature is not the one we compute, or was made for another time, region or service.
-    #[error("{0}")]
-    Signature(String),
-    /// The access key, session token or authorization token is unknown, inactive or forged.
-    #[error("The security token included in the request is invalid.")]
-    UnknownCredential,
-    /// The session behind the access key has ended.
-    #[error("The security token included in the request is expired")]
-    SessionExpired,
-    /// The authorization token has ended.
-    #[error("Your authorization token has expired. Reauthenticate and try again.")]
-    TokenExpired,
-    /// The ticket in the URL of a layer has ended.
-    #[error("Request has expired: ask for another URL of the layer")]
-    TicketExpired,
-}
-
-/// A denial: AWS's sentence and the id under which `bonded why` explains it.
-#[derive(Debug, thiserror::Error)]
-#[error("{} (decision {id}; run: bonded why {id})", self.text())]
-pub struct Denied {
-    /// The id of the decision.
-    pub id: String,
-    /// AWS's sentence.
-    pub sentence: String,
-    /// What about an image decided, if nothing else did.
-    pub because: Option<String>,
-}
-
-impl Denied {
-    /// The sentence and what decided.
-    #[must_use]
-    pub fn text(&self) -> String {
-        match &self.because {
-            Some(because) => format!("{}: {because}", self.sentence),
-            None => self.sentence.clone(),
-        }
-    }
-}
-
 impl Error {
     /// The name of the variant, for the log.
     #[must_use]
@@ -366,35 +323,5 @@ impl Error {
             self,
             Self::Unwritable(_) | Self::Unreadable(..) | Self::Random | Self::Store(_)
         )
-    }
-}
-
-/// A value that may be absent, as AWS's texts show it.
-struct OrNull<'a, T>(Option<&'a T>);
-
-impl<T: fmt::Display> fmt::Display for OrNull<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("null"),
-        }
-    }
-}
-
-/// How many digests a text names; a manifest may miss ten thousand.
-const JOINED_LIMIT: usize = 100;
-
-/// A list as AWS's texts show it: `a, b`.
-struct Joined<'a>(&'a [Digest]);
-
-impl fmt::Display for Joined<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, digest) in self.0.iter().take(JOINED_LIMIT).enumerate() {
-            write!(f, "{}{digest}", if i == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(JOINED_LIMIT) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
     }
 }

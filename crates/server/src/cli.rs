@@ -27,11 +27,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{RawConfig, data_directory};
+use crate::config::{DATA, RawConfig};
 use crate::operator::{self, Operation};
 use print::clean;
-#[cfg(test)]
-pub(crate) use serve::LIVE;
 
 /// A container registry with AWS's API and AWS's policies.
 #[derive(Parser)]
@@ -172,11 +170,14 @@ struct DataDirectory {
 
 impl DataDirectory {
     fn path(self) -> Result<PathBuf, Failure> {
-        let data = match (self.data, self.config) {
-            (None, Some(file)) => RawConfig::from_file(&file).map_err(Failure::usage)?.data,
-            (data, _) => data,
+        let settings = match (self.data, self.config) {
+            (Some(data), _) => Ok(RawConfig::default().with(&DATA, &data)),
+            (None, Some(file)) => RawConfig::from_file(&file),
+            (None, None) => Ok(RawConfig::default()),
         };
-        data_directory(data).map_err(Failure::usage)
+        settings
+            .and_then(|settings| settings.read(&DATA))
+            .map_err(Failure::usage)
     }
 }
 

@@ -11,6 +11,7 @@ use http::Method;
 
 use crate::aws;
 use crate::cli;
+use crate::config;
 use crate::oci::Route;
 
 const SETTINGS: &str = "Settings";
@@ -74,25 +75,21 @@ a dot is a key of a table: `log.level` is `level` under `[log]`. *Live* ones are
 
 <!-- Written by the test `reference::settings` of bonded-server. -->
 
-| setting | flag | environment | value | live | meaning |
-|---|---|---|---|---|---|
+| setting | flag | environment | value | default | live | meaning |
+|---|---|---|---|---|---|---|
 "
     .to_owned();
-    let command = cli::command();
-    let serve = command.find_subcommand("serve").unwrap();
-    for arg in serve.get_arguments().filter(|arg| is_setting(arg)) {
-        let name = arg.get_id().as_str();
-        let flag = format!("--{}", arg.get_long().unwrap());
-        let variable = arg.get_env().unwrap_or_default().to_string_lossy();
-        let live = if cli::LIVE.contains(&name) { "yes" } else { "" };
+    for about in config::settings() {
+        let live = if about.live { "yes" } else { "" };
         writeln!(
             page,
-            "| {} | {} | {} | {} | {live} | {} |",
-            code(name),
-            code(&flag),
-            code(&variable),
-            code(&value_name(arg)),
-            cell(&help(arg)),
+            "| {} | {} | {} | {} | {} | {live} | {} |",
+            code(about.key),
+            code(&format!("--{}", about.flag())),
+            code(&about.variable()),
+            code(about.value),
+            cell(about.default_text().unwrap_or_default()),
+            cell(about.doc),
         )
         .unwrap();
     }

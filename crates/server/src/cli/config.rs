@@ -48,8 +48,7 @@ impl ConfigCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Show(args) => {
-                let text = toml::to_string(&args.resolve()?.shown()).map_err(Failure::failed)?;
-                print::line(text.trim_end());
+                print::line(args.resolve()?.shown.to_toml().trim_end());
             }
             Action::Check(args) => {
                 args.resolve()?;

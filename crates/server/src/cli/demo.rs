@@ -23,7 +23,7 @@ use super::print::{self, clean};
 use super::serve::Inside;
 use super::{Failure, Status, block_on};
 use crate::client::Endpoint;
-use crate::config::{Config, RawConfig, variable};
+use crate::config::{self, Config, RawConfig, variable};
 use crate::files;
 use decision::Decision;
 use image::{DemoImage, OLD, REBUILT};
@@ -102,14 +102,12 @@ async fn start(root: &Path) -> Result<Inside, Failure> {
     let file = root.join("advisories");
     let bytes = advisories(Clock::system().now())?;
     files::write(&file, &bytes, files::PUBLIC).map_err(Failure::failed)?;
-    let raw = RawConfig {
-        data: Some(root.join("data")),
-        keyring: Some(root.join("keyring")),
-        listen: Some("127.0.0.1:0".to_owned()),
-        account: Some(CENTRAL.to_owned()),
-        advisories: Some(file),
-        ..RawConfig::default()
-    };
+    let raw = RawConfig::default()
+        .with(&config::DATA, &root.join("data"))
+        .with(&config::KEYRING, &Some(root.join("keyring")))
+        .with(&config::LISTEN, &([127, 0, 0, 1], 0).into())
+        .with(&config::ACCOUNT, &CENTRAL.parse().map_err(Failure::failed)?)
+        .with(&config::ADVISORIES, &Some(file));
     let config = Config::resolve(raw, variable).map_err(Failure::failed)?;
     Inside::start(config).await
 }

@@ -19,8 +19,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 pub(super) use inside::Inside;
-#[cfg(test)]
-pub(crate) use live::LIVE;
 use live::{Followed, Live};
 use log::LogLevel;
 use work::Jobs;

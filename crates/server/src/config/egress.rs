@@ -2,58 +2,36 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use serde::{Deserialize, Serialize};
-
-use super::value::list;
-use super::{ConfigError, invalid};
+use super::process::canonical;
+use super::setting::{About, Setting, Value, each, path, texts};
 use crate::egress::Reachable;
 
-/// The table `egress`.
-#[derive(Clone, Default, Args, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawEgress {
-    /// From where the server may fetch beyond the public internet, such as the keys of an identity
-    /// provider: networks, host names, and with 'http://' origins that have no TLS [default: none]
-    #[arg(long = "egress-allow", id = "egress.allow", value_name = "NET|HOST,…")]
-    #[arg(env = "BONDED_EGRESS_ALLOW", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allow: Option<Vec<String>>,
+/// The settings of this file, in the order of the help.
+pub(super) static TABLE: [&About; 2] = [&ALLOW.about, &AUTHORITIES.about];
 
-    /// A PEM file of authorities that the server trusts when it fetches, beside the system's
-    #[arg(long = "egress-authorities", id = "egress.authorities")]
-    #[arg(value_name = "FILE", env = "BONDED_EGRESS_AUTHORITIES")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) authorities: Option<PathBuf>,
-}
+pub(super) static ALLOW: Setting<Vec<Reachable>> = Setting {
+    about: About::list("egress.allow", "NET|HOST,…").unset("none").doc(
+        "From where the server may fetch beyond the public internet, such as the keys of an \
+             identity provider: networks, host names, and with 'http://' origins that have no TLS",
+    ),
+    read: |value| each(value, reachable),
+    show: |allow| texts(allow),
+};
 
-impl RawEgress {
-    /// These settings, and for what is not set here those of `base`.
-    pub(super) fn over(self, base: Self) -> Self {
-        Self {
-            allow: self.allow.or(base.allow),
-            authorities: self.authorities.or(base.authorities),
-        }
-    }
-}
+pub(super) static AUTHORITIES: Setting<Option<PathBuf>> = Setting {
+    about: About::path("egress.authorities", "FILE").doc(
+        "A PEM file of authorities that the server trusts when it fetches, beside the system's",
+    ),
+    read: |value| path(value).map(canonical).transpose(),
+    show: |file| file.clone().map(Value::Path),
+};
 
 /// What may be fetched beyond the public internet.
-pub(super) fn allow(texts: Option<Vec<String>>) -> Result<Vec<Reachable>, ConfigError> {
-    list(texts, |text| {
-        Reachable::parse(text).ok_or_else(|| {
-            let text = text.escape_debug();
-            let problem = format!(
-                "'{text}' is neither a network ('10.0.0.0/8'), nor a host name ('gitlab.example.org'), nor an origin without TLS ('http://mirror.example.org:8080')"
-            );
-            invalid("egress.allow", problem)
-        })
+fn reachable(text: &str) -> Result<Reachable, String> {
+    Reachable::parse(text).ok_or_else(|| {
+        let text = text.escape_debug();
+        format!(
+            "'{text}' is neither a network ('10.0.0.0/8'), nor a host name ('gitlab.example.org'), nor an origin without TLS ('http://mirror.example.org:8080')"
+        )
     })
-}
-
-/// The same as it is written.
-pub(super) fn shown(allow: &[Reachable], authorities: Option<&PathBuf>) -> RawEgress {
-    RawEgress {
-        allow: Some(allow.iter().map(Reachable::to_string).collect()),
-        authorities: authorities.cloned(),
-    }
 }

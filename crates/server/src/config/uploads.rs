@@ -3,62 +3,38 @@
 use std::time::Duration;
 
 use bonded_registry::UploadLimits;
-use clap::Args;
-use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, invalid};
+use super::ConfigError;
+use super::setting::{About, Reading, Setting, required, text};
 
-/// The table `uploads`.
-#[derive(Clone, Default, Args, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawUploads {
-    /// How many bytes the unfinished uploads of one principal may have together, such as '20 GiB'
-    /// [default: 256 GiB]
-    #[arg(long = "uploads-unfinished-bytes", id = "uploads.unfinished_bytes")]
-    #[arg(value_name = "SIZE", env = "BONDED_UPLOADS_UNFINISHED_BYTES")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) unfinished_bytes: Option<String>,
+/// The settings of this file, in the order of the help.
+pub(super) static TABLE: [&About; 2] = [&UNFINISHED_BYTES.about, &STALL.about];
 
-    /// How long a client may send nothing in the middle of a body, such as '90s' or '5m'
-    /// [default: 60s]
-    #[arg(long = "uploads-stall", id = "uploads.stall", value_name = "TIME")]
-    #[arg(env = "BONDED_UPLOADS_STALL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stall: Option<String>,
-}
+static UNFINISHED_BYTES: Setting<u64> = Setting {
+    about: About::text("uploads.unfinished_bytes", "SIZE")
+        .default("256 GiB")
+        .doc(
+            "How many bytes the unfinished uploads of one principal may have together, such as \
+             '20 GiB'",
+        ),
+    read: |value| required(value, size),
+    show: |bytes| text(&format!("{bytes} B")),
+};
 
-impl RawUploads {
-    /// These settings, and for what is not set here those of `base`.
-    pub(super) fn over(self, base: Self) -> Self {
-        Self {
-            unfinished_bytes: self.unfinished_bytes.or(base.unfinished_bytes),
-            stall: self.stall.or(base.stall),
-        }
-    }
-}
+static STALL: Setting<Duration> = Setting {
+    about: About::text("uploads.stall", "TIME")
+        .default("60s")
+        .doc("How long a client may send nothing in the middle of a body, such as '90s' or '5m'"),
+    read: |value| required(value, duration),
+    show: |stall| text(&format!("{}s", stall.as_secs())),
+};
 
 /// What the table means.
-pub(super) fn uploads(raw: &RawUploads) -> Result<UploadLimits, ConfigError> {
-    let default = UploadLimits::default();
-    let limits = UploadLimits {
-        unfinished_bytes: match &raw.unfinished_bytes {
-            Some(text) => size("uploads.unfinished_bytes", text)?,
-            None => default.unfinished_bytes,
-        },
-        stall: match &raw.stall {
-            Some(text) => duration("uploads.stall", text)?,
-            None => default.stall,
-        },
-    };
-    Ok(limits)
-}
-
-/// The same as it is written.
-pub(super) fn shown(limits: &UploadLimits) -> RawUploads {
-    RawUploads {
-        unfinished_bytes: Some(format!("{} B", limits.unfinished_bytes)),
-        stall: Some(format!("{}s", limits.stall.as_secs())),
-    }
+pub(super) fn uploads(settings: &mut Reading) -> Result<UploadLimits, ConfigError> {
+    Ok(UploadLimits {
+        unfinished_bytes: settings.get(&UNFINISHED_BYTES)?,
+        stall: settings.get(&STALL)?,
+    })
 }
 
 const SIZES: [(&str, u64); 5] = [
@@ -72,25 +48,23 @@ const SIZES: [(&str, u64); 5] = [
 const TIMES: [(&str, u64); 3] = [("s", 1), ("m", 60), ("h", 3600)];
 
 /// A number of bytes, at least one.
-fn size(key: &'static str, text: &str) -> Result<u64, ConfigError> {
+fn size(text: &str) -> Result<u64, String> {
     measure(text, &SIZES).ok_or_else(|| {
         let text = text.escape_debug();
-        let problem = format!(
+        format!(
             "'{text}' is not a size: a number above 0 and B, KiB, MiB, GiB or TiB are expected, such as '20 GiB'"
-        );
-        invalid(key, problem)
+        )
     })
 }
 
 /// A time of at least one second.
-fn duration(key: &'static str, text: &str) -> Result<Duration, ConfigError> {
+fn duration(text: &str) -> Result<Duration, String> {
     let seconds = measure(text, &TIMES);
     seconds.map(Duration::from_secs).ok_or_else(|| {
         let text = text.escape_debug();
-        let problem = format!(
+        format!(
             "'{text}' is not a time: a number above 0 and s, m or h are expected, such as '90s'"
-        );
-        invalid(key, problem)
+        )
     })
 }
 
@@ -107,6 +81,7 @@ fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RawConfig;
 
     #[test]
     fn sizes_and_times_are_a_number_and_a_unit() {
@@ -132,13 +107,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_set_is_what_the_registry_takes_by_itself() {
+        let limits = uploads(&mut Reading::of(RawConfig::default()));
+        assert_eq!(limits.ok(), Some(UploadLimits::default()));
+    }
+
+    #[test]
     fn what_is_shown_is_what_was_meant() {
-        let raw = RawUploads {
-            unfinished_bytes: Some("3 KiB".to_owned()),
-            stall: Some("2m".to_owned()),
-        };
-        let limits = uploads(&raw).ok().unwrap();
-        assert_eq!(uploads(&shown(&limits)).ok(), Some(limits));
+        let raw = RawConfig::default()
+            .with(&UNFINISHED_BYTES, &3072)
+            .with(&STALL, &Duration::from_secs(120));
+        let limits = uploads(&mut Reading::of(raw)).ok().unwrap();
         assert_eq!(limits.unfinished_bytes, 3072);
         assert_eq!(limits.stall.as_secs(), 120);
     }

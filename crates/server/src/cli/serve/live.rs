@@ -26,16 +26,6 @@ use crate::tls;
 /// How often the certificate is read without being asked.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The settings that are taken up.
-pub(crate) const LIVE: [&str; 6] = [
-    "hosts",
-    "log.level",
-    "metrics_from",
-    "tls.certificate",
-    "tls.key",
-    "trusted_proxies",
-];
-
 type Tls = Arc<rustls::ServerConfig>;
 
 /// The parts of a running server that can be exchanged.
@@ -85,7 +75,7 @@ impl Live {
             tls,
             door,
             log,
-            shown: config.shown(),
+            shown: config.shown.clone(),
         };
         let followed = Followed {
             tls: tls_followed,
@@ -121,15 +111,18 @@ impl Live {
         if asked {
             self.log.set(&config)?;
             self.door.send_replace(Arc::new(door_settings(&config)));
-            self.say_what_needs_a_restart(config.shown());
+            self.say_what_needs_a_restart(config.shown);
         }
         self.tls.send_replace(tls);
         Ok(())
     }
 
     fn say_what_needs_a_restart(&mut self, new: RawConfig) {
-        let mut changed = new.differing(&self.shown);
-        changed.retain(|key| !LIVE.contains(&key.as_str()));
+        let changed = new.differing(&self.shown).into_iter();
+        let changed: Vec<&str> = changed
+            .filter(|about| !about.live)
+            .map(|about| about.key)
+            .collect();
         if !changed.is_empty() {
             let settings = changed.join(", ");
             tracing::warn!(%settings, "these settings are taken up at the next start");
