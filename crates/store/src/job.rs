@@ -261,6 +261,19 @@ impl Store {
         Ok(None)
     }
 
+    /// Lets go of what processes before this one worked on, where there can be no other one: on
+    /// SQLite. The attempt counts, so that a job that ends its process is not tried for ever.
+    pub(crate) async fn end_job_leases(&self, now: Timestamp) -> Result<()> {
+        const SQL: &str = "UPDATE jobs SET due_at = $1 WHERE state = 'running' AND due_at > $1";
+        let values: [Value; 1] = [now.into()];
+        self.meta()
+            .transact_soon(values, |tx, values| {
+                Box::pin(async move { tx.execute(SQL, &values[..]).await })
+            })
+            .await
+            .map(drop)
+    }
+
     /// Prolongs the lease of a job to `until`.
     ///
     /// # Errors

@@ -213,6 +213,7 @@ impl Store {
         let store = Self(Arc::new(inner));
         if matches!(settings.database, Database::Sqlite) {
             store.end_leases().await?;
+            store.end_job_leases(now).await?;
         }
         Ok(Opened {
             store,

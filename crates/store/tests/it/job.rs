@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonded_model::Timestamp;
-use bonded_store::{ATTEMPTS, ClaimedJob, Job, Store, StoreError};
+use bonded_store::{ATTEMPTS, ClaimedJob, Database, Job, Store, StoreError};
 
 use crate::site::{NOW, on_each_engine, push, repository};
 
@@ -63,6 +63,22 @@ fn a_job_whose_lease_ended_is_taken_again_and_the_first_taker_cannot_close_it() 
         );
         store.close_job(&second).await.unwrap();
         assert!(claim(&store, later(9000)).await.is_none());
+    });
+}
+
+#[test]
+fn what_a_process_before_worked_on_is_taken_at_once_where_there_can_be_no_other() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        with_job(&store).await;
+        let first = claim(&store, NOW).await.unwrap();
+        drop(store);
+        let store = site.reopen().await;
+        let again = claim(&store, NOW).await;
+        match site.settings().database {
+            Database::Sqlite => assert_eq!(again.unwrap().job, first.job),
+            Database::Postgres(_) => assert!(again.is_none()),
+        }
     });
 }
 
