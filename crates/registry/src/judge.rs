@@ -16,6 +16,7 @@ use crate::access::{Action, Allowed, Checks};
 use crate::caller::Caller;
 use crate::compiled::{HolderPolicies, Labelled};
 use crate::context::{self, ContextFacts};
+use crate::context_keys;
 use crate::error::Result;
 use crate::image_keys::ImageKeys;
 use crate::target::sealed::Judged as _;
@@ -171,6 +172,11 @@ impl Bench<'_> {
         let mut facts = context_of(self.caller, resource);
         facts.extend(image.clone());
         facts.extend(named.clone());
+        debug_assert_eq!(
+            context_keys::unlisted(&facts),
+            None,
+            "a key that is in no table"
+        );
         let request = Request {
             principal: self.caller.principal(),
             action: action.as_str().to_owned(),

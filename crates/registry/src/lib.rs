@@ -41,6 +41,7 @@ mod clock;
 mod collect;
 mod compiled;
 mod context;
+mod context_keys;
 mod create_on_push;
 mod delete_conflict;
 mod denial;
@@ -117,6 +118,7 @@ pub use context::{
     ContextFacts, Fact, of_boundary, of_policy_arn, of_repository_tags, of_request_tags,
     of_service_name, of_tag_keys,
 };
+pub use context_keys::{REQUEST_KEYS, RequestKey};
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
 pub use identity_tags::TagHolder;

@@ -254,3 +254,26 @@ Beside it: `POST /` ([operations](operations.md); calls of STS and IAM may be pr
     );
     assert_page("routes", &page);
 }
+
+#[test]
+fn request_keys() {
+    let mut page = "\
+# Condition keys of requests
+
+The keys of AWS that a policy can read, and when a request has them. A key that a request does not have is absent, as IAM \
+documents it. Keys of images and of what their scans found are in [condition keys](condition-keys.md). The trust policy of \
+a role for web identities reads `ISSUER:CLAIM`.
+
+<!-- Written by the test `reference::request_keys` of bonded-server. -->
+
+| key | requests that have it | value |
+|---|---|---|
+"
+    .to_owned();
+    for key in bonded_registry::REQUEST_KEYS {
+        let many = if key.many { "several: " } else { "" };
+        let (name, present) = (code(key.name), cell(key.present));
+        writeln!(page, "| {name} | {present} | {many}{} |", cell(key.meaning)).unwrap();
+    }
+    assert_page("request-keys", &page);
+}
