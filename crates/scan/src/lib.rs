@@ -18,6 +18,7 @@ mod os_release;
 mod package;
 mod path;
 mod problem;
+mod report;
 mod result;
 mod severity;
 mod table;
@@ -37,6 +38,10 @@ pub use matching::{MatchOptions, match_image};
 pub use os_release::OsRelease;
 pub use package::{Package, PackageKind};
 pub use problem::{Problem, ProblemCode};
+pub use report::{
+    Contents, ImageFindings, Subject, purl, write_csv, write_cyclonedx, write_html, write_sarif,
+    write_spdx,
+};
 pub use result::{
     AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
 };

@@ -45,22 +45,11 @@ pub fn match_image(
     };
     let mut packages = Vec::new();
     for found in &image.packages {
-        let ecosystem = found.package.ecosystem(image.os.as_ref());
+        let package = ScannedPackage::new(found, image.os.as_ref());
         if found.owner.is_none() || options.comprehensive {
-            matching.package(found, ecosystem.as_deref());
+            matching.package(found, package.ecosystem.as_deref());
         }
-        packages.push(ScannedPackage {
-            ecosystem,
-            kind: found.package.kind,
-            name: found.package.name.clone(),
-            version: found.package.version.clone(),
-            source_name: found.package.source_name.clone(),
-            source_version: found.package.source_version.clone(),
-            architecture: found.package.architecture.clone(),
-            path: found.path.clone(),
-            layer: found.layer,
-            owner: found.owner.clone(),
-        });
+        packages.push(package);
     }
     let mut problems = image.problems.clone();
     problems.extend(matching.problems());

@@ -3,7 +3,7 @@
 use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{OsRelease, PackageKind, Problem, Score, Severity, UNRATED};
+use crate::{ImagePackage, OsRelease, PackageKind, Problem, Score, Severity, UNRATED};
 
 /// What was found in an image, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +143,25 @@ pub struct FindingCounts {
     pub unrated: u64,
     /// Rated critical, and a version is known that repairs them.
     pub fixable_critical: u64,
+}
+
+impl ScannedPackage {
+    /// A package of an image whose system is `os`.
+    pub(crate) fn new(found: &ImagePackage, os: Option<&OsRelease>) -> Self {
+        let package = &found.package;
+        Self {
+            ecosystem: package.ecosystem(os),
+            kind: package.kind,
+            name: package.name.clone(),
+            version: package.version.clone(),
+            source_name: package.source_name.clone(),
+            source_version: package.source_version.clone(),
+            architecture: package.architecture.clone(),
+            path: found.path.clone(),
+            layer: found.layer,
+            owner: found.owner.clone(),
+        }
+    }
 }
 
 impl ScanResult {

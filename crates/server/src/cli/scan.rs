@@ -8,27 +8,29 @@ use std::path::{Path, PathBuf};
 
 use bonded_model::Digest;
 use bonded_scan::{
-    Advisories, LayerInventory, LayerLimits, LayerProblem, MatchOptions, ScanResult, Severity,
-    inspect_layer, match_image, merge,
+    Advisories, Contents, ImageInventory, LayerInventory, LayerLimits, LayerProblem, MatchOptions,
+    ScanResult, Severity, Subject, inspect_layer, match_image, merge,
 };
 use clap::{Args, ValueEnum};
 
 use super::{Failure, Status};
 use layout::{Image, Layout, Selection};
 
-/// Scan an image in an OCI layout with advisories from a file, without a server
+/// Say what is in an image and what is wrong with it, without a server
+///
+/// What is wrong is looked up in a file of advisories; what is in it, a bill of materials, needs none.
 #[derive(Args)]
 pub(super) struct Scan {
     /// The image: oci:DIRECTORY, or oci:DIRECTORY:NAME with a name from the layout's index
     image: String,
 
-    /// The advisories, as 'bonded advisories import' makes them
+    /// The advisories, as 'bonded advisories import' makes them; a bill of materials needs none
     #[arg(long, value_name = "FILE")]
-    advisories: PathBuf,
+    advisories: Option<PathBuf>,
 
     /// The form of the output
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(short, long, alias = "format", value_name = "FORM", value_enum, default_value_t = Form::Table)]
+    output: Form,
 
     /// Also match packages of languages that are parts of the operating system's packages
     #[arg(long)]
@@ -48,12 +50,30 @@ pub(super) struct Scan {
     fail_on: Option<FailOn>,
 }
 
+/// The form of a report.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum Form {
     /// For people
     Table,
     /// For programs: docs/reference/scan-json.md
     Json,
+    /// What is in the image: CycloneDX 1.6 in JSON
+    Cyclonedx,
+    /// What is in the image: SPDX 2.3 in JSON
+    Spdx,
+    /// For code scanning, such as GitHub's: SARIF 2.1.0
+    Sarif,
+    /// For people, in one file to hand on
+    Html,
+    /// For a spreadsheet
+    Csv,
+}
+
+impl Form {
+    /// Whether it says what is in an image, not what is wrong with it.
+    fn is_bill_of_materials(self) -> bool {
+        matches!(self, Self::Cyclonedx | Self::Spdx)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,7 +97,7 @@ impl FailOn {
 
 /// An image with what was found in it.
 struct Scanned {
-    image: Image,
+    subject: Subject,
     result: ScanResult,
 }
 
@@ -92,24 +112,46 @@ impl Scan {
             }
             (name, reference) => name.or(reference),
         };
-        let advisories = open(&self.advisories)?;
-        let layout = Layout::open(directory)?;
         let selection = Selection {
             reference,
             platform: self.platform,
         };
+        if self.output.is_bill_of_materials() {
+            if self.fail_on.is_some() {
+                return Err(Failure::usage(
+                    "a bill of materials has no findings: '--fail-on' needs another form of output",
+                ));
+            }
+            let layout = Layout::open(directory)?;
+            let images = layout.images(&selection)?;
+            let [image] = images.as_slice() else {
+                return Err(Failure::usage(
+                    "a bill of materials is of one image: choose one with '--ref' or '--platform'",
+                ));
+            };
+            let contents = Contents::from(&inspect(&layout, image)?);
+            return report::bill_of_materials(self.output, &image.subject(), &contents);
+        }
+        let Some(advisories) = self.advisories else {
+            return Err(Failure::usage(
+                "'--advisories FILE' is missing: without it only what is in an image can be said \
+                 ('--output cyclonedx' or 'spdx')",
+            ));
+        };
+        let advisories = open(&advisories)?;
+        let layout = Layout::open(directory)?;
         let options = MatchOptions {
             comprehensive: self.comprehensive,
         };
         let mut scanned = Vec::new();
         for image in layout.images(&selection)? {
-            let result = scan(&layout, &image, &advisories, options)?;
-            scanned.push(Scanned { image, result });
+            let inventory = inspect(&layout, &image)?;
+            scanned.push(Scanned {
+                subject: image.subject(),
+                result: match_image(&inventory, &advisories, options),
+            });
         }
-        match self.format {
-            Format::Table => report::table(&scanned),
-            Format::Json => report::json(&scanned)?,
-        }
+        report::findings(self.output, &self.image, &scanned)?;
         self.fail_on
             .map_or(Ok(()), |worst| judge(&scanned, worst.severity()))
     }
@@ -143,13 +185,8 @@ fn open(path: &Path) -> Result<Advisories, Failure> {
     Advisories::map(&file).map_err(|error| unusable(&error))
 }
 
-/// Looks into every layer of an image and matches what is there.
-fn scan(
-    layout: &Layout,
-    image: &Image,
-    advisories: &Advisories,
-    options: MatchOptions,
-) -> Result<ScanResult, Failure> {
+/// Looks into every layer of an image.
+fn inspect(layout: &Layout, image: &Image) -> Result<ImageInventory, Failure> {
     let mut inventories: Vec<(Digest, LayerInventory)> = Vec::new();
     for layer in &image.layers {
         let inventory = match LayerProblem::of_media_type(layer.media_type.essence()) {
@@ -169,7 +206,7 @@ fn scan(
         .iter()
         .map(|(digest, layer)| (digest.clone(), layer))
         .collect();
-    Ok(match_image(&merge(&layers), advisories, options))
+    Ok(merge(&layers))
 }
 
 /// Fails if a finding is as bad as `worst`, or if that cannot be ruled out.

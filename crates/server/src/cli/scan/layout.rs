@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use bonded_model::{
-    Algorithm, Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestKind, MediaType,
+    Algorithm, Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestKind, MediaType, Timestamp,
 };
+use bonded_scan::Subject;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -36,7 +37,21 @@ pub(super) struct Image {
     pub(super) digest: Digest,
     /// `linux/arm64/v8`, if an index says so.
     pub(super) platform: Option<String>,
+    /// When it was made, by its configuration.
+    pub(super) created: Option<Timestamp>,
     pub(super) layers: Vec<Descriptor>,
+}
+
+impl Image {
+    /// The image, for a report.
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            name: self.name.clone(),
+            digest: self.digest.clone(),
+            platform: self.platform.clone(),
+            created: self.created,
+        }
+    }
 }
 
 /// An entry of an index.
@@ -147,6 +162,7 @@ impl Layout {
                 name: entry.name.clone(),
                 digest: entry.descriptor.digest.clone(),
                 platform: entry.platform.clone(),
+                created: self.created(manifest.blobs.first())?,
                 layers: manifest.blobs.into_iter().skip(1).collect(),
             }),
             ManifestKind::Index if depth < DEPTH => {
@@ -167,6 +183,20 @@ impl Layout {
             ManifestKind::Artifact => {}
         }
         Ok(())
+    }
+
+    /// When an image was made, if its configuration says so.
+    fn created(&self, config: Option<&Descriptor>) -> Result<Option<Timestamp>, Failure> {
+        let Some(config) = config else {
+            return Ok(None);
+        };
+        let digest = &config.digest;
+        let bytes = self.read(&blob_path(digest), MANIFEST_LIMIT as u64)?;
+        if Digest::of(digest.algorithm(), &bytes) != *digest {
+            return Err(other_bytes(digest));
+        }
+        let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(json["created"].as_str().and_then(Timestamp::parse_rfc3339))
     }
 
     /// The entry with a digest, in whatever index it is.

@@ -1,9 +1,14 @@
 //! What `bonded scan` prints.
 
-use bonded_scan::{Finding, FindingCounts, ScanResult, Severity, UNRATED};
+use std::io::{self, BufWriter, Write};
+
+use bonded_scan::{
+    Contents, Finding, FindingCounts, ImageFindings, ScanResult, Severity, Subject, UNRATED,
+    write_csv, write_cyclonedx, write_html, write_sarif, write_spdx,
+};
 use serde::Serialize;
 
-use super::Scanned;
+use super::{Form, Scanned};
 use crate::cli::Failure;
 use crate::cli::print::{self, clean};
 
@@ -30,9 +35,9 @@ struct ImagesJson<'a> {
 impl<'a> ImageJson<'a> {
     fn new(scanned: &'a Scanned) -> Self {
         Self {
-            name: scanned.image.name.as_deref(),
-            digest: scanned.image.digest.as_str(),
-            platform: scanned.image.platform.as_deref(),
+            name: scanned.subject.name.as_deref(),
+            digest: scanned.subject.digest.as_str(),
+            platform: scanned.subject.platform.as_deref(),
             status: status(&scanned.result),
             counts: scanned.result.counts(),
             result: &scanned.result,
@@ -47,8 +52,50 @@ fn status(result: &ScanResult) -> &'static str {
     }
 }
 
+/// Prints what is in an image.
+pub(super) fn bill_of_materials(
+    form: Form,
+    subject: &Subject,
+    contents: &Contents,
+) -> Result<(), Failure> {
+    match form {
+        Form::Spdx => print_with(|out| write_spdx(subject, contents, out)),
+        _ => print_with(|out| write_cyclonedx(subject, contents, out)),
+    }
+}
+
+/// Prints what was found in images, which are called `title` together.
+pub(super) fn findings(form: Form, title: &str, scanned: &[Scanned]) -> Result<(), Failure> {
+    let images: Vec<ImageFindings<'_>> = scanned
+        .iter()
+        .map(|Scanned { subject, result }| ImageFindings { subject, result })
+        .collect();
+    match form {
+        Form::Json => json(scanned),
+        Form::Sarif => print_with(|out| write_sarif(&images, out)),
+        Form::Html => print_with(|out| write_html(title, &images, out)),
+        Form::Csv => print_with(|out| write_csv(&images, out)),
+        Form::Table | Form::Cyclonedx | Form::Spdx => {
+            table(scanned);
+            Ok(())
+        }
+    }
+}
+
+/// Writes to standard output. Nobody may be reading any more, as in `bonded … | head`; that is no
+/// failure.
+fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write the report: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// One image as an object, several as a list in one.
-pub(super) fn json(scanned: &[Scanned]) -> Result<(), Failure> {
+fn json(scanned: &[Scanned]) -> Result<(), Failure> {
     let mut images: Vec<_> = scanned.iter().map(ImageJson::new).collect();
     let text = match images.len() {
         1 => serde_json::to_string_pretty(&images.remove(0)),
@@ -59,7 +106,7 @@ pub(super) fn json(scanned: &[Scanned]) -> Result<(), Failure> {
 }
 
 /// For people: the findings, the worst first, and what they add up to.
-pub(super) fn table(scanned: &[Scanned]) {
+fn table(scanned: &[Scanned]) {
     for (index, scanned) in scanned.iter().enumerate() {
         if index > 0 {
             print::line("");
@@ -72,7 +119,7 @@ pub(super) fn table(scanned: &[Scanned]) {
 
 fn lines(scanned: &Scanned) -> Vec<String> {
     let result = &scanned.result;
-    let image = &scanned.image;
+    let image = &scanned.subject;
     let mut title = match &image.name {
         Some(name) => format!("{name} ({})", image.digest),
         None => image.digest.to_string(),

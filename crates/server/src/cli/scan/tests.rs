@@ -90,8 +90,8 @@ fn advisories(directory: &Path) -> PathBuf {
 fn command(directory: &Path) -> Scan {
     Scan {
         image: format!("oci:{}", directory.join("layout").display()),
-        advisories: advisories(directory),
-        format: Format::Json,
+        advisories: Some(advisories(directory)),
+        output: Form::Json,
         comprehensive: false,
         reference: None,
         platform: None,
@@ -107,7 +107,7 @@ fn status(done: Result<(), Failure>) -> Option<Status> {
 fn findings(command: &Scan) -> Result<Vec<usize>, Failure> {
     let (directory, name) = source(&command.image)?;
     let layout = Layout::open(directory)?;
-    let advisories = open(&command.advisories)?;
+    let advisories = open(command.advisories.as_deref().unwrap())?;
     let selection = Selection {
         reference: command.reference.clone().or(name),
         platform: command.platform.clone(),
@@ -116,7 +116,10 @@ fn findings(command: &Scan) -> Result<Vec<usize>, Failure> {
     let options = MatchOptions::default();
     images
         .iter()
-        .map(|image| scan(&layout, image, &advisories, options).map(|result| result.findings.len()))
+        .map(|image| {
+            let inventory = inspect(&layout, image)?;
+            Ok(match_image(&inventory, &advisories, options).findings.len())
+        })
         .collect()
 }
 
@@ -231,22 +234,15 @@ fn what_cannot_be_read_is_an_error() {
     }
     for advisories in ["absent", "layout/index.json"] {
         let command = Scan {
-            advisories: directory.path().join(advisories),
+            advisories: Some(directory.path().join(advisories)),
             ..command()
         };
         assert_eq!(status(command.run()), Some(Status::Usage), "{advisories}");
     }
-    // Every blob of the layout is damaged in turn; its config is not looked at.
+    // Every blob of the layout is damaged in turn.
     let blobs = layout.join("blobs/sha256");
-    let config = Digest::sha256(b"{}");
     for entry in fs::read_dir(blobs).unwrap() {
         let path = entry.unwrap().path();
-        if config
-            .as_str()
-            .ends_with(path.file_name().unwrap().to_str().unwrap())
-        {
-            continue;
-        }
         let bytes = fs::read(&path).unwrap();
         let mut other = bytes.clone();
         *other.last_mut().unwrap() ^= 1;
@@ -264,4 +260,36 @@ fn what_cannot_be_read_is_an_error() {
         fs::write(&path, bytes).unwrap();
     }
     assert_eq!(status(command().run()), None);
+}
+
+#[test]
+fn a_bill_of_materials_is_of_one_image_and_needs_no_advisories() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = directory.path().join("layout");
+    let images = [image(&layout, "3.1.2"), image(&layout, "3.1.4")];
+    index(&layout, &images);
+    let command = |output, reference: Option<&str>| Scan {
+        advisories: None,
+        reference: reference.map(str::to_owned),
+        output,
+        ..command(directory.path())
+    };
+    let digest = images[0]["digest"].as_str();
+    for form in [Form::Cyclonedx, Form::Spdx] {
+        assert_eq!(status(command(form, digest).run()), None);
+        assert_eq!(status(command(form, None).run()), Some(Status::Usage));
+        let judged = Scan {
+            fail_on: Some(FailOn::Low),
+            ..command(form, digest)
+        };
+        assert_eq!(status(judged.run()), Some(Status::Usage));
+    }
+    for form in [Form::Table, Form::Sarif, Form::Html, Form::Csv, Form::Json] {
+        assert_eq!(status(command(form, digest).run()), Some(Status::Usage));
+        let with_advisories = Scan {
+            advisories: Some(advisories(directory.path())),
+            ..command(form, digest)
+        };
+        assert_eq!(status(with_advisories.run()), None);
+    }
 }

@@ -1,0 +1,208 @@
+//! Reports of an image whose every text is hostile, and of one that is not complete.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{AdvisoriesUsed, Finding, PackageKind, ProblemCode, Score, Severity};
+
+const HOSTILE: &str = "=x\"<script>alert(1)</script>&'\u{202e}\r\n,";
+
+fn subject() -> Subject {
+    Subject {
+        name: Some("team/app:v1".to_owned()),
+        digest: Digest::sha256(b"image"),
+        platform: Some("linux/amd64".to_owned()),
+        created: Timestamp::parse_rfc3339("2026-01-02T03:04:05.678Z"),
+    }
+}
+
+fn package(name: &str, path: &str) -> ScannedPackage {
+    ScannedPackage {
+        ecosystem: Some("Debian:12".to_owned()),
+        kind: PackageKind::Deb,
+        name: name.to_owned(),
+        version: "1:2".to_owned(),
+        source_name: "source".to_owned(),
+        source_version: "2".to_owned(),
+        architecture: "amd64".to_owned(),
+        path: path.to_owned(),
+        layer: 0,
+        owner: None,
+    }
+}
+
+fn finding(id: &str, severity: Option<Severity>) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        advisory: format!("DEBIAN-{id}"),
+        aliases: Vec::new(),
+        ecosystem: "Debian:12".to_owned(),
+        package: HOSTILE.to_owned(),
+        version: "1:2".to_owned(),
+        source_name: "source".to_owned(),
+        fixed: None,
+        severity,
+        score: severity.map(|_| Score::from_tenths(98)),
+        vector: None,
+        rated_by: None,
+        title: HOSTILE.to_owned(),
+        url: Some(format!("javascript:{HOSTILE}")),
+        path: "var/lib/dpkg/st atus".to_owned(),
+        layer: 0,
+        suppressed_by: None,
+    }
+}
+
+fn result(problems: Vec<Problem>) -> ScanResult {
+    ScanResult {
+        os: Some(OsRelease {
+            id: "debian".to_owned(),
+            version_id: "12".to_owned(),
+            ..OsRelease::default()
+        }),
+        layers: vec![Digest::sha256(b"layer")],
+        packages: vec![
+            package("tar", "a"),
+            package("tar", "b"),
+            package("tar", "a"),
+        ],
+        findings: vec![
+            finding("CVE-2024-1", None),
+            finding("CVE-2024-2", Some(Severity::Critical)),
+        ],
+        undetermined: Vec::new(),
+        problems,
+        advisories: AdvisoriesUsed {
+            digest: Digest::sha256(b"advisories"),
+            as_of: Timestamp::from_millis(0),
+        },
+        inventory_version: 1,
+    }
+}
+
+fn contents(result: ScanResult) -> Contents {
+    Contents {
+        os: result.os,
+        layers: result.layers,
+        packages: result.packages,
+        problems: result.problems,
+    }
+}
+
+fn problem() -> Problem {
+    Problem::new(ProblemCode::NothingRecognised, HOSTILE)
+}
+
+fn written(write: impl Fn(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let (mut bytes, mut again) = (Vec::new(), Vec::new());
+    write(&mut bytes).unwrap();
+    write(&mut again).unwrap();
+    assert_eq!(bytes, again, "the same image gives the same bytes");
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn cyclonedx_lists_each_package_once_and_says_what_is_missing() {
+    let contents = contents(result(vec![problem()]));
+    let text = written(|out| write_cyclonedx(&subject(), &contents, out));
+    let bom: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(bom["specVersion"], "1.6");
+    assert_eq!(bom["metadata"]["timestamp"], "2026-01-02T03:04:05Z");
+    let components = bom["components"].as_array().unwrap();
+    let packages: Vec<&Value> = components
+        .iter()
+        .filter(|component| component["type"] == "library")
+        .collect();
+    assert_eq!(packages.len(), 2);
+    assert_eq!(
+        packages[0]["purl"],
+        "pkg:deb/debian/tar@1:2?arch=amd64&distro=debian-12"
+    );
+    assert_eq!(packages[1]["evidence"]["occurrences"][0]["location"], "b");
+    assert_eq!(components.len(), 3);
+    assert_eq!(bom["compositions"][0]["aggregate"], "incomplete");
+    assert_eq!(bom["properties"][0]["name"], "bonded:problem");
+    assert_eq!(
+        bom["dependencies"][0]["dependsOn"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn spdx_lists_each_package_once_and_says_what_is_missing() {
+    let contents = contents(result(vec![problem()]));
+    let text = written(|out| write_spdx(&subject(), &contents, out));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["packages"].as_array().unwrap().len(), 3);
+    assert_eq!(document["relationships"].as_array().unwrap().len(), 3);
+    assert!(
+        document["comment"]
+            .as_str()
+            .unwrap()
+            .starts_with("not complete: ")
+    );
+    let unknown = Subject {
+        created: None,
+        ..subject()
+    };
+    let text = written(|out| write_spdx(&unknown, &contents, out));
+    assert!(
+        text.contains("\"created\": \"1970-01-01T00:00:00Z\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn sarif_has_a_rule_for_each_vulnerability_the_worst_first() {
+    let (subject, found) = (subject(), result(vec![problem()]));
+    let images = [ImageFindings {
+        subject: &subject,
+        result: &found,
+    }];
+    let text = written(|out| write_sarif(&images, out));
+    let log: Value = serde_json::from_str(&text).unwrap();
+    let run = &log["runs"][0];
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+    assert_eq!(run["results"][0]["ruleId"], "CVE-2024-2");
+    assert_eq!(run["results"][0]["level"], "error");
+    assert_eq!(run["results"][1]["level"], "warning");
+    let rule = &run["tool"]["driver"]["rules"][0];
+    assert_eq!(rule["properties"]["security-severity"], "9.8");
+    assert_eq!(rule["helpUri"], Value::Null, "it is no address of the web");
+    let layer = Digest::sha256(b"layer").to_string().replace(':', "%3A");
+    let place = &run["results"][0]["locations"][0]["physicalLocation"];
+    let uri = format!("{layer}/var/lib/dpkg/st%20atus");
+    assert_eq!(place["artifactLocation"]["uri"], json!(uri));
+}
+
+#[test]
+fn csv_has_no_formula_and_a_line_for_what_is_not_known() {
+    let (subject, found) = (subject(), result(vec![problem()]));
+    let images = [ImageFindings {
+        subject: &subject,
+        result: &found,
+    }];
+    let text = written(|out| write_csv(&images, out));
+    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[1].starts_with("problem,"), "{}", lines[1]);
+    assert!(lines[2].contains("\"'=x\"\"<script>"), "{}", lines[2]);
+}
+
+#[test]
+fn html_shows_text_and_never_interprets_it() {
+    let (subject, found) = (subject(), result(vec![problem()]));
+    let images = [ImageFindings {
+        subject: &subject,
+        result: &found,
+    }; 2];
+    let text = written(|out| write_html(HOSTILE, &images, out));
+    assert!(!text.contains("<script"), "{text}");
+    assert!(!text.contains("javascript:"), "{text}");
+    assert!(!text.contains('\u{202e}'), "{text}");
+    assert!(text.contains("not complete"), "{text}");
+    assert!(text.contains("<span class=\"UNDEFINED\">UNDEFINED</span>"));
+}

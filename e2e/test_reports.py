@@ -1,0 +1,119 @@
+"""`bonded scan` writes reports that others read: CycloneDX, SPDX, SARIF, CSV and HTML."""
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from report_formats import Page, cyclonedx, purls, rows, sarif, spdx, write_layout
+from scanning import CRITICAL, MEDIUM, advisory, debian, import_advisories, layer, python
+from server import BINARY, Server
+from test_scan_of_real_image import data, decompressed
+
+OPENSSL = ("libssl3", "1:3.0.11-1~deb12u2", "openssl")
+# What a stranger may call a package.
+HOSTILE = "=cmd|calc!A1\"<script>alert(1)&'"
+
+
+@pytest.fixture(scope="module")
+def advisories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("advisories")
+    records = [
+        advisory("DEBIAN-CVE-2024-5535", "Debian:12", "openssl", "1:3.0.15-1~deb12u1", CRITICAL),
+        advisory("DEBIAN-CVE-2024-0001", "Debian:12", "hostile", None) | {"summary": HOSTILE},
+        advisory("GHSA-aaaa-bbbb-cccc", "PyPI", "jinja2", "3.1.4", MEDIUM),
+    ]
+    return import_advisories(Server(home), home / "records", *records)
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("layout")
+    system = layer(debian(OPENSSL, (HOSTILE, "1-1", "hostile"), ("libstdc++6", "12.2.0-14", "gcc-12")))
+    write_layout(directory, [system, layer(python("Jinja2", "3.1.2"))])
+    return directory
+
+
+def scan(image: str, *options: str) -> str:
+    done = Server(Path("/nonexistent")).command("scan", image, *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_bill_of_materials_is_valid_and_the_same_each_time(layout: Path) -> None:
+    image = f"oci:{layout}"
+    first = scan(image, "-o", "cyclonedx")
+    bom = cyclonedx(first)
+    assert scan(image, "-o", "cyclonedx") == first
+    assert bom["metadata"]["timestamp"] == "2026-01-02T03:04:05Z"
+    assert bom["compositions"][0]["aggregate"] == "complete"
+    packages = purls(bom)
+    assert "pkg:deb/debian/libssl3@1:3.0.11-1~deb12u2?arch=amd64&distro=debian-12" in packages
+    assert "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64&distro=debian-12" in packages
+    assert "pkg:pypi/jinja2@3.1.2" in packages
+    first = scan(image, "-o", "spdx")
+    document = spdx(first)
+    assert scan(image, "-o", "spdx") == first
+    assert purls(document) == packages
+
+
+def test_findings_are_valid_sarif_with_layer_and_path(layout: Path, advisories: Path) -> None:
+    image = f"oci:{layout}"
+    (run,) = sarif(scan(image, "--advisories", str(advisories), "-o", "sarif"))["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+    found = {result["ruleId"]: result for result in run["results"]}
+    assert set(found) == {"CVE-2024-5535", "CVE-2024-0001", "GHSA-aaaa-bbbb-cccc"}
+    assert found["CVE-2024-5535"]["level"] == "error"
+    place = found["CVE-2024-5535"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    manifest = json.loads(scan(image, "--advisories", str(advisories), "-o", "json"))
+    assert place == f"{manifest['layers'][0].replace(':', '%3A')}/var/lib/dpkg/status"
+
+
+def test_a_table_has_no_formulas_and_a_page_no_tags_of_strangers(layout: Path, advisories: Path) -> None:
+    image = f"oci:{layout}"
+    table = rows(scan(image, "--advisories", str(advisories), "-o", "csv"))
+    assert {row["id"] for row in table} == {"CVE-2024-5535", "CVE-2024-0001", "GHSA-aaaa-bbbb-cccc"}
+    (hostile,) = [row for row in table if row["id"] == "CVE-2024-0001"]
+    assert hostile["package"] == hostile["title"] == "'" + HOSTILE
+    page = Page(scan(image, "--advisories", str(advisories), "-o", "html"))
+    assert HOSTILE in page.text
+    assert "https://advisories.example/DEBIAN-CVE-2024-5535" in page.links
+
+
+def test_what_is_not_complete_says_so_in_every_form(tmp_path: Path, advisories: Path) -> None:
+    write_layout(tmp_path, [layer({"etc/os-release": b"ID=plan9\nVERSION_ID=4\n"}), b"no archive"], created=None)
+    image = f"oci:{tmp_path}"
+    bom = cyclonedx(scan(image, "-o", "cyclonedx"))
+    assert bom["compositions"][0]["aggregate"] == "incomplete"
+    assert "timestamp" not in bom["metadata"]
+    assert spdx(scan(image, "-o", "spdx"))["comment"].startswith("not complete: ")
+    (run,) = sarif(scan(image, "--advisories", str(advisories), "-o", "sarif"))["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert run["invocations"][0]["toolExecutionNotifications"]
+    table = rows(scan(image, "--advisories", str(advisories), "-o", "csv"))
+    assert {row["record"] for row in table} == {"problem"}
+    assert "not complete" in Page(scan(image, "--advisories", str(advisories), "-o", "html")).text
+
+
+def test_a_report_that_nobody_reads_to_its_end_is_no_failure(layout: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {BINARY} scan oci:{layout} -o spdx | head -c 10"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_bills_of_real_images_are_valid(tmp_path: Path) -> None:
+    for name in ("alma-sqlite", "alpine", "ml-slim"):
+        archive = decompressed(data() / "images" / f"oci-{name}.tar.zst")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(tmp_path / name, filter="data")
+        (index,) = (tmp_path / name).rglob("index.json")
+        bom = cyclonedx(scan(f"oci:{index.parent}", "-o", "cyclonedx"))
+        document = spdx(scan(f"oci:{index.parent}", "-o", "spdx"))
+        assert len(purls(bom)) > 10
+        assert purls(bom) == purls(document)
