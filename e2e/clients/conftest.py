@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from account import LOGIN, PULL, PUSH, Account, User, allow
+from engines import IMAGE, Buildah, Containerd, DockerEngine, Doors, Engine, OnlyPlain, Podman, Skopeo
 from programs import HOST, PRINTS, Docker, Run
 from server import Server
 
@@ -60,11 +61,53 @@ def docker() -> Iterator[Docker]:
 
 @pytest.fixture(scope="session")
 def image(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return built(docker, tmp_path_factory.mktemp("image"), "local/image", 20_000_000)
+
+
+@pytest.fixture(scope="session")
+def archive(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another such image as a file; docker itself does not keep it."""
+    context = tmp_path_factory.mktemp("archive")
+    name = built(docker, context, IMAGE, 4_000_000)
+    docker.run("docker", "save", "--output", context / "image.tar", name)
+    docker.run("docker", "rmi", name)
+    return context / "image.tar"
+
+
+def built(docker: Docker, context: Path, name: str, size: int) -> str:
     """An image of two layers made without any pull: a static program, and bytes that do not compress."""
-    context = tmp_path_factory.mktemp("image")
     (context / "program.c").write_text(f'#include <stdio.h>\nint main(void) {{ puts("{PRINTS}"); return 0; }}\n')
     Run({})("gcc", "-static", "-Os", "-o", context / "program", context / "program.c")
-    (context / "bytes").write_bytes(os.urandom(20_000_000))
+    (context / "bytes").write_bytes(os.urandom(size))
     (context / "Dockerfile").write_text('FROM scratch\nCOPY program /program\nCOPY bytes /bytes\nCMD ["/program"]\n')
-    docker.run("docker", "build", "--quiet", "--tag", "local/image", context)
-    return "local/image"
+    docker.run("docker", "build", "--quiet", "--tag", name, context)
+    return name
+
+
+@pytest.fixture(scope="session")
+def engines(docker: Docker, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
+    """Every client with the image, each in a home of its own, with a short path as podman wants it."""
+
+    def home() -> Path:
+        return tmp_path_factory.mktemp("e")
+
+    made = [
+        DockerEngine(docker, home(), archive),
+        Podman(home(), archive),
+        Buildah(home(), archive),
+        Skopeo(home(), archive),
+        Containerd(docker, home(), archive),
+    ]
+    return {engine.name: engine for engine in made}
+
+
+@pytest.fixture(scope="session")
+def only_plain(server: Server) -> Iterator[OnlyPlain]:
+    plain = OnlyPlain(server)
+    yield plain
+    plain.close()
+
+
+@pytest.fixture(scope="session")
+def doors(server: Server, only_plain: OnlyPlain, tmp_path_factory: pytest.TempPathFactory) -> Doors:
+    return Doors.of(server, tmp_path_factory.mktemp("certificates"), only_plain)

@@ -1,4 +1,4 @@
-"""podman and skopeo against the server, over TLS with our CA."""
+"""skopeo over TLS with our authority: both forms of manifests, and what it shows of refusals."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from account import Account, User
-from programs import HOST, Docker, Run, login_password
+from programs import HOST, Run, login_password
 from server import Server
 
 
@@ -25,13 +25,6 @@ def home(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(home: Path) -> Run:
     return Run({"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")})
-
-
-@pytest.fixture(scope="module")
-def archive(docker: Docker, image: str, home: Path) -> Path:
-    """The image as a file."""
-    docker.run("docker", "save", "--output", home / "image.tar", image)
-    return home / "image.tar"
 
 
 def test_skopeo_copies_inspects_and_lists(
@@ -83,38 +76,3 @@ def test_skopeo_shows_awss_sentence(run: Run, home: Path, server: Server, accoun
         "because no identity-based policy allows the ecr:BatchGetImage action (decision "
     )
     assert sentence in said
-
-
-def test_podman_pushes_and_pulls(
-    run: Run, home: Path, archive: Path, server: Server, account: Account, pusher: User
-) -> None:
-    name = f"{HOST}:{server.port}/{account.repository('team/podman')}:v1"
-    podman = [
-        "podman",
-        "--root",
-        home / "podman",
-        "--runroot",
-        home / "podman-run",
-        "--storage-driver",
-        "vfs",
-        "--cgroup-manager",
-        "cgroupfs",
-    ]
-    run(*podman, "load", "--input", archive)
-    trust = ["--cert-dir", home / "certificates"]
-    run(
-        *podman,
-        "login",
-        *trust,
-        "--username",
-        "AWS",
-        "--password-stdin",
-        f"{HOST}:{server.port}",
-        input=login_password(server, pusher.key),
-    )
-    run(*podman, "tag", "localhost/local/image:latest", name)
-    run(*podman, "push", *trust, name)
-    run(*podman, "rmi", "--all", "--force")
-    run(*podman, "pull", *trust, name)
-    assert name in run(*podman, "images", "--format", "{{.Repository}}:{{.Tag}}")
-    run(*podman, "rmi", "--all", "--force")
