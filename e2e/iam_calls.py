@@ -4,6 +4,7 @@ from account import allow, document, grant
 
 PULL_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
 KEY = {"AccessKeyId": "AKIA" + "0" * 16}
+TOKEN = {"ServiceSpecificCredentialId": "ACCA" + "0" * 17}
 NEW_POLICY = {"PolicyDocument": document(allow("*"))}
 TRUST = document(grant("*", "sts:AssumeRole"))
 TAGS = {"Tags": [{"Key": "k", "Value": "v"}]}
@@ -51,6 +52,10 @@ IAM_CALLS |= {
         "UpdateUser": {},
         "DeleteUser": {},
         "ListGroupsForUser": {},
+        "CreateServiceSpecificCredential": {"ServiceName": "ecr.amazonaws.com"},
+        "ResetServiceSpecificCredential": TOKEN,
+        "UpdateServiceSpecificCredential": TOKEN | {"Status": "Inactive"},
+        "DeleteServiceSpecificCredential": TOKEN,
         "CreateAccessKey": {},
         "ListAccessKeys": {},
         "UpdateAccessKey": KEY | {"Status": "Inactive"},

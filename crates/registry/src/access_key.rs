@@ -129,6 +129,11 @@ impl Registry {
             Identity::Session { role, .. } => {
                 store.note_role_use(&role.id, &last_used, not_since).await
             }
+            Identity::ServiceToken { token, .. } => {
+                store
+                    .note_service_token_use(&token.id, &last_used, not_since)
+                    .await
+            }
             Identity::UserSession { .. } => return,
         };
         // No reason to refuse the request: the next one notes it.

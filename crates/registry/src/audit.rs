@@ -130,7 +130,9 @@ impl DecisionRecord {
 impl PrincipalRecord {
     fn new(caller: &Caller) -> Self {
         let (unique_id, role_arn, user_arn) = match caller.identity() {
-            Identity::User(user) => (user.id.clone(), None, None),
+            Identity::User(user) | Identity::ServiceToken { user, .. } => {
+                (user.id.clone(), None, None)
+            }
             Identity::Session { role, .. } => (role.id.clone(), Some(role.arn()), None),
             Identity::UserSession { session, user } => {
                 let federated = session.kind == SessionKind::Federated;

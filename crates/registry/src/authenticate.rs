@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Registry;
 use crate::caller::{Caller, Facts};
 use crate::error::{Error, Result, Unauthenticated};
+use crate::service_token::is_service_token;
 
 /// What a door asks of a signature beside its being right.
 pub struct SignatureScope<'a> {
@@ -63,11 +64,15 @@ impl Registry {
         Ok(caller)
     }
 
-    /// The caller whose credential the authorization token `token` names.
+    /// The caller whose credential the authorization token `token` names, or whose service token
+    /// it is.
     ///
     /// # Errors
     /// [`Unauthenticated`]: the token is not ours or has ended, or its credential has.
     pub async fn authenticate_token(&self, token: &Secret, facts: Facts) -> Result<Caller> {
+        if is_service_token(token) {
+            return self.authenticate_service_token(token, facts).await;
+        }
         let key_id = self
             .verify_token(token.expose(), self.clock().now())
             .await?;
@@ -125,7 +130,9 @@ fn check_session_token(credential: &Credential, given: Option<&Secret>) -> Resul
                 token_sha256.as_slice(),
             ))
         }
-        (Holder::User(_), Some(_))
+        // A service token signs nothing.
+        (Holder::ServiceToken { .. }, _)
+        | (Holder::User(_), Some(_))
         | (Holder::Session { .. } | Holder::UserSession { .. }, None) => false,
     };
     if right {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bonded_iam::Principal;
 use bonded_model::{AccountId, Region, Timestamp};
-use bonded_store::{Holder, Role, Session, SessionKind, User};
+use bonded_store::{Holder, Role, ServiceToken, Session, SessionKind, User};
 
 /// What the front door saw of a request, beside its credential.
 #[derive(Debug, Clone)]
@@ -52,6 +52,13 @@ pub(crate) enum Identity {
         /// The user behind it.
         user: Box<User>,
     },
+    /// A user by a service token, within the token's bounds.
+    ServiceToken {
+        /// The user.
+        user: User,
+        /// The token.
+        token: Box<ServiceToken>,
+    },
 }
 
 impl Caller {
@@ -72,6 +79,10 @@ impl Caller {
                 session: Box::new(session),
                 user: Box::new(user),
             },
+            Holder::ServiceToken { user, token } => Identity::ServiceToken {
+                user,
+                token: Box::new(token),
+            },
         };
         Self(Arc::new(Inner {
             facts,
@@ -89,6 +100,7 @@ impl Caller {
             Identity::User(user) => &user.account,
             Identity::Session { role, .. } => &role.account,
             Identity::UserSession { user, .. } => &user.account,
+            Identity::ServiceToken { user, .. } => &user.account,
         }
     }
 
@@ -98,6 +110,7 @@ impl Caller {
     pub fn arn(&self) -> String {
         match &self.0.identity {
             Identity::User(user) => user.arn(),
+            Identity::ServiceToken { user, .. } => user.arn(),
             Identity::Session { session, role } => {
                 format!(
                     "arn:aws:sts::{}:assumed-role/{}/{}",
@@ -121,6 +134,7 @@ impl Caller {
     pub fn user_id(&self) -> String {
         match &self.0.identity {
             Identity::User(user) => user.id.clone(),
+            Identity::ServiceToken { user, .. } => user.id.clone(),
             Identity::Session { session, role } => format!("{}:{}", role.id, session.name),
             Identity::UserSession { session, user } => match session.kind {
                 SessionKind::Federated => format!("{}:{}", user.account, session.name),
@@ -134,6 +148,7 @@ impl Caller {
     pub fn user_name(&self) -> Option<&str> {
         match &self.0.identity {
             Identity::User(user) => Some(&user.name),
+            Identity::ServiceToken { user, .. } => Some(&user.name),
             Identity::Session { .. } => None,
             Identity::UserSession { session, user } => {
                 (session.kind == SessionKind::User).then_some(&*user.name)
@@ -144,14 +159,14 @@ impl Caller {
     /// The session, if the caller has one.
     pub(crate) fn session(&self) -> Option<&Session> {
         match &self.0.identity {
-            Identity::User(_) => None,
+            Identity::User(_) | Identity::ServiceToken { .. } => None,
             Identity::Session { session, .. } | Identity::UserSession { session, .. } => {
                 Some(session)
             }
         }
     }
 
-    /// The access key id of the credential, long-term or of a session.
+    /// The id of the credential: of an access key, long-term or of a session, or of a service token.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.0.key_id
@@ -183,6 +198,7 @@ impl Caller {
             Identity::User(user) => (&user.account, &user.id, self.0.epoch),
             Identity::Session { role, .. } => (&role.account, &role.id, self.0.epoch),
             Identity::UserSession { user, .. } => (&user.account, &user.id, self.0.epoch),
+            Identity::ServiceToken { user, .. } => (&user.account, &user.id, self.0.epoch),
         }
     }
 
@@ -190,11 +206,8 @@ impl Caller {
     pub(crate) fn principal(&self) -> Principal {
         let account = self.account().to_string();
         match &self.0.identity {
-            Identity::User(user) => Principal::User {
-                arn: user.arn(),
-                account,
-                unique_id: Some(user.id.clone()),
-            },
+            Identity::User(user) => user_principal(user, account),
+            Identity::ServiceToken { user, .. } => user_principal(user, account),
             Identity::Session { role, .. } => Principal::RoleSession {
                 arn: self.arn(),
                 role_arn: role.arn(),
@@ -208,12 +221,16 @@ impl Caller {
                     account,
                     unique_id: Some(user.id.clone()),
                 },
-                SessionKind::Role | SessionKind::User => Principal::User {
-                    arn: user.arn(),
-                    account,
-                    unique_id: Some(user.id.clone()),
-                },
+                SessionKind::Role | SessionKind::User => user_principal(user, account),
             },
         }
+    }
+}
+
+fn user_principal(user: &User, account: String) -> Principal {
+    Principal::User {
+        arn: user.arn(),
+        account,
+        unique_id: Some(user.id.clone()),
     }
 }

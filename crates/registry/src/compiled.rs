@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bonded_iam::{NamedPolicy, Policy};
 use bonded_model::AccountId;
 use bonded_store::{
-    CallerPolicies, FULL_ACCESS, IdentityPolicy, PolicyVersion, Session, Store, StoreError,
+    CallerPolicies, FULL_ACCESS, IdentityPolicy, PolicyVersion, ServiceToken, Session, Store,
+    StoreError,
 };
 
 use crate::error::Result;
+use crate::service_token::bounds_policy;
 
 /// How many compiled policies and principals are kept before the cache starts anew.
 const LIMIT: usize = 4096;
@@ -74,6 +76,14 @@ impl Compiled {
             Ok(Labelled { version, named })
         };
         session.policies.iter().enumerate().map(compile).collect()
+    }
+
+    /// The policy that holds a service token to its bounds, which never change.
+    pub(crate) fn token_bounds(&self, token: &ServiceToken) -> Result<Labelled> {
+        let version = format!("{}#0", token.id);
+        let text = bounds_policy(&token.bounds);
+        let named = self.compile("bounds of the service token".to_owned(), &version, &text)?;
+        Ok(Labelled { version, named })
     }
 
     /// What decides on the side of a user or role: its account, its unique id and the epoch of the

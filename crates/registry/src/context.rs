@@ -46,7 +46,7 @@ pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
     add("aws:PrincipalAccount", caller.account().to_string());
     add("aws:PrincipalIsAWSService", "false".to_owned());
     match caller.identity() {
-        Identity::User(user) => {
+        Identity::User(user) | Identity::ServiceToken { user, .. } => {
             add("aws:PrincipalType", "User".to_owned());
             add("aws:PrincipalArn", user.arn());
             add("aws:username", user.name.clone());
@@ -145,6 +145,20 @@ pub fn of_policy_arn(arn: &str) -> ContextFacts {
 #[must_use]
 pub fn of_service_name(service: &str) -> ContextFacts {
     one("iam:AWSServiceName", service)
+}
+
+/// `iam:ServiceSpecificCredentialServiceName` and `iam:ServiceSpecificCredentialAgeDays` of a
+/// request that makes such a credential; without an age in days the second is absent.
+#[must_use]
+pub fn of_service_credential(service: &str, days: Option<u32>) -> ContextFacts {
+    let mut facts = one("iam:ServiceSpecificCredentialServiceName", service);
+    if let Some(days) = days {
+        facts.extend(one(
+            "iam:ServiceSpecificCredentialAgeDays",
+            &days.to_string(),
+        ));
+    }
+    facts
 }
 
 fn one(key: &str, value: &str) -> ContextFacts {

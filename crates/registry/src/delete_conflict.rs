@@ -8,6 +8,9 @@ impl From<InUse> for Error {
     fn from(in_use: InUse) -> Self {
         let text = match in_use {
             InUse::AccessKeys => "Cannot delete entity, must delete access keys first.",
+            InUse::ServiceTokens => {
+                "Cannot delete entity, must delete service specific credentials first."
+            }
             InUse::InlinePolicies => "Cannot delete entity, must delete policies first.",
             InUse::AttachedPolicies => "Cannot delete entity, must detach all policies first.",
             InUse::Groups | InUse::Users => {

@@ -240,6 +240,9 @@ pub enum Error {
     /// IAM: the request cannot be carried out as things are.
     #[error("{0}")]
     InvalidInput(String),
+    /// IAM: the service has no credentials of its own.
+    #[error("{0}")]
+    ServiceNotSupported(String),
     /// IAM: a quota is reached.
     #[error("{0}")]
     LimitExceeded(String),

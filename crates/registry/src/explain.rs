@@ -230,6 +230,13 @@ impl Registry {
         if check.session_policies.is_none() {
             return Ok(None);
         }
+        if let Some(found) = self
+            .store()
+            .find_service_token(&record.access_key_id)
+            .await?
+        {
+            return Ok(Some(vec![self.compiled().token_bounds(&found.token)?]));
+        }
         match self
             .store()
             .find_credential(&record.access_key_id)
@@ -240,7 +247,7 @@ impl Registry {
                 self.compiled().session_policies(&session).map(Some)
             }
             // Without its session nothing is known to have been allowed by it.
-            Some(Holder::User(_)) | None => Ok(Some(Vec::new())),
+            Some(Holder::User(_) | Holder::ServiceToken { .. }) | None => Ok(Some(Vec::new())),
         }
     }
 

@@ -13,7 +13,7 @@ use bonded_store::{ImageFacts, RepositoryId, SessionKind};
 
 use crate::Registry;
 use crate::access::{Action, Allowed, Checks};
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::compiled::{HolderPolicies, Labelled};
 use crate::context::{self, ContextFacts};
 use crate::context_keys;
@@ -324,6 +324,13 @@ impl Registry {
             .compiled()
             .holder_policies(self.store(), caller.policy_holder())
             .await?;
+        if let Identity::ServiceToken { token, .. } = caller.identity() {
+            let bounds = self.compiled().token_bounds(token)?;
+            return Ok(CallerPolicies {
+                holder,
+                session: Some(vec![bounds]),
+            });
+        }
         // A federated user may do what its session policies allow and nothing without them.
         let session = caller.session().filter(|session| {
             !session.policies.is_empty() || session.kind == SessionKind::Federated

@@ -82,6 +82,7 @@ mod scan_findings;
 mod scan_wait;
 mod scanning_configuration;
 mod service_linked_role;
+mod service_token;
 mod session;
 mod signed_text;
 pub mod target;
@@ -109,14 +110,15 @@ pub use bonded_store::{
     AccessKey, Account, Amount, Backup, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
     ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing, LastUsed, Layer,
     ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository,
-    Role, RootKey, Session, Statistics, StoredManifest, TagStatus, UploadId, Usage, User,
+    Role, RootKey, ServiceToken, Session, Statistics, StoredManifest, TagStatus, UploadId, Usage,
+    User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;
 pub use collect::{Collected, Collection};
 pub use context::{
     ContextFacts, Fact, of_boundary, of_policy_arn, of_repository_tags, of_request_tags,
-    of_service_name, of_tag_keys,
+    of_service_credential, of_service_name, of_tag_keys,
 };
 pub use context_keys::{REQUEST_KEYS, RequestKey};
 pub use error::{Denied, Error, Result, Unauthenticated};
@@ -136,6 +138,7 @@ pub use role::RoleSettings;
 pub use scan_findings::FoundByScan;
 pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
+pub use service_token::{NewServiceToken, TokenRequest};
 pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
 pub use upload_limit::UploadLimits;

@@ -42,6 +42,9 @@ pub const INSTANCE_PROFILES: Quota = Quota::new("InstanceProfilesPerAccount", 10
 pub const OIDC_PROVIDERS: Quota = Quota::new("OpenIdConnectProvidersPerAccount", 100);
 /// Access keys of a user.
 pub const ACCESS_KEYS: Quota = Quota::new("AccessKeysPerUser", 2);
+/// Service tokens of a user. AWS has 2, which is for people who take turns with them, not for one
+/// each of many machines.
+pub const SERVICE_TOKENS: Quota = Quota::new("ServiceSpecificCredentialsPerUser", 50);
 /// Groups a user is in.
 pub const GROUPS_PER_USER: Quota = Quota::new("GroupsPerUser", 10);
 /// Managed policies attached to a user.

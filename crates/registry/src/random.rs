@@ -7,6 +7,10 @@ use crate::error::Error;
 /// AWS's alphabet for unique ids and access key ids: base 32 by RFC 4648.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/// Digits and letters.
+pub(crate) const BASE62: &[u8; 62] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /// `N` random bytes.
 ///
 /// # Errors
@@ -26,6 +30,18 @@ fn base32<const N: usize>() -> Result<String, Error> {
         .iter()
         .map(|byte| char::from(BASE32[usize::from(byte & 31)]))
         .collect())
+}
+
+/// `N` characters of base 62, all equally likely.
+pub(crate) fn base62<const N: usize>() -> Result<String, Error> {
+    let mut text = String::with_capacity(N);
+    while text.len() < N {
+        // 248 is the largest multiple of 62 in a byte: what is above would favour some letters.
+        let drawn = bytes::<N>()?.into_iter().filter(|byte| *byte < 248);
+        let letters = drawn.map(|byte| char::from(BASE62[usize::from(byte % 62)]));
+        text.extend(letters.take(N - text.len()));
+    }
+    Ok(text)
 }
 
 /// A unique id such as `AIDAJQABLZS4A3QDU576Q`: the 4-letter `prefix` of IAM's reference

@@ -107,9 +107,11 @@ impl Registry {
 fn calling_user(caller: &Caller) -> Result<&User> {
     match caller.identity() {
         Identity::User(user) => Ok(user),
-        Identity::Session { .. } | Identity::UserSession { .. } => Err(Error::Validation(
-            "Cannot make a session of a user with session credentials".to_owned(),
-        )),
+        Identity::Session { .. } | Identity::UserSession { .. } | Identity::ServiceToken { .. } => {
+            Err(Error::Validation(
+                "Cannot make a session of a user with session credentials".to_owned(),
+            ))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod print;
 mod scan;
 mod serve;
 mod status;
+mod token;
 mod why;
 
 use std::ffi::OsString;
@@ -51,6 +52,7 @@ enum Command {
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
     Scan(scan::Scan),
+    Token(token::TokenCommand),
     Why(why::Why),
     Login(login::Login),
     Logout(login::Logout),
@@ -124,6 +126,7 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
         Command::Scan(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Login(command) => command.run(),
         Command::Logout(command) => command.run(),

@@ -7,6 +7,7 @@ use crate::access_key::{open_secret, secret_place};
 use crate::error::Result;
 use crate::keys::KeyBytes;
 use crate::role::Role;
+use crate::service_token::ServiceToken;
 use crate::session::Session;
 use crate::user::User;
 
@@ -32,7 +33,9 @@ impl Credential {
     #[must_use]
     pub fn account(&self) -> &AccountId {
         match &self.holder {
-            Holder::User(user) | Holder::UserSession { user, .. } => &user.account,
+            Holder::User(user)
+            | Holder::UserSession { user, .. }
+            | Holder::ServiceToken { user, .. } => &user.account,
             Holder::Session { role, .. } => &role.account,
         }
     }
@@ -60,6 +63,13 @@ pub enum Holder {
         user: User,
         /// The digest of the session token that must come with the key.
         token_sha256: [u8; 32],
+    },
+    /// A user, by a service token `ACCA…`, which signs nothing.
+    ServiceToken {
+        /// The user.
+        user: User,
+        /// The token.
+        token: ServiceToken,
     },
 }
 

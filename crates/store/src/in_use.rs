@@ -10,6 +10,8 @@ use crate::error::Result;
 pub enum InUse {
     /// The user has access keys.
     AccessKeys,
+    /// The user has service tokens.
+    ServiceTokens,
     /// The user, group or role has inline policies.
     InlinePolicies,
     /// Managed policies are attached to the user, group or role.

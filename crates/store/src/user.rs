@@ -181,6 +181,10 @@ const DELETE_USER: DeleteUnlessUsed = DeleteUnlessUsed {
             "SELECT id FROM access_keys WHERE user_id = $1 LIMIT 1",
             InUse::AccessKeys,
         ),
+        (
+            "SELECT id FROM service_tokens WHERE user_id = $1 LIMIT 1",
+            InUse::ServiceTokens,
+        ),
         INLINE_POLICIES,
         ATTACHED_POLICIES,
         (

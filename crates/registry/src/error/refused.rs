@@ -21,6 +21,9 @@ pub enum Unauthenticated {
     /// The authorization token has ended.
     #[error("Your authorization token has expired. Reauthenticate and try again.")]
     TokenExpired,
+    /// The service token has ended.
+    #[error("the service token has expired; make a new one with 'bonded token create'")]
+    ServiceTokenExpired,
     /// The ticket in the URL of a layer has ended.
     #[error("Request has expired: ask for another URL of the layer")]
     TicketExpired,

@@ -109,6 +109,7 @@ fn json_code(error: &Error) -> &'static str {
             Unauthenticated::UnknownCredential => "UnrecognizedClientException",
             Unauthenticated::SessionExpired
             | Unauthenticated::TokenExpired
+            | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => "ExpiredTokenException",
         },
         Error::Denied(_) => "AccessDeniedException",
@@ -155,6 +156,7 @@ fn json_code(error: &Error) -> &'static str {
         | Error::UnmodifiableEntity(_)
         | Error::PolicyNotAttachable(_)
         | Error::InvalidInput(_)
+        | Error::ServiceNotSupported(_)
         | Error::AccountAlreadyExists(_)
         | Error::AdvisoriesRefused(_)
         | Error::DecisionNotFound(_) => "InvalidParameterException",
@@ -179,10 +181,12 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             Unauthenticated::UnknownCredential => (403, "InvalidClientTokenId"),
             Unauthenticated::SessionExpired
             | Unauthenticated::TokenExpired
+            | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => (403, "ExpiredToken"),
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "AccessDenied"),
         Error::NoSuchEntity(_) => (404, "NoSuchEntity"),
+        Error::ServiceNotSupported(_) => (404, "NotSupportedService"),
         Error::DecisionNotFound(_) => (400, "InvalidAuthorizationMessageException"),
         Error::EntityAlreadyExists(_) | Error::AccountAlreadyExists(_) => {
             (409, "EntityAlreadyExists")

@@ -83,6 +83,7 @@ fn wire(error: &Error) -> (u16, &'static str) {
             | Unauthenticated::UnknownCredential
             | Unauthenticated::SessionExpired
             | Unauthenticated::TokenExpired
+            | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => (401, "UNAUTHORIZED"),
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "DENIED"),
@@ -123,6 +124,7 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::UnmodifiableEntity(_)
         | Error::PolicyNotAttachable(_)
         | Error::InvalidInput(_)
+        | Error::ServiceNotSupported(_)
         | Error::MalformedPolicyDocument(_)
         | Error::Validation(_)
         | Error::InvalidParameterValue(_)

@@ -45,6 +45,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0008_identities",
         sql: include_str!("../../migrations/0008_identities.sql"),
     },
+    Migration {
+        name: "0010_service_tokens",
+        sql: include_str!("../../migrations/0010_service_tokens.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

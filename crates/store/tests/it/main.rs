@@ -30,6 +30,7 @@ mod open;
 mod principal;
 mod repository;
 mod secrecy;
+mod service_token;
 mod site;
 mod sql;
 mod upload;

@@ -1,5 +1,4 @@
-//! What users of IAM may have and ours have not: passwords, second factors, certificates and keys
-//! for other services. The lists are empty and say so; tools that delete a user ask for them.
+//! What users of IAM may have and ours have not: passwords, second factors and certificates. The lists are empty and say so; tools that delete a user ask for them.
 
 use std::marker::PhantomData;
 
@@ -64,13 +63,6 @@ absent!(
     "iam:ListSigningCertificates",
     NoCertificates,
     "Certificates"
-);
-absent!(
-    ServiceCredentials,
-    "ListServiceSpecificCredentials",
-    "iam:ListServiceSpecificCredentials",
-    NoServiceCredentials,
-    "ServiceSpecificCredentials"
 );
 
 /// The list of a kind of credential of a user, by default of the caller.

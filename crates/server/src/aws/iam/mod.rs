@@ -6,7 +6,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `named`, `families`, `shapes`, `page` | what operations name, and what they share |
-//! | `users`, `groups`, `group_members`, `access_keys`, `roles` | principals |
+//! | `users`, `groups`, `group_members`, `access_keys`, `service_tokens`, `service_token_lists`, `roles` | principals and their credentials |
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
 //! | `tags` | tags of all of them |
 //! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account` | the rest |
@@ -30,6 +30,8 @@ mod policy_entities;
 mod policy_versions;
 mod roles;
 mod service_linked_roles;
+mod service_token_lists;
+mod service_tokens;
 mod shapes;
 mod tags;
 mod users;
@@ -57,6 +59,12 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<access_keys::UpdateAccessKey>(),
     Endpoint::of::<access_keys::DeleteAccessKey>(),
     Endpoint::of::<access_keys::GetAccessKeyLastUsed>(),
+    Endpoint::of::<service_tokens::CreateCredential>(),
+    Endpoint::of::<service_tokens::ResetCredential>(),
+    Endpoint::of::<service_tokens::UpdateCredential>(),
+    Endpoint::of::<service_tokens::DeleteCredential>(),
+    Endpoint::of::<service_token_lists::ListCredentials>(),
+    Endpoint::of::<service_token_lists::ListTokens>(),
     Endpoint::of::<roles::CreateRole>(),
     Endpoint::of::<roles::GetRole>(),
     Endpoint::of::<roles::ListRoles>(),
@@ -138,7 +146,6 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<absent::ListOf<absent::MfaDevices>>(),
     Endpoint::of::<absent::ListOf<absent::SshPublicKeys>>(),
     Endpoint::of::<absent::ListOf<absent::Certificates>>(),
-    Endpoint::of::<absent::ListOf<absent::ServiceCredentials>>(),
     Endpoint::of::<absent::ListVirtualMfaDevices>(),
     Endpoint::of::<absent::GetLoginProfile>(),
     Endpoint::of::<absent::DeleteLoginProfile>(),
