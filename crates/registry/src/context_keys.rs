@@ -145,6 +145,16 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
         "as `aws:ResourceTag`",
     ),
     one(
+        "iam:ServiceSpecificCredentialAgeDays",
+        "`iam:CreateServiceSpecificCredential` with `CredentialAgeDays`",
+        "how many days the service token shall live",
+    ),
+    one(
+        "iam:ServiceSpecificCredentialServiceName",
+        "`iam:CreateServiceSpecificCredential`",
+        "`ecr.amazonaws.com`",
+    ),
+    one(
         "sts:ExternalId",
         "`sts:AssumeRole`, where one is passed",
         "the external id",

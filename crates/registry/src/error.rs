@@ -36,6 +36,9 @@ pub enum Error {
     /// Who calls is not known, or no longer.
     #[error(transparent)]
     Unauthenticated(#[from] Unauthenticated),
+    /// Wrong credentials were tried too often; how many seconds to wait.
+    #[error("too many wrong credentials came from this address; try again in {0} s")]
+    TooManyAttempts(u64),
     /// The policies do not allow it.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -107,8 +107,19 @@ pub(crate) async fn signed(
 /// `AWS`, or as Bearer, there also in the form `GetAuthorizationToken` returns.
 ///
 /// # Errors
-/// [`Unauthenticated`].
+/// [`Unauthenticated`]; [`Error::TooManyAttempts`] in its place if this address has tried wrong
+/// ones too often.
 pub(crate) async fn token(registry: &Registry, head: &Head, region: Region) -> Result<Caller> {
+    let done = token_holder(registry, head, region).await;
+    if let Err(Error::Unauthenticated(Unauthenticated::UnknownCredential)) = &done
+        && let Some(seconds) = head.failed.count(head.source_ip, &claimed(head))
+    {
+        return Err(Error::TooManyAttempts(seconds));
+    }
+    done
+}
+
+async fn token_holder(registry: &Registry, head: &Head, region: Region) -> Result<Caller> {
     let value = head
         .header(header::AUTHORIZATION)
         .ok_or(Unauthenticated::Missing)?;
@@ -134,4 +145,23 @@ fn password(credential: &str) -> Option<Secret> {
     let text = std::str::from_utf8(&text).ok()?;
     text.strip_prefix("AWS:")
         .map(|password| Secret::new(password.to_owned()))
+}
+
+/// In whose name a wrong credential came: the id of the access key or service token that stands in
+/// it, or the user name. It is the client's word and serves to tell attempts apart.
+fn claimed(head: &Head) -> String {
+    let value = head.header(header::AUTHORIZATION).unwrap_or_default();
+    let credential = value.split_once(' ').map_or(value, |(_, rest)| rest.trim());
+    let decoded = STANDARD.decode(credential).ok();
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok().map(zeroize::Zeroizing::new));
+    let text = text.as_deref().map_or(credential, String::as_str);
+    let (name, password) = text.split_once(':').unwrap_or(("", text));
+    let mut parts = password.split(['.', '_']);
+    let id = parts.find(|part| {
+        let begins = ["AKIA", "ASIA", "ACCA"]
+            .iter()
+            .any(|prefix| part.starts_with(prefix));
+        begins && (16..=128).contains(&part.len())
+    });
+    id.unwrap_or(name).chars().take(128).collect()
 }

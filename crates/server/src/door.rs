@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use crate::failed_attempts::FailedAttempts;
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::metrics::{self, Metrics};
 use crate::{aws, layers, oci};
@@ -49,6 +50,7 @@ pub(crate) struct FrontDoor {
     settings: watch::Receiver<Arc<DoorSettings>>,
     budget: Arc<BodyBudget>,
     metrics: Arc<Metrics>,
+    failed: Arc<FailedAttempts>,
 }
 
 /// All of a request but its body.
@@ -60,6 +62,8 @@ pub(crate) struct Head {
     pub(crate) source_ip: IpAddr,
     /// Whether the client used TLS.
     pub(crate) secure: bool,
+    /// Who tried wrong credentials lately.
+    pub(crate) failed: Arc<FailedAttempts>,
     room: BodyRoom,
 }
 
@@ -78,6 +82,7 @@ impl FrontDoor {
             settings,
             budget: Arc::new(BodyBudget::new()),
             metrics: Arc::new(Metrics::new()),
+            failed: Arc::new(FailedAttempts::new()),
         }
     }
 
@@ -182,6 +187,7 @@ impl FrontDoor {
             source_ip,
             secure,
             parts,
+            failed: Arc::clone(&self.failed),
             room: self.budget.of(source_ip),
         })
     }
@@ -305,6 +311,8 @@ pub(crate) fn log_failure(id: &str, error: &Error) {
     if error.is_internal() {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(request = id, cause = cause.as_deref().unwrap_or("-"), error = ?error.kind(), "request failed");
+    } else if matches!(error, Error::TooManyAttempts(_)) {
+        tracing::debug!(request = id, error = %error, "request refused");
     } else {
         tracing::info!(request = id, error = %error, "request refused");
     }

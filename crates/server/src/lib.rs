@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod door;
 pub mod egress;
+mod failed_attempts;
 mod files;
 mod layer_content;
 mod layers;

@@ -34,16 +34,9 @@ impl PerAddress {
         }
     }
 
-    /// What the clients at `address` share. Of IPv6 the network of 64 bits counts, which is what
-    /// one subscriber has.
+    /// What the clients at `address` share.
     pub(crate) fn of(&self, address: IpAddr) -> Arc<Semaphore> {
-        let address = match address {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        };
+        let address = subscriber(address);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = used.semaphores.get(&address).and_then(Weak::upgrade) {
             return known;
@@ -55,6 +48,17 @@ impl PerAddress {
         let new = Arc::new(Semaphore::new(self.limit));
         used.semaphores.insert(address, Arc::downgrade(&new));
         new
+    }
+}
+
+/// The address of a subscriber; of IPv6 the network of 64 bits, which is what one has.
+pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

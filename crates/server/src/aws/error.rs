@@ -145,6 +145,7 @@ fn json_code(error: &Error) -> &'static str {
         Error::LayerAlreadyExists { .. } => "LayerAlreadyExistsException",
         Error::LayerInaccessible { .. } => "LayerInaccessibleException",
         Error::LimitExceeded(_) => "LimitExceededException",
+        Error::TooManyAttempts(_) => "ThrottlingException",
         Error::UnknownOperation(_) => "UnknownOperationException",
         Error::BodyTooLarge(_) => "RequestEntityTooLarge",
         // Of IAM, of the operator and of /v2; ECR's operations do not answer them.
@@ -192,6 +193,7 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             (409, "EntityAlreadyExists")
         }
         Error::LimitExceeded(_) => (409, "LimitExceeded"),
+        Error::TooManyAttempts(_) => (400, "Throttling"),
         Error::DeleteConflict(_) => (409, "DeleteConflict"),
         Error::UnmodifiableEntity(_) => (400, "UnmodifiableEntity"),
         Error::PolicyNotAttachable(_) => (400, "PolicyNotAttachable"),

@@ -31,6 +31,10 @@ pub(super) fn reply(error: &Error, authority: &str) -> Reply {
     {
         reply.0.headers_mut().insert(header::RANGE, range);
     }
+    if let Error::TooManyAttempts(seconds) = error {
+        let seconds = HeaderValue::from(*seconds);
+        reply.0.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
     if let Error::RangeNotSatisfiable(size) = error
         && let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}"))
     {
@@ -110,7 +114,7 @@ fn wire(error: &Error) -> (u16, &'static str) {
         Error::ImageReferencedByManifestList(_)
         | Error::BlobReferenced(_)
         | Error::UnknownOperation(_) => (405, "UNSUPPORTED"),
-        Error::LimitExceeded(_) => (429, "TOOMANYREQUESTS"),
+        Error::LimitExceeded(_) | Error::TooManyAttempts(_) => (429, "TOOMANYREQUESTS"),
         Error::InvalidParameter(_) => (400, "UNSUPPORTED"),
         // Of the AWS APIs; no route under /v2 answers them.
         Error::InvalidTagParameter(_)
