@@ -19,6 +19,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("authorization", signature::authorization),
     ("condition", policy::condition),
     ("digest", model::digest),
+    ("image_archive", scan::image_archive),
     ("inventory", scan::inventory),
     ("json", model::json),
     ("layer", scan::layer),

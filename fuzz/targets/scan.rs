@@ -2,8 +2,8 @@
 
 use bonded_model::Digest;
 use bonded_scan::{
-    Advisories, AdvisoryImport, LayerInventory, LayerLimits, MatchOptions, inspect_layer,
-    match_image, merge,
+    Advisories, AdvisoryImport, ArchiveFiles, LayerInventory, LayerLimits, MatchOptions,
+    inspect_layer, match_image, merge,
 };
 
 use super::can_be_shown;
@@ -27,6 +27,20 @@ pub(super) fn layer(data: &[u8]) {
     assert_eq!(merge(&[(digest.clone(), &decoded)]), image);
     for problem in &image.problems {
         assert!(!problem.message.is_empty());
+    }
+}
+
+/// An archive that holds an image.
+pub(super) fn image_archive(data: &[u8]) {
+    match ArchiveFiles::read(data) {
+        Ok(files) => {
+            for path in ["manifest.json", "index.json", "a/layer.tar", ""] {
+                if let Some(range) = files.find(path) {
+                    assert!(range.start <= range.end && range.end <= data.len() as u64);
+                }
+            }
+        }
+        Err(error) => can_be_shown(&error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`LayerLimits::kept`].
 
 mod archive;
+mod archive_files;
 mod collect;
 mod contents;
 mod expand;
@@ -21,6 +22,7 @@ use contents::Names;
 use expand::{Expanded, Stop, drain, stop_of};
 use frames::Skipped;
 
+pub use archive_files::{ArchiveFiles, InvalidArchive, expand_archive};
 pub(crate) use inventory::{Change, Content};
 pub use inventory::{INVENTORY_VERSION, InvalidInventory, LayerInventory};
 pub use limits::LayerLimits;

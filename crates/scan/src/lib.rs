@@ -32,7 +32,8 @@ pub use database::DatabaseError;
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
 pub use image::{ImageInventory, ImagePackage, merge};
 pub use layer::{
-    INVENTORY_VERSION, InvalidInventory, LayerInventory, LayerLimits, LayerProblem, inspect_layer,
+    ArchiveFiles, INVENTORY_VERSION, InvalidArchive, InvalidInventory, LayerInventory, LayerLimits,
+    LayerProblem, expand_archive, inspect_layer,
 };
 pub use matching::{MatchOptions, match_image};
 pub use os_release::OsRelease;

@@ -27,7 +27,7 @@ use tokio::sync::OnceCell;
 
 use credentials::{Credentials, Source, Token};
 pub(crate) use refusal::Refusal;
-pub(crate) use server::{Answer, Endpoint, Server};
+pub(crate) use server::{Answer, Endpoint, Server, Streamed};
 
 /// Where a server listens when nothing is configured.
 const DEFAULT_ENDPOINT: &str = "https://127.0.0.1:5000";

@@ -88,6 +88,11 @@ impl<R: BufRead> Archive<R> {
         self.headers
     }
 
+    /// What the archive is read from.
+    pub(super) fn input(&self) -> &R {
+        &self.input
+    }
+
     /// What the archive is read from, at the place that was read last.
     pub(super) fn into_inner(self) -> R {
         self.input

@@ -18,6 +18,7 @@ use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::{Client, ClientError, Refusal};
 use crate::config::variable;
 use image_name::ImageName;
+pub(super) use image_name::is_host;
 use verdict::{Outcome, Pulled, Verdict};
 
 /// What a denial says while the scan that it depends on has not ended.

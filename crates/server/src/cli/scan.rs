@@ -1,27 +1,33 @@
 //! `bonded scan`: what is inside an image and what is wrong with it, without a server.
 
+mod docker_archive;
+mod files;
+mod images;
+mod input;
 mod layout;
+mod registry;
 mod report;
+mod root_file_system;
+mod verified;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use bonded_model::Digest;
-use bonded_scan::{
-    Advisories, Contents, ImageInventory, LayerInventory, LayerLimits, LayerProblem, MatchOptions,
-    ScanResult, Severity, Subject, inspect_layer, match_image, merge,
-};
+use bonded_scan::{Advisories, Contents, MatchOptions, ScanResult, Severity, Subject, match_image};
 use clap::{Args, ValueEnum};
 
 use super::{Failure, Status};
-use layout::{Image, Layout, Selection};
+use images::Selection;
+use input::Input;
 
 /// Say what is in an image and what is wrong with it, without a server
 ///
 /// What is wrong is looked up in a file of advisories; what is in it, a bill of materials, needs none.
 #[derive(Args)]
 pub(super) struct Scan {
-    /// The image: oci:DIRECTORY, or oci:DIRECTORY:NAME with a name from the layout's index
+    /// The image: HOST/REPOSITORY:TAG of a registry that you are logged in to; a file that docker
+    /// save or podman save made, or '-' for standard input; oci:DIRECTORY[:NAME], an OCI layout;
+    /// rootfs:DIRECTORY, the root of a file system
     image: String,
 
     /// The advisories, as 'bonded advisories import' makes them; a bill of materials needs none
@@ -36,7 +42,7 @@ pub(super) struct Scan {
     #[arg(long)]
     comprehensive: bool,
 
-    /// The image of this name or digest, if the layout has several
+    /// The image of this name or digest, if there are several
     #[arg(long = "ref", value_name = "NAME|DIGEST")]
     reference: Option<String>,
 
@@ -103,74 +109,63 @@ struct Scanned {
 
 impl Scan {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let (directory, name) = source(&self.image)?;
-        let reference = match (name, self.reference) {
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage(
-                    "name the image once: after the directory, or with '--ref'",
-                ));
-            }
-            (name, reference) => name.or(reference),
-        };
-        let selection = Selection {
-            reference,
-            platform: self.platform,
-        };
-        if self.output.is_bill_of_materials() {
-            if self.fail_on.is_some() {
-                return Err(Failure::usage(
-                    "a bill of materials has no findings: '--fail-on' needs another form of output",
-                ));
-            }
-            let layout = Layout::open(directory)?;
-            let images = layout.images(&selection)?;
-            let [image] = images.as_slice() else {
-                return Err(Failure::usage(
-                    "a bill of materials is of one image: choose one with '--ref' or '--platform'",
-                ));
-            };
-            let contents = Contents::from(&inspect(&layout, image)?);
-            return report::bill_of_materials(self.output, &image.subject(), &contents);
-        }
-        let Some(advisories) = self.advisories else {
+        if self.output.is_bill_of_materials() && self.fail_on.is_some() {
             return Err(Failure::usage(
-                "'--advisories FILE' is missing: without it only what is in an image can be said \
-                 ('--output cyclonedx' or 'spdx')",
+                "a bill of materials has no findings: '--fail-on' needs another form of output",
             ));
+        }
+        let advisories = match &self.advisories {
+            Some(path) => Some(open(path)?),
+            None if self.output.is_bill_of_materials() => None,
+            None => {
+                return Err(Failure::usage(
+                    "'--advisories FILE' is missing: without it only what is in an image can be \
+                     said ('--output cyclonedx' or 'spdx')",
+                ));
+            }
         };
-        let advisories = open(&advisories)?;
-        let layout = Layout::open(directory)?;
+        let inspected = self.look_into()?;
         let options = MatchOptions {
             comprehensive: self.comprehensive,
         };
-        let mut scanned = Vec::new();
-        for image in layout.images(&selection)? {
-            let inventory = inspect(&layout, &image)?;
-            scanned.push(Scanned {
-                subject: image.subject(),
-                result: match_image(&inventory, &advisories, options),
-            });
-        }
+        let advisories = match advisories {
+            Some(advisories) if !self.output.is_bill_of_materials() => advisories,
+            _ => {
+                let [image] = inspected.as_slice() else {
+                    return Err(Failure::usage(
+                        "a bill of materials is of one image: choose one with '--ref' or '--platform'",
+                    ));
+                };
+                let contents = Contents::from(&image.inventory);
+                return report::bill_of_materials(self.output, &image.subject, &contents);
+            }
+        };
+        let scanned = inspected.into_iter().map(|image| Scanned {
+            result: match_image(&image.inventory, &advisories, options),
+            subject: image.subject,
+        });
+        let scanned: Vec<Scanned> = scanned.collect();
         report::findings(self.output, &self.image, &scanned)?;
         self.fail_on
             .map_or(Ok(()), |worst| judge(&scanned, worst.severity()))
     }
-}
 
-/// The directory and the name of `oci:DIRECTORY[:NAME]`.
-fn source(text: &str) -> Result<(PathBuf, Option<String>), Failure> {
-    let Some(rest) = text.strip_prefix("oci:").filter(|rest| !rest.is_empty()) else {
-        return Err(Failure::usage(format!(
-            "'{text}' names no image: 'oci:DIRECTORY' or 'oci:DIRECTORY:NAME' is expected"
-        )));
-    };
-    if Path::new(rest).is_dir() {
-        return Ok((rest.into(), None));
+    /// Looks into the images that are meant.
+    fn look_into(&self) -> Result<Vec<input::Inspected>, Failure> {
+        let (input, name) = Input::open(&self.image)?;
+        let reference = match (name, &self.reference) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage(
+                    "name the image once: after the directory or file, or with '--ref'",
+                ));
+            }
+            (name, reference) => name.or_else(|| reference.clone()),
+        };
+        input.look_into(&Selection {
+            reference,
+            platform: self.platform.clone(),
+        })
     }
-    Ok(match rest.split_once(':') {
-        Some((directory, name)) => (directory.into(), Some(name.to_owned())),
-        None => (rest.into(), None),
-    })
 }
 
 /// The advisories of a file.
@@ -183,30 +178,6 @@ fn open(path: &Path) -> Result<Advisories, Failure> {
     };
     let file = File::open(path).map_err(|error| unusable(&error))?;
     Advisories::map(&file).map_err(|error| unusable(&error))
-}
-
-/// Looks into every layer of an image.
-fn inspect(layout: &Layout, image: &Image) -> Result<ImageInventory, Failure> {
-    let mut inventories: Vec<(Digest, LayerInventory)> = Vec::new();
-    for layer in &image.layers {
-        let inventory = match LayerProblem::of_media_type(layer.media_type.essence()) {
-            Some(problem) => LayerInventory::of_problem(problem),
-            None => {
-                let mut blob = layout.layer(&layer.digest)?;
-                let inventory = inspect_layer(&mut blob, &LayerLimits::default());
-                let inventory =
-                    inventory.map_err(|error| layout.unreadable(&layer.digest, &error))?;
-                blob.verify()?;
-                inventory
-            }
-        };
-        inventories.push((layer.digest.clone(), inventory));
-    }
-    let layers: Vec<_> = inventories
-        .iter()
-        .map(|(digest, layer)| (digest.clone(), layer))
-        .collect();
-    Ok(merge(&layers))
 }
 
 /// Fails if a finding is as bad as `worst`, or if that cannot be ruled out.

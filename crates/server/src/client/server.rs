@@ -9,13 +9,15 @@ use std::time::Duration;
 use bonded_model::Timestamp;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -36,6 +38,23 @@ pub(crate) struct Answer {
     pub(crate) date: Option<Timestamp>,
     /// The body, at most 4 MiB.
     pub(crate) body: Bytes,
+}
+
+/// What a server answered, its body still on its way.
+pub(crate) struct Streamed {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The header.
+    pub(crate) headers: HeaderMap,
+    /// The body, of any length.
+    pub(crate) body: Incoming,
+    connection: JoinHandle<hyper::Result<()>>,
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 /// Scheme, host and port of a URL that has nothing else.
@@ -147,7 +166,40 @@ impl Server {
         }
     }
 
+    /// Sends `request` on a connection of its own, and gives the answer before its body.
+    ///
+    /// # Errors
+    /// As [`Server::send`].
+    pub(crate) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Streamed, ClientError> {
+        let answered = timeout(TIME_LIMIT, self.begin(request)).await;
+        answered.unwrap_or_else(|_| Err(self.unexpected("it took too long")))
+    }
+
+    /// The rest of an answer, at most 4 MiB.
+    ///
+    /// # Errors
+    /// As [`Server::send`].
+    pub(crate) async fn collect(&self, mut streamed: Streamed) -> Result<Bytes, ClientError> {
+        let limited = Limited::new(&mut streamed.body, ANSWER_LIMIT);
+        let collected = timeout(TIME_LIMIT, limited.collect()).await;
+        let collected = collected.map_err(|_| self.unexpected("it took too long"))?;
+        let collected = collected.map_err(|error| self.unexpected(&error.to_string()))?;
+        Ok(collected.to_bytes())
+    }
+
     async fn talk(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let streamed = self.begin(request).await?;
+        let status = streamed.status;
+        let date = streamed.headers.get(header::DATE);
+        let date = date.and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
+        let body = self.collect(streamed).await?;
+        Ok(Answer { status, date, body })
+    }
+
+    async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Streamed, ClientError> {
         let unreachable = |source| ClientError::Unreachable {
             endpoint: self.endpoint.to_string(),
             source,
@@ -174,7 +226,7 @@ impl Server {
         &self,
         stream: S,
         request: Request<Full<Bytes>>,
-    ) -> Result<Answer, ClientError>
+    ) -> Result<Streamed, ClientError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -185,17 +237,13 @@ impl Server {
         // It ends with the connection; its error comes back from `send_request` too.
         let connection = tokio::spawn(connection);
         let response = sender.send_request(request).await.map_err(failed)?;
-        let status = response.status();
-        let date = response.headers().get(header::DATE);
-        let date = date.and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
-        let body = Limited::new(response.into_body(), ANSWER_LIMIT)
-            .collect()
-            .await;
-        let body = body
-            .map_err(|error| self.unexpected(&error.to_string()))?
-            .to_bytes();
-        connection.abort();
-        Ok(Answer { status, date, body })
+        let (parts, body) = response.into_parts();
+        Ok(Streamed {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            connection,
+        })
     }
 }
 

@@ -60,7 +60,7 @@ impl FromStr for ImageName {
 }
 
 /// Whether the part before the first `/` is a host, as docker decides it.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     text == "localhost" || text.contains('.') || text.contains(':')
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use bonded_model::Digest;
 use serde_json::{Value, json};
 
 use super::*;
@@ -105,22 +106,15 @@ fn status(done: Result<(), Failure>) -> Option<Status> {
 
 /// How many findings each image has that the command looks at.
 fn findings(command: &Scan) -> Result<Vec<usize>, Failure> {
-    let (directory, name) = source(&command.image)?;
-    let layout = Layout::open(directory)?;
     let advisories = open(command.advisories.as_deref().unwrap())?;
-    let selection = Selection {
-        reference: command.reference.clone().or(name),
-        platform: command.platform.clone(),
-    };
-    let images = layout.images(&selection)?;
+    let images = command.look_into()?;
     let options = MatchOptions::default();
-    images
-        .iter()
-        .map(|image| {
-            let inventory = inspect(&layout, image)?;
-            Ok(match_image(&inventory, &advisories, options).findings.len())
-        })
-        .collect()
+    let findings = images.iter().map(|image| {
+        match_image(&image.inventory, &advisories, options)
+            .findings
+            .len()
+    });
+    Ok(findings.collect())
 }
 
 #[test]
@@ -292,4 +286,177 @@ fn a_bill_of_materials_is_of_one_image_and_needs_no_advisories() {
         };
         assert_eq!(status(with_advisories.run()), None);
     }
+}
+
+/// A tar archive with files.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// What `docker save` wrote until version 25, and `podman save` writes.
+fn docker_archive(version: &str) -> Vec<(String, Vec<u8>)> {
+    let metadata = format!("Metadata-Version: 2.1\nName: Jinja2\nVersion: {version}\n");
+    let name = format!("srv/jinja2-{version}.dist-info/METADATA");
+    let layer = archive(&name, &metadata);
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "created": "2026-01-02T03:04:05Z",
+        "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(&layer).as_str()] },
+    });
+    let manifest = json!([{
+        "Config": "config.json", "RepoTags": ["team/app:v1"], "Layers": ["one/layer.tar"],
+    }]);
+    vec![
+        ("config.json".to_owned(), config.to_string().into_bytes()),
+        ("one/layer.tar".to_owned(), layer),
+        (
+            "manifest.json".to_owned(),
+            manifest.to_string().into_bytes(),
+        ),
+    ]
+}
+
+fn written(path: &Path, files: &[(String, Vec<u8>)]) {
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_slice()))
+        .collect();
+    fs::write(path, tar(&files)).unwrap();
+}
+
+#[test]
+fn an_archive_of_docker_is_scanned_and_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("saved.tar");
+    let files = docker_archive("3.1.2");
+    written(&file, &files);
+    let command = |image: String| Scan {
+        image,
+        ..command(directory.path())
+    };
+    let path = file.display();
+    for image in [
+        path.to_string(),
+        format!("docker-archive:{path}"),
+        format!("docker-archive:{path}:team/app:v1"),
+        format!("archive:{path}"),
+    ] {
+        assert_eq!(findings(&command(image.clone())).unwrap(), [1], "{image}");
+    }
+    let subject = command(path.to_string())
+        .look_into()
+        .unwrap()
+        .remove(0)
+        .subject;
+    assert_eq!(subject.name.as_deref(), Some("team/app:v1"));
+    assert_eq!(subject.digest, Digest::sha256(&files[0].1));
+    assert_eq!(subject.platform.as_deref(), Some("linux/amd64"));
+    for (image, want) in [
+        (format!("docker-archive:{path}:other"), Status::NotFound),
+        (format!("oci-archive:{path}"), Status::NotFound),
+        (format!("docker-archive:{path}.not"), Status::NotFound),
+    ] {
+        assert_eq!(status(command(image.clone()).run()), Some(want), "{image}");
+    }
+    // A layer of another image in its place.
+    let mut other = files.clone();
+    other[1].1 = docker_archive("3.1.4").remove(1).1;
+    written(&file, &other);
+    assert_eq!(
+        status(command(path.to_string()).run()),
+        Some(Status::Failed)
+    );
+    // An archive that is cut, or no archive.
+    let whole = fs::read(&file).unwrap();
+    for bytes in [&whole[..700], &b"no archive"[..], &b""[..]] {
+        fs::write(&file, bytes).unwrap();
+        let found = status(command(path.to_string()).run());
+        assert!(found.is_some(), "{} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn a_layout_in_an_archive_is_that_layout() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = directory.path().join("layout");
+    index(&layout, &[named(image(&layout, "3.1.2"), "v1")]);
+    let mut files = vec![(
+        "index.json".to_owned(),
+        fs::read(layout.join("index.json")).unwrap(),
+    )];
+    for entry in fs::read_dir(layout.join("blobs/sha256")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(&layout).unwrap().display().to_string();
+        files.push((format!("./{name}"), fs::read(&path).unwrap()));
+    }
+    let file = directory.path().join("layout.tar");
+    written(&file, &files);
+    let of_directory = command(directory.path()).look_into().unwrap().remove(0);
+    for image in [
+        file.display().to_string(),
+        format!("oci-archive:{}:v1", file.display()),
+    ] {
+        let command = Scan {
+            image,
+            ..command(directory.path())
+        };
+        let found = command.look_into().unwrap().remove(0);
+        assert_eq!(found.subject, of_directory.subject);
+        assert_eq!(found.inventory, of_directory.inventory);
+    }
+}
+
+#[test]
+fn a_root_file_system_is_scanned_without_leaving_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    let outside = directory.path().join("outside");
+    let metadata = |directory: &Path, version: &str| {
+        let directory = directory.join(format!("srv/jinja2-{version}.dist-info"));
+        fs::create_dir_all(&directory).unwrap();
+        let text = format!("Metadata-Version: 2.1\nName: Jinja2\nVersion: {version}\n");
+        fs::write(directory.join("METADATA"), text).unwrap();
+    };
+    metadata(&root, "3.1.2");
+    metadata(&outside, "3.0.0");
+    std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+    std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        root.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    let scan = || Scan {
+        image: format!("rootfs:{}", root.display()),
+        ..command(directory.path())
+    };
+    assert_eq!(findings(&scan()).unwrap(), [1]);
+    let first = scan().look_into().unwrap().remove(0);
+    assert!(
+        first.inventory.problems.is_empty(),
+        "{:?}",
+        first.inventory.problems
+    );
+    assert_eq!(
+        first.inventory.packages[0].path,
+        "srv/jinja2-3.1.2.dist-info/METADATA"
+    );
+    let again = scan().look_into().unwrap().remove(0);
+    assert_eq!(again.subject, first.subject);
+    metadata(&root, "3.1.4");
+    let changed = scan().look_into().unwrap().remove(0);
+    assert_ne!(changed.subject.digest, first.subject.digest);
+    let absent = Scan {
+        image: "rootfs:/does/not/exist".to_owned(),
+        ..scan()
+    };
+    assert_eq!(status(absent.run()), Some(Status::NotFound));
 }
