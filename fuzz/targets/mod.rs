@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("image_archive", scan::image_archive),
     ("inventory", scan::inventory),
     ("json", model::json),
+    ("jwt", signature::jwt),
     ("layer", scan::layer),
     ("manifest", model::manifest),
     ("media_type", model::media_type),

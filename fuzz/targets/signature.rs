@@ -1,5 +1,6 @@
-//! SigV4.
+//! SigV4, and the tokens of identity providers.
 
+use bonded_iam::jwt::{KeySet, Token};
 use bonded_iam::sigv4::{self, SignedRequest};
 use bonded_model::Timestamp;
 use http::{HeaderName, HeaderValue};
@@ -89,6 +90,32 @@ pub(super) fn presigned(data: &[u8]) {
         300_000,
     ) {
         Ok(()) => panic!("a signature of an unknown secret"),
+        Err(error) => can_be_shown(&error),
+    }
+}
+
+/// The first line is a token, the rest the keys of its issuer.
+pub(super) fn jwt(data: &[u8]) {
+    let (token, keys) = first_line(data);
+    let keys = KeySet::parse(keys);
+    if let Err(error) = &keys {
+        can_be_shown(error);
+    }
+    let token = match Token::parse(token) {
+        Ok(token) => token,
+        Err(error) => return can_be_shown(&error),
+    };
+    assert!(!token.issuer().is_empty());
+    let Ok(keys) = keys else {
+        return;
+    };
+    assert!((1..=100).contains(&keys.count()));
+    match token.verify(&keys, Timestamp::from_millis(1_800_000_000_000)) {
+        Ok(claims) => {
+            assert!(!claims.subject.is_empty() && !claims.audiences.is_empty());
+            assert_eq!(claims.issuer, token.issuer());
+            assert!(claims.values().contains_key("sub"));
+        }
         Err(error) => can_be_shown(&error),
     }
 }

@@ -35,6 +35,7 @@ mod explain;
 #[cfg(test)]
 mod fixtures;
 mod image_key;
+pub mod jwt;
 mod lint;
 mod malformed;
 mod pattern;

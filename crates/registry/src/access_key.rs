@@ -134,7 +134,7 @@ impl Registry {
                     .note_service_token_use(&token.id, &last_used, not_since)
                     .await
             }
-            Identity::UserSession { .. } => return,
+            Identity::UserSession { .. } | Identity::Web(_) => return,
         };
         // No reason to refuse the request: the next one notes it.
         drop(done);

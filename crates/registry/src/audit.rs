@@ -47,6 +47,10 @@ pub(crate) struct PrincipalRecord {
     /// Present for a federated user: the user behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_arn: Option<String>,
+    /// Present for a web identity, whose `arn` is its provider's and whose `unique_id` is the
+    /// subject of its token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) web_identity: bool,
 }
 
 /// One action on one resource.
@@ -138,6 +142,7 @@ impl PrincipalRecord {
                 let federated = session.kind == SessionKind::Federated;
                 (user.id.clone(), None, federated.then(|| user.arn()))
             }
+            Identity::Web(_) => (caller.user_id(), None, None),
         };
         Self {
             arn: caller.arn(),
@@ -145,11 +150,18 @@ impl PrincipalRecord {
             unique_id,
             role_arn,
             user_arn,
+            web_identity: caller.web_identity().is_some(),
         }
     }
 
     pub(crate) fn to_engine(&self) -> Principal {
         let (arn, account) = (self.arn.clone(), self.account.clone());
+        if self.web_identity {
+            return Principal::FederatedIdentity {
+                provider: arn,
+                account,
+            };
+        }
         let unique_id = Some(self.unique_id.clone());
         match (&self.role_arn, &self.user_arn) {
             (None, None) => Principal::User {

@@ -7,6 +7,8 @@ use bonded_iam::Principal;
 use bonded_model::{AccountId, Region, Timestamp};
 use bonded_store::{Holder, Role, ServiceToken, Session, SessionKind, User};
 
+use crate::web_identity::WebIdentity;
+
 /// What the front door saw of a request, beside its credential.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -59,6 +61,8 @@ pub(crate) enum Identity {
         /// The token.
         token: Box<ServiceToken>,
     },
+    /// Whoever holds a token of an identity provider.
+    Web(Box<WebIdentity>),
 }
 
 impl Caller {
@@ -93,7 +97,19 @@ impl Caller {
         }))
     }
 
-    /// The caller's account: the user's, or that of the session's role.
+    /// Whoever holds the token; it has no access key and no policies.
+    pub(crate) fn of_web_identity(identity: WebIdentity, time: Timestamp, facts: Facts) -> Self {
+        Self(Arc::new(Inner {
+            facts,
+            time,
+            key_id: String::new(),
+            epoch: 0,
+            identity: Identity::Web(Box::new(identity)),
+        }))
+    }
+
+    /// The caller's account: the user's, or that of the session's role; for a web identity the one
+    /// that has registered its provider.
     #[must_use]
     pub fn account(&self) -> &AccountId {
         match &self.0.identity {
@@ -101,11 +117,12 @@ impl Caller {
             Identity::Session { role, .. } => &role.account,
             Identity::UserSession { user, .. } => &user.account,
             Identity::ServiceToken { user, .. } => &user.account,
+            Identity::Web(identity) => identity.account(),
         }
     }
 
     /// The user's ARN, or that of the session of a role or federated user: what AWS's texts call
-    /// the user.
+    /// the user; the provider's for a web identity.
     #[must_use]
     pub fn arn(&self) -> String {
         match &self.0.identity {
@@ -126,10 +143,12 @@ impl Caller {
                 }
                 SessionKind::Role | SessionKind::User => user.arn(),
             },
+            Identity::Web(identity) => identity.provider(),
         }
     }
 
-    /// `aws:userid`: `AIDA…`, `AROA…:session-name`, or `ACCOUNT:name` of a federated user.
+    /// `aws:userid`: `AIDA…`, `AROA…:session-name`, or `ACCOUNT:name` of a federated user. The subject
+    /// of a web identity, which has no such key.
     #[must_use]
     pub fn user_id(&self) -> String {
         match &self.0.identity {
@@ -140,6 +159,16 @@ impl Caller {
                 SessionKind::Federated => format!("{}:{}", user.account, session.name),
                 SessionKind::Role | SessionKind::User => user.id.clone(),
             },
+            Identity::Web(identity) => identity.subject().to_owned(),
+        }
+    }
+
+    /// The web identity, if the caller is one.
+    #[must_use]
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        match &self.0.identity {
+            Identity::Web(identity) => Some(identity),
+            _ => None,
         }
     }
 
@@ -149,7 +178,7 @@ impl Caller {
         match &self.0.identity {
             Identity::User(user) => Some(&user.name),
             Identity::ServiceToken { user, .. } => Some(&user.name),
-            Identity::Session { .. } => None,
+            Identity::Session { .. } | Identity::Web(_) => None,
             Identity::UserSession { session, user } => {
                 (session.kind == SessionKind::User).then_some(&*user.name)
             }
@@ -159,7 +188,7 @@ impl Caller {
     /// The session, if the caller has one.
     pub(crate) fn session(&self) -> Option<&Session> {
         match &self.0.identity {
-            Identity::User(_) | Identity::ServiceToken { .. } => None,
+            Identity::User(_) | Identity::ServiceToken { .. } | Identity::Web(_) => None,
             Identity::Session { session, .. } | Identity::UserSession { session, .. } => {
                 Some(session)
             }
@@ -192,13 +221,15 @@ impl Caller {
         &self.0.identity
     }
 
-    /// The unique id that identity policies are attached to: the user's or the role's.
-    pub(crate) fn policy_holder(&self) -> (&AccountId, &str, i64) {
+    /// The unique id that identity policies are attached to: the user's or the role's. A web
+    /// identity has none.
+    pub(crate) fn policy_holder(&self) -> Option<(&AccountId, &str, i64)> {
         match &self.0.identity {
-            Identity::User(user) => (&user.account, &user.id, self.0.epoch),
-            Identity::Session { role, .. } => (&role.account, &role.id, self.0.epoch),
-            Identity::UserSession { user, .. } => (&user.account, &user.id, self.0.epoch),
-            Identity::ServiceToken { user, .. } => (&user.account, &user.id, self.0.epoch),
+            Identity::User(user) => Some((&user.account, &user.id, self.0.epoch)),
+            Identity::Session { role, .. } => Some((&role.account, &role.id, self.0.epoch)),
+            Identity::UserSession { user, .. } => Some((&user.account, &user.id, self.0.epoch)),
+            Identity::ServiceToken { user, .. } => Some((&user.account, &user.id, self.0.epoch)),
+            Identity::Web(_) => None,
         }
     }
 
@@ -222,6 +253,10 @@ impl Caller {
                     unique_id: Some(user.id.clone()),
                 },
                 SessionKind::Role | SessionKind::User => user_principal(user, account),
+            },
+            Identity::Web(identity) => Principal::FederatedIdentity {
+                provider: identity.provider(),
+                account,
             },
         }
     }

@@ -42,10 +42,15 @@ pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
     if let Some(user_agent) = &request.user_agent {
         add("aws:UserAgent", user_agent.clone());
     }
+    add("aws:PrincipalIsAWSService", "false".to_owned());
+    if let Some(identity) = caller.web_identity() {
+        facts.extend(identity.facts());
+        return facts;
+    }
     add("aws:userid", caller.user_id());
     add("aws:PrincipalAccount", caller.account().to_string());
-    add("aws:PrincipalIsAWSService", "false".to_owned());
     match caller.identity() {
+        Identity::Web(_) => {}
         Identity::User(user) | Identity::ServiceToken { user, .. } => {
             add("aws:PrincipalType", "User".to_owned());
             add("aws:PrincipalArn", user.arn());

@@ -37,6 +37,7 @@ const fn many(name: &'static str, present: &'static str, meaning: &'static str) 
 }
 
 const ALL: &str = "every request";
+const KNOWN: &str = "every request but `sts:AssumeRoleWithWebIdentity`";
 const TEMPORARY: &str = "those with temporary credentials";
 const ASSUME: &str = "a call that makes a session";
 
@@ -45,14 +46,19 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
     one("aws:CurrentTime", ALL, "the time, ISO 8601"),
     one("aws:EpochTime", ALL, "the time, seconds since 1970"),
     one(
+        "aws:FederatedProvider",
+        "`sts:AssumeRoleWithWebIdentity`, and those of its sessions",
+        "the ARN of the identity provider",
+    ),
+    one(
         "aws:MultiFactorAuthPresent",
         TEMPORARY,
         "`false`: there are no MFA devices",
     ),
-    one("aws:PrincipalAccount", ALL, "the caller's account"),
+    one("aws:PrincipalAccount", KNOWN, "the caller's account"),
     one(
         "aws:PrincipalArn",
-        ALL,
+        KNOWN,
         "the ARN of the user, of the *role* of a session, or of the federated user",
     ),
     one(
@@ -67,7 +73,7 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
     ),
     one(
         "aws:PrincipalType",
-        ALL,
+        KNOWN,
         "`User`, `AssumedRole` or `FederatedUser`",
     ),
     one("aws:RequestedRegion", ALL, "the region that is called"),
@@ -115,7 +121,7 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
     ),
     one(
         "aws:userid",
-        ALL,
+        KNOWN,
         "`AIDA…` of a user, `AROA…:SESSION` of a role, `ACCOUNT:NAME` of a federated user",
     ),
     one("aws:username", "those of a user", "the user's name"),
@@ -162,7 +168,7 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
     one("sts:RoleSessionName", ASSUME, "the name of the session"),
     one(
         "sts:SourceIdentity",
-        "`sts:AssumeRole`, where one is passed or inherited",
+        "`sts:AssumeRole` and its kin, where one is passed or inherited",
         "the source identity",
     ),
     many(

@@ -258,6 +258,25 @@ pub enum Error {
     /// STS: parameters that contradict one another.
     #[error("{0}")]
     InvalidParameterValue(String),
+    /// STS: the token of an identity provider proves nothing.
+    #[error("{0}")]
+    InvalidIdentityToken(String),
+    /// STS: the token of an identity provider has ended. Times are seconds since 1970.
+    #[error(
+        "Token expired: current date/time {now} must be before the expiration date/time {expires}"
+    )]
+    IdentityTokenExpired {
+        /// Our time.
+        now: i64,
+        /// The end of the token.
+        expires: i64,
+    },
+    /// STS: the identity provider's keys cannot be had. Why is for the log: who asks need not have
+    /// an account here.
+    #[error(
+        "the identity provider could not be asked for the keys that its tokens are verified by; try again, or see the log of the server"
+    )]
+    IdentityProviderUnreachable,
     /// The operator asked for an account that exists.
     #[error("the account '{0}' exists already")]
     AccountAlreadyExists(AccountId),

@@ -52,10 +52,11 @@ impl Judged for DecisionNamed {
         let (account, principals) = match found {
             None => (self.asker.clone(), vec![root(self.asker.as_str())]),
             Some(record) => {
-                let mut principals = vec![
-                    record.principal.arn.clone(),
-                    root(&record.principal.account),
-                ];
+                let mut principals = vec![root(&record.principal.account)];
+                // A web identity cannot ask anything.
+                if !record.principal.web_identity {
+                    principals.push(record.principal.arn.clone());
+                }
                 principals.extend(
                     record
                         .checks
@@ -117,6 +118,7 @@ impl Registry {
             "id": record.id,
             "time": record.time.to_string(),
             "principal": record.principal.arn,
+            "webIdentitySubject": record.principal.web_identity.then_some(&record.principal.unique_id),
             "accessKeyId": record.access_key_id,
             "sourceIp": record.source_ip,
             "userAgent": record.user_agent,

@@ -320,10 +320,14 @@ impl Registry {
 
     /// The policies on the caller's side as of the epoch its credential was read with.
     pub(crate) async fn caller_policies(&self, caller: &Caller) -> Result<CallerPolicies> {
-        let holder = self
-            .compiled()
-            .holder_policies(self.store(), caller.policy_holder())
-            .await?;
+        let holder = match caller.policy_holder() {
+            Some(holder) => {
+                self.compiled()
+                    .holder_policies(self.store(), holder)
+                    .await?
+            }
+            None => Arc::default(),
+        };
         if let Identity::ServiceToken { token, .. } = caller.identity() {
             let bounds = self.compiled().token_bounds(token)?;
             return Ok(CallerPolicies {

@@ -25,6 +25,7 @@
 //! | `saved_principals` | whom resource and trust policies name |
 //! | `identity_tags`, `instance_profile`, `oidc_provider`, `quota`, `delete_conflict` | the rest of IAM |
 //! | `session`, `user_session` | STS |
+//! | `web_identity`, `issuer_keys`, `fetch` | callers by the token of an identity provider |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
 //! | `account` | accounts and their first administrator |
 //! | `key_ring` | the root keys that everything is sealed by |
@@ -47,6 +48,7 @@ mod delete_conflict;
 mod denial;
 mod error;
 mod explain;
+mod fetch;
 mod group;
 mod host;
 mod identity_tags;
@@ -56,6 +58,7 @@ mod image_keys;
 mod image_scan;
 mod inline_policy;
 mod instance_profile;
+mod issuer_keys;
 mod jobs;
 mod judge;
 mod key_ring;
@@ -90,6 +93,7 @@ mod token;
 mod upload_limit;
 mod user;
 mod user_session;
+mod web_identity;
 mod worker_thread;
 
 use std::path::Path;
@@ -123,6 +127,7 @@ pub use context::{
 pub use context_keys::{REQUEST_KEYS, RequestKey};
 pub use error::{Denied, Error, Result, Unauthenticated};
 pub use explain::DecisionNamed;
+pub use fetch::Fetch;
 pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_keys::Unrated;
@@ -143,6 +148,7 @@ pub use session::{NewSession, SessionRequest};
 pub use token::AuthorizationToken;
 pub use upload_limit::UploadLimits;
 pub use user_session::{FederationRequest, NewUserSession};
+pub use web_identity::WebIdentity;
 
 /// What a registry is opened with.
 pub struct Settings {
@@ -165,6 +171,8 @@ pub struct Settings {
     pub pull_wait: Duration,
     /// What uploads are held to.
     pub uploads: UploadLimits,
+    /// What reads documents of other machines.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// A registry that is open, and what opening it did.
@@ -202,6 +210,8 @@ struct Inner {
     pulled_lately: pulled_lately::PulledLately,
     uploads: UploadLimits,
     unfinished: upload_limit::Unfinished,
+    fetch: Arc<dyn Fetch>,
+    issuer_keys: issuer_keys::IssuerKeys,
 }
 
 impl Registry {
@@ -221,6 +231,7 @@ impl Registry {
             unrated,
             pull_wait,
             uploads,
+            fetch,
         } = settings;
         let opened = Store::open(&store, clock.now()).await?;
         let compiled = compiled::Compiled::default();
@@ -241,6 +252,8 @@ impl Registry {
             pulled_lately: pulled_lately::PulledLately::default(),
             uploads,
             unfinished: upload_limit::Unfinished::default(),
+            fetch,
+            issuer_keys: issuer_keys::IssuerKeys::default(),
         };
         let registry = Self(Arc::new(inner));
         let administrator = registry.bootstrap(&registry.0.account).await?;

@@ -8,6 +8,7 @@ use crate::access::Allowed;
 use crate::error::{Error, Result};
 use crate::quota;
 use crate::target::{Everything, OidcProviderNamed};
+use crate::web_identity::is_reserved;
 
 impl Allowed<OidcProviderNamed> {
     /// The provider that was judged.
@@ -38,6 +39,11 @@ impl Registry {
         tags: ResourceTags,
     ) -> Result<OidcProvider> {
         let OidcProviderNamed { account, url } = allowed.target().clone();
+        if is_reserved(&url) {
+            return Err(Error::InvalidInput(format!(
+                "a provider at 'https://{url}' would set condition keys of AWS's own; it needs another name"
+            )));
+        }
         self.check_quota(&account, &quota::OIDC_PROVIDERS, |counts| {
             counts.oidc_providers
         })
@@ -48,6 +54,7 @@ impl Registry {
             url,
             client_ids,
             thumbprints,
+            jwks: None,
             created_at: allowed.caller().time(),
             tags,
         };

@@ -16,11 +16,12 @@ use crate::error::{Error, Result};
 use crate::inline_policy::validated;
 use crate::random;
 use crate::target::RoleToAssume;
+use crate::web_identity::WebIdentity;
 
 /// A session of a chain of roles lasts an hour at most (STS API reference, `AssumeRole`).
 const CHAINED_LIMIT: Duration = Duration::from_secs(3600);
 
-/// What `AssumeRole` is asked with; the door has checked lengths and characters.
+/// What `AssumeRole` and its kin are asked with; the door has checked lengths and characters.
 pub struct SessionRequest {
     /// The role.
     pub role: RoleToAssume,
@@ -55,10 +56,10 @@ pub struct NewSession {
 }
 
 impl SessionRequest {
-    /// The checks of this request: `sts:AssumeRole`, and `sts:TagSession` and
+    /// The checks of this request: `action`, which assumes the role, and `sts:TagSession` and
     /// `sts:SetSourceIdentity` where tags or a source identity are passed or inherited.
     #[must_use]
-    pub fn checks(&self, caller: &Caller) -> Checks<RoleToAssume> {
+    pub fn checks(&self, action: Action, caller: &Caller) -> Checks<RoleToAssume> {
         let (tags, transitive) = self.tags_of_session(caller);
         let source_identity = self.source_identity_of_session(caller);
         let mut facts = context::of_request_tags(&tags);
@@ -83,12 +84,7 @@ impl SessionRequest {
         if source_identity.is_some() {
             more.push(Action::new("sts:SetSourceIdentity"));
         }
-        Checks::all(
-            Action::new("sts:AssumeRole"),
-            more,
-            self.role.clone(),
-            &facts,
-        )
+        Checks::all(action, more, self.role.clone(), &facts)
     }
 
     /// The tags of the session and which of them are transitive: those passed and those that come
@@ -190,7 +186,9 @@ impl Registry {
             tags,
             transitive_keys,
             source_identity,
-            context: BTreeMap::new(),
+            context: caller
+                .web_identity()
+                .map_or_else(BTreeMap::new, WebIdentity::session_context),
         };
         let (secret, token) = self.write_session(&session, &allowed.change()).await?;
         Ok(NewSession {

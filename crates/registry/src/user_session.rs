@@ -107,11 +107,12 @@ impl Registry {
 fn calling_user(caller: &Caller) -> Result<&User> {
     match caller.identity() {
         Identity::User(user) => Ok(user),
-        Identity::Session { .. } | Identity::UserSession { .. } | Identity::ServiceToken { .. } => {
-            Err(Error::Validation(
-                "Cannot make a session of a user with session credentials".to_owned(),
-            ))
-        }
+        Identity::Session { .. }
+        | Identity::UserSession { .. }
+        | Identity::ServiceToken { .. }
+        | Identity::Web(_) => Err(Error::Validation(
+            "Cannot make a session of a user with session credentials".to_owned(),
+        )),
     }
 }
 

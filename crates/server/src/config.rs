@@ -109,10 +109,8 @@ pub(crate) struct Config {
     /// What uploads are held to.
     pub(crate) uploads: UploadLimits,
     /// What may be fetched beyond the public internet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "its first user is on its way"))]
     pub(crate) egress_allow: Vec<Reachable>,
     /// A PEM file of authorities that are trusted there beside the system's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "its first user is on its way"))]
     pub(crate) egress_authorities: Option<PathBuf>,
     /// The operator's certificate; `None` for our own.
     pub(crate) tls: Option<TlsFiles>,

@@ -36,7 +36,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bonded_registry::Fetch;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -57,6 +59,9 @@ use crate::tls;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
+
+/// How long a document that the registry asks for may take.
+const DOCUMENT_TIME: Duration = Duration::from_secs(10);
 
 /// How we call ourselves.
 const USER_AGENT: &str = concat!("bonded/", env!("CARGO_PKG_VERSION"));
@@ -235,6 +240,19 @@ impl Egress {
             }
         };
         address::is_public(address.ip()) || self.allow.iter().any(allows)
+    }
+}
+
+impl Fetch for Egress {
+    fn fetch<'a>(&'a self, url: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        let limits = Limits {
+            bytes: limit as u64,
+            time: DOCUMENT_TIME,
+        };
+        Box::pin(async move {
+            let body = self.get(url, limits).await.map_err(|e| e.to_string())?;
+            body.read().await.map_err(|e| e.to_string())
+        })
     }
 }
 

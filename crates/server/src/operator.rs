@@ -362,6 +362,7 @@ mod tests {
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
             uploads: bonded_registry::UploadLimits::default(),
+            fetch: Arc::new(crate::egress::Egress::new(Vec::new(), None).unwrap()),
         };
         let opened = Registry::open(settings, Clock::system()).await.unwrap();
         let registry = opened.registry;

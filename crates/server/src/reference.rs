@@ -262,7 +262,8 @@ fn request_keys() {
 
 The keys of AWS that a policy can read, and when a request has them. A key that a request does not have is absent, as IAM \
 documents it. Keys of images and of what their scans found are in [condition keys](condition-keys.md). The trust policy of \
-a role for web identities reads `ISSUER:CLAIM`.
+a role for web identities reads `ISSUER:CLAIM` for every claim of the token that is text, a number, a truth value or a list \
+of them (`gitlab.example.org:project_path`); `ISSUER:sub` and `ISSUER:aud` stay in all requests of its sessions.
 
 <!-- Written by the test `reference::request_keys` of bonded-server. -->
 

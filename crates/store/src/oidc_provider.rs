@@ -19,6 +19,8 @@ pub struct OidcProvider {
     pub client_ids: Vec<String>,
     /// The SHA-1 of certificates, as AWS's API asks for them. Kept, not used.
     pub thumbprints: Vec<String>,
+    /// Its keys as the operator gave them, a JWK Set; `None` where they are fetched.
+    pub jwks: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Its tags.
@@ -38,6 +40,7 @@ impl OidcProvider {
             url: row.text()?,
             client_ids: row.json()?,
             thumbprints: row.json()?,
+            jwks: row.opt_text()?,
             created_at: row.time()?,
             tags: row.json()?,
         })
@@ -55,14 +58,15 @@ impl Store {
         change: &Change,
     ) -> Result<()> {
         const SQL: &str = "INSERT INTO oidc_providers \
-             (id, account, url, client_ids, thumbprints, created_at, tags) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)";
+             (id, account, url, client_ids, thumbprints, jwks, created_at, tags) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let values: Vec<Value> = vec![
             provider.arn().into(),
             provider.account.as_str().into(),
             (&provider.url).into(),
             json(&provider.client_ids)?.into(),
             json(&provider.thumbprints)?.into(),
+            provider.jwks.as_deref().into(),
             provider.created_at.into(),
             json(&provider.tags)?.into(),
         ];
@@ -74,8 +78,20 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn find_oidc_provider(&self, arn: &str) -> Result<Option<OidcProvider>> {
-        const SQL: &str = "SELECT account, url, client_ids, thumbprints, created_at, tags \
+        const SQL: &str = "SELECT account, url, client_ids, thumbprints, jwks, created_at, tags \
              FROM oidc_providers WHERE id = $1";
+        let row = self.meta().optional(SQL, &[arn.into()]).await?;
+        row.map(OidcProvider::from_row).transpose()
+    }
+
+    /// The provider with this ARN, whose tokens are credentials: none of a closed account.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn find_trusted_oidc_provider(&self, arn: &str) -> Result<Option<OidcProvider>> {
+        const SQL: &str = "SELECT p.account, p.url, p.client_ids, p.thumbprints, p.jwks, \
+             p.created_at, p.tags FROM oidc_providers p \
+             JOIN accounts a ON a.id = p.account AND a.closed_at IS NULL WHERE p.id = $1";
         let row = self.meta().optional(SQL, &[arn.into()]).await?;
         row.map(OidcProvider::from_row).transpose()
     }
@@ -85,7 +101,7 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn list_oidc_providers(&self, account: &AccountId) -> Result<Vec<OidcProvider>> {
-        const SQL: &str = "SELECT account, url, client_ids, thumbprints, created_at, tags \
+        const SQL: &str = "SELECT account, url, client_ids, thumbprints, jwks, created_at, tags \
              FROM oidc_providers WHERE account = $1 ORDER BY url LIMIT 1000";
         let rows = self.meta().all(SQL, &[account.as_str().into()]).await?;
         rows.into_iter().map(OidcProvider::from_row).collect()
@@ -110,6 +126,22 @@ impl Store {
             json(&thumbprints)?.into(),
             arn.into(),
         ];
+        self.change_row(SQL, values, change).await
+    }
+
+    /// Sets the keys of a provider, or with `None` has them fetched again; `false` if there is none
+    /// with this ARN.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn set_oidc_provider_jwks(
+        &self,
+        arn: &str,
+        jwks: Option<&str>,
+        change: &Change,
+    ) -> Result<bool> {
+        const SQL: &str = "UPDATE oidc_providers SET jwks = $1 WHERE id = $2";
+        let values = vec![jwks.into(), arn.into()];
         self.change_row(SQL, values, change).await
     }
 

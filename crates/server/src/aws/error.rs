@@ -158,6 +158,9 @@ fn json_code(error: &Error) -> &'static str {
         | Error::PolicyNotAttachable(_)
         | Error::InvalidInput(_)
         | Error::ServiceNotSupported(_)
+        | Error::InvalidIdentityToken(_)
+        | Error::IdentityTokenExpired { .. }
+        | Error::IdentityProviderUnreachable
         | Error::AccountAlreadyExists(_)
         | Error::AdvisoriesRefused(_)
         | Error::DecisionNotFound(_) => "InvalidParameterException",
@@ -200,6 +203,9 @@ fn query_code(error: &Error) -> (u16, &'static str) {
         Error::InvalidInput(_) => (400, "InvalidInput"),
         Error::MalformedPolicyDocument(_) => (400, "MalformedPolicyDocument"),
         Error::InvalidParameterValue(_) => (400, "InvalidParameterValue"),
+        Error::InvalidIdentityToken(_) => (400, "InvalidIdentityToken"),
+        Error::IdentityTokenExpired { .. } => (400, "ExpiredTokenException"),
+        Error::IdentityProviderUnreachable => (400, "IDPCommunicationError"),
         Error::UnknownOperation(_) => (400, "InvalidAction"),
         Error::BodyTooLarge(_) => (413, "RequestEntityTooLarge"),
         Error::Validation(_)

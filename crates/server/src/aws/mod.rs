@@ -155,7 +155,12 @@ async fn query_answer(
     if form.action.as_deref() == Some("AssumeRoleWithSAML") {
         return Err(not_served(service, "AssumeRoleWithSAML"));
     }
-    let caller = authn::signed(registry, head, body, service.name).await?;
+    let by_token = sts::AssumeRoleWithWebIdentity::NAME;
+    let caller = if service.name == STS.name && form.action.as_deref() == Some(by_token) {
+        sts::web_identity(registry, head, &form.parameters).await?
+    } else {
+        authn::signed(registry, head, body, service.name).await?
+    };
     let name = form.action.as_deref().ok_or_else(|| {
         Error::UnknownOperation(
             "the request names no action; 'Action=NAME&Version=DATE' is expected in its body"

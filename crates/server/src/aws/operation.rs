@@ -162,7 +162,7 @@ pub(crate) fn protocol(service: &str) -> Protocol {
 }
 
 /// The input has not the operation's shape. Our own types say it in AWS's words already.
-fn misshapen<O: Operation>(error: &serde_json::Error) -> Error {
+pub(super) fn misshapen<O: Operation>(error: &serde_json::Error) -> Error {
     let text = error.to_string();
     let text = match text
         .strip_prefix("missing field `")

@@ -27,6 +27,7 @@ use super::config::ConfigArgs;
 use super::{Failure, block_on, with_sources};
 use crate::config::Config;
 use crate::door::FrontDoor;
+use crate::egress::Egress;
 use crate::files;
 use crate::listen::{self, ListenSettings};
 use crate::operator::{self, Claim, Host};
@@ -195,6 +196,10 @@ impl Started {
 }
 
 async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
+    let authorities = config.egress_authorities.as_deref();
+    let egress = Egress::new(config.egress_allow.clone(), authorities);
+    let egress =
+        egress.map_err(|error| Failure::usage(format!("setting 'egress.authorities': {error}")))?;
     let settings = bonded_registry::Settings {
         store: StoreSettings {
             data: config.data.clone(),
@@ -210,6 +215,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         unrated: config.unrated,
         pull_wait: config.pull_wait,
         uploads: config.uploads,
+        fetch: Arc::new(egress),
     };
     Registry::open(settings, clock).await.map_err(|error| {
         Failure::failed(format!(

@@ -132,6 +132,9 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::MalformedPolicyDocument(_)
         | Error::Validation(_)
         | Error::InvalidParameterValue(_)
+        | Error::InvalidIdentityToken(_)
+        | Error::IdentityTokenExpired { .. }
+        | Error::IdentityProviderUnreachable
         | Error::AccountAlreadyExists(_)
         | Error::DecisionNotFound(_)
         | Error::ImageIdNotFound { .. }

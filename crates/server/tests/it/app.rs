@@ -57,6 +57,9 @@ impl App {
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
             uploads: bonded_registry::UploadLimits::default(),
+            fetch: std::sync::Arc::new(
+                bonded_server::egress::Egress::new(Vec::new(), None).unwrap(),
+            ),
         };
         let opened = Registry::open(settings, clock.clone()).await.unwrap();
         let administrator = opened.administrator.unwrap();

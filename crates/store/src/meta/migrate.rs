@@ -46,6 +46,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0008_identities.sql"),
     },
     Migration {
+        name: "0009_oidc_keys",
+        sql: include_str!("../../migrations/0009_oidc_keys.sql"),
+    },
+    Migration {
         name: "0010_service_tokens",
         sql: include_str!("../../migrations/0010_service_tokens.sql"),
     },

@@ -2,7 +2,9 @@
 
 use bonded_model::AccountId;
 use bonded_registry::target::RoleToAssume;
-use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result, SessionRequest};
+use bonded_registry::{
+    Action, Allowed, Caller, Checks, Error, Registry, Result, Role, Session, SessionRequest,
+};
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
@@ -34,7 +36,7 @@ pub(super) struct AssumeRole {
 }
 
 /// The default of `DurationSeconds`.
-const DURATION: u32 = 3600;
+pub(super) const DURATION: u32 = 3600;
 
 impl AssumeRole {
     fn request(&self) -> Result<SessionRequest> {
@@ -75,7 +77,7 @@ impl AssumeRole {
 }
 
 /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
-fn parse_role(arn: &str) -> Result<RoleToAssume> {
+pub(super) fn parse_role(arn: &str) -> Result<RoleToAssume> {
     let invalid = || Error::Validation(format!("{} is invalid", arn.escape_debug()));
     let rest = arn.strip_prefix("arn:aws:iam::").ok_or_else(invalid)?;
     let (account, path) = rest.split_once(":role/").ok_or_else(invalid)?;
@@ -92,11 +94,24 @@ fn parse_role(arn: &str) -> Result<RoleToAssume> {
     })
 }
 
+/// `AssumedRoleUser`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct AssumedRoleUser {
+pub(super) struct AssumedRoleUser {
     assumed_role_id: String,
     arn: String,
+}
+
+impl AssumedRoleUser {
+    pub(super) fn new(session: &Session, role: &Role) -> Self {
+        Self {
+            assumed_role_id: format!("{}:{}", role.id, session.name),
+            arn: format!(
+                "arn:aws:sts::{}:assumed-role/{}/{}",
+                role.account, role.name, session.name
+            ),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -119,21 +134,15 @@ impl Operation for AssumeRole {
     type Output = AssumedRole;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<RoleToAssume>> {
-        Ok(self.request()?.checks(caller))
+        Ok(self.request()?.checks(Self::ACTION, caller))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleToAssume>) -> Result<AssumedRole> {
         let packed_policy_size = packed_size(self.policy.as_deref(), &self.policy_arns);
         let made = registry.assume_role(&allowed, self.request()?).await?;
-        let (session, role) = (made.session, made.role);
+        let session = made.session;
         Ok(AssumedRole {
-            assumed_role_user: AssumedRoleUser {
-                assumed_role_id: format!("{}:{}", role.id, session.name),
-                arn: format!(
-                    "arn:aws:sts::{}:assumed-role/{}/{}",
-                    role.account, role.name, session.name
-                ),
-            },
+            assumed_role_user: AssumedRoleUser::new(&session, &made.role),
             credentials: Credentials::new(&session, &made.secret, &made.token),
             packed_policy_size,
             source_identity: session.source_identity,

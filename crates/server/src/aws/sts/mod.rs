@@ -3,23 +3,27 @@
 //! | file | subject |
 //! |---|---|
 //! | `assume_role` | sessions of roles |
+//! | `web_identity` | the same for the token of an identity provider, which nobody signs |
 //! | `user_sessions` | sessions of users: `GetSessionToken`, `GetFederationToken` |
 //! | `shapes` | credentials, session tags and session policies |
 
 mod assume_role;
 mod shapes;
 mod user_sessions;
+mod web_identity;
 
 use bonded_registry::target::Everything;
 use bonded_registry::{Action, Allowed, Caller, Checks, DecisionNamed, Registry, Result};
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Endpoint, Operation};
+pub(super) use web_identity::{AssumeRoleWithWebIdentity, caller as web_identity};
 
 /// The operations that are served, one line each.
 pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<GetCallerIdentity>(),
     Endpoint::of::<assume_role::AssumeRole>(),
+    Endpoint::of::<AssumeRoleWithWebIdentity>(),
     Endpoint::of::<user_sessions::GetSessionToken>(),
     Endpoint::of::<user_sessions::GetFederationToken>(),
     Endpoint::of::<GetAccessKeyInfo>(),
