@@ -63,6 +63,8 @@ class Server:
         self.keyring = keyring or home / "ring" / "keyring"
         self.ca = self.data / "tls" / "ca.crt"
         self.log = home / "server.log"
+        # What its process has in its environment beside ours.
+        self.surroundings: dict[str, str] = {}
         self._output = home / "server.out"
         self._options = [*(["--database", database] if database else []), *options]
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,7 +86,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                env=clean_environment(),
+                env=clean_environment() | self.surroundings,
             )
         return self._process
 

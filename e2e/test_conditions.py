@@ -134,7 +134,7 @@ def test_who_may_see_findings_is_told_them(account: Account, repository: str) ->
     sees = allow("ecr:DescribeImageScanFindings")
     user = account.user("seer", allow("ecr:GetAuthorizationToken"), allow(PULL, Condition=GATE), sees)
     text = denied(account.server.push_and_pull(user.key).pull(repository, "vulnerable"))
-    assert "CVE-2024-0001 in libssl3 (CRITICAL)" in text
+    assert "CVE-2024-0001 in libssl3 3.0.11-1~deb12u2 (CRITICAL, fixed in 3.0.13-1~deb12u1)" in text
 
 
 def test_findings_are_seen_and_scans_started_of_what_may_not_be_pulled(account: Account, repository: str) -> None:

@@ -224,7 +224,7 @@ def test_an_immutable_tag_stays(v2: V2, account: Account) -> None:
         400,
         "TAG_INVALID",
         f"The image tag 'v1' already exists in the '{name}' repository and cannot be overwritten because the tag is "
-        "immutable.",
+        f"immutable. (it names {digest(first.manifest)}; push under another tag)",
     )
     assert v2.pull(name, "v1").content == first.manifest
 

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 
 use bonded_iam::Request;
 use bonded_model::RepositoryArn;
+use bonded_scan::Finding;
 use bonded_store::{JudgedScan, ScanCounts, UnknownScan};
 
 use crate::Registry;
@@ -77,7 +78,9 @@ impl Registry {
             reasons.push(scan_reason(&image.facts.scan));
             reasons.extend(self.worst_findings(caller, arn, image).await?);
         }
-        if of_tags {
+        // What is unknown of a scan could be anything, so the tags stand in no way if that decides.
+        let scan_decides = of_scan && matches!(image.facts.scan, JudgedScan::Unknown(_));
+        if of_tags && !scan_decides {
             reasons.push("its tags at present are not those that a policy asks for".to_owned());
         }
         let text = format!("image {}: {}", image.facts.digest, reasons.join("; "));
@@ -112,7 +115,17 @@ impl Registry {
         findings.sort_by_key(|finding| Reverse(finding.severity));
         let named = findings.iter().take(NAMED).map(|finding| {
             let severity = ecr_severity(finding);
-            format!("{} in {} ({severity})", finding.id, finding.package)
+            let Finding {
+                id,
+                package,
+                version,
+                ..
+            } = finding;
+            let fixed = match &finding.fixed {
+                Some(fixed) => format!("fixed in {fixed}"),
+                None => "no fix known".to_owned(),
+            };
+            format!("{id} in {package} {version} ({severity}, {fixed})")
         });
         let named: Vec<String> = named.collect();
         let more = match findings.len().saturating_sub(named.len()) {
@@ -131,7 +144,7 @@ fn scan_reason(scan: &JudgedScan) -> String {
         JudgedScan::NotApplicable => "nothing in it can be scanned",
         JudgedScan::Unknown(why) => match why {
             UnknownScan::NotScanned => "it was not scanned; start a scan of it",
-            UnknownScan::Pending(_) => "scan not finished",
+            UnknownScan::Pending(_) => "scan not finished; try again in a moment",
             UnknownScan::Unsupported => "it cannot be judged completely by a scan",
             UnknownScan::Failed => "its scan failed",
             UnknownScan::Missing => "an image that it refers to is not here",

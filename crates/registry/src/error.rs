@@ -138,8 +138,10 @@ pub enum Error {
     ImageTagAlreadyExists {
         /// The tag.
         tag: Tag,
+        /// The image that it names.
+        existing: Digest,
         /// Where it stands.
-        repository: RepositoryArn,
+        repository: Box<RepositoryArn>,
     },
     /// No blob with this digest is linked to the repository.
     #[error("blob '{0}' is not in this repository")]

@@ -67,6 +67,7 @@ mod layer_part;
 mod layer_ticket;
 mod managed_policy;
 mod mount;
+mod near_name;
 mod oidc_provider;
 mod outage;
 mod page_token;

@@ -301,9 +301,10 @@ fn refusal(refused: PutImageRefused, repository: &Repository) -> Error {
         PutImageRefused::ReferencedImagesNotFound(digests) => {
             Error::ReferencedImagesNotFound(arn, digests)
         }
-        PutImageRefused::TagImmutable { tag, .. } => Error::ImageTagAlreadyExists {
+        PutImageRefused::TagImmutable { tag, digest } => Error::ImageTagAlreadyExists {
             tag,
-            repository: arn,
+            existing: digest,
+            repository: Box::new(arn),
         },
         PutImageRefused::TooManyTags => Error::LimitExceeded(format!(
             "The image in the repository with name '{}' in the registry with id '{}' already has the {TAGS_LIMIT} tags that an image may have; delete some of them",

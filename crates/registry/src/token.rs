@@ -55,8 +55,8 @@ impl Registry {
         let fields = fields.ok_or_else(unknown)?;
         let (credential, expiry) = fields.split_once('.').ok_or_else(unknown)?;
         let expiry: i64 = expiry.parse().map_err(|_| unknown())?;
-        if now.as_seconds() >= expiry {
-            return Err(Unauthenticated::TokenExpired.into());
+        if let Ok(past) = u64::try_from(now.as_seconds().saturating_sub(expiry)) {
+            return Err(Unauthenticated::TokenExpired(Duration::from_secs(past)).into());
         }
         Ok(credential.to_owned())
     }

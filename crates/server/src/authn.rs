@@ -103,6 +103,9 @@ pub(crate) async fn signed(
         .await
 }
 
+/// What podman, buildah and skopeo send who have no password: `:` in base 64.
+const NO_CREDENTIAL: &str = "Og==";
+
 /// The caller whose authorization token a request to `/v2` carries: as Basic with the user name
 /// `AWS`, or as Bearer, there also in the form `GetAuthorizationToken` returns.
 ///
@@ -127,7 +130,9 @@ async fn token_holder(registry: &Registry, head: &Head, region: Region) -> Resul
         .split_once(' ')
         .ok_or(Unauthenticated::UnknownCredential)?;
     let credential = credential.trim();
-    let password = if scheme.eq_ignore_ascii_case("basic") {
+    let password = if scheme.eq_ignore_ascii_case("basic") && credential == NO_CREDENTIAL {
+        return Err(Unauthenticated::Missing.into());
+    } else if scheme.eq_ignore_ascii_case("basic") {
         password(credential).ok_or(Unauthenticated::UnknownCredential)?
     } else if scheme.eq_ignore_ascii_case("bearer") {
         password(credential).unwrap_or_else(|| Secret::new(credential.to_owned()))

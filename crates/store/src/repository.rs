@@ -233,6 +233,30 @@ impl Store {
             .map(|mut row| Repository::from_row(&mut row))
             .collect()
     }
+
+    /// The names of a registry's repositories in byte order: those behind `after`, which need not
+    /// be a name, at most `limit` and never more than 1,000.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn list_repository_names(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>> {
+        const SQL: &str = "SELECT name FROM repositories \
+             WHERE account = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4";
+        let values = [
+            account.as_str().into(),
+            region.as_str().into(),
+            after.into(),
+            page(limit),
+        ];
+        let rows = self.meta().all(SQL, &values).await?;
+        rows.into_iter().map(|mut row| row.parse()).collect()
+    }
 }
 
 /// The error of an update by id that met no row.

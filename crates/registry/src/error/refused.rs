@@ -1,5 +1,7 @@
 //! Who is not known, and who may not.
 
+use std::time::Duration;
+
 /// Why the caller is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum Unauthenticated {
@@ -18,9 +20,9 @@ pub enum Unauthenticated {
     /// The session behind the access key has ended.
     #[error("The security token included in the request is expired")]
     SessionExpired,
-    /// The authorization token has ended.
+    /// The authorization token has ended, so long ago.
     #[error("Your authorization token has expired. Reauthenticate and try again.")]
-    TokenExpired,
+    TokenExpired(Duration),
     /// The service token has ended.
     #[error("the service token has expired; make a new one with 'bonded token create'")]
     ServiceTokenExpired,

@@ -108,7 +108,7 @@ fn json_code(error: &Error) -> &'static str {
             Unauthenticated::Signature(_) => "InvalidSignatureException",
             Unauthenticated::UnknownCredential => "UnrecognizedClientException",
             Unauthenticated::SessionExpired
-            | Unauthenticated::TokenExpired
+            | Unauthenticated::TokenExpired(_)
             | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => "ExpiredTokenException",
         },
@@ -184,7 +184,7 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             Unauthenticated::Signature(_) => (403, "SignatureDoesNotMatch"),
             Unauthenticated::UnknownCredential => (403, "InvalidClientTokenId"),
             Unauthenticated::SessionExpired
-            | Unauthenticated::TokenExpired
+            | Unauthenticated::TokenExpired(_)
             | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => (403, "ExpiredToken"),
         },

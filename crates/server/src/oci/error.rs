@@ -2,7 +2,9 @@
 //!
 //! Codes are those of distribution-spec 1.1, "Error Codes"; texts are ECR's where it has one.
 
-use bonded_model::InvalidRepositoryName;
+use std::time::Duration;
+
+use bonded_model::{InvalidRepositoryName, RepositoryName};
 use bonded_registry::{Error, Outage, Unauthenticated};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -10,10 +12,24 @@ use serde_json::json;
 use super::route::NoRoute;
 use crate::door::Reply;
 
-/// The answer for `error`, at the registry the client calls `authority`.
-pub(super) fn reply(error: &Error, authority: &str) -> Reply {
+/// A request that was not carried out.
+pub(super) struct Refused {
+    pub(super) error: Error,
+    /// The repository that was meant, if the one that was named is not there.
+    pub(super) near: Option<RepositoryName>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, near: None }
+    }
+}
+
+/// The answer for a request that was refused, at the registry the client calls `authority`.
+pub(super) fn reply(refused: &Refused, authority: &str) -> Reply {
+    let error = &refused.error;
     let (status, code) = wire(error);
-    let mut reply = body(status, code, &error.to_string());
+    let mut reply = body(status, code, &told(refused, authority));
     if status == 401 {
         let challenge =
             format!("Basic realm=\"https://{authority}/\",service=\"ecr.amazonaws.com\"");
@@ -41,6 +57,44 @@ pub(super) fn reply(error: &Error, authority: &str) -> Reply {
         reply.0.headers_mut().insert(header::CONTENT_RANGE, range);
     }
     reply
+}
+
+/// What people read: the clients show it word for word, so it says what to do next.
+fn told(refused: &Refused, authority: &str) -> String {
+    let error = &refused.error;
+    match (error, &refused.near) {
+        (Error::RepositoryNotFound(_), Some(near)) => format!("{error}. Did you mean '{near}'?"),
+        (Error::ImageTagAlreadyExists { existing, .. }, _) => {
+            format!("{error} (it names {existing}; push under another tag)")
+        }
+        (Error::Unauthenticated(unauthenticated), _) => match unauthenticated {
+            Unauthenticated::Missing => {
+                format!("not logged in to {authority}; run: bonded login {authority}")
+            }
+            Unauthenticated::TokenExpired(past) => {
+                let past = ago(*past);
+                format!("{error} (expired {past} ago; run: bonded login {authority})")
+            }
+            Unauthenticated::UnknownCredential | Unauthenticated::SessionExpired => {
+                format!("{error} (run: bonded login {authority})")
+            }
+            Unauthenticated::Incomplete(_)
+            | Unauthenticated::Signature(_)
+            | Unauthenticated::ServiceTokenExpired
+            | Unauthenticated::TicketExpired => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// A duration in its largest whole unit.
+fn ago(past: Duration) -> String {
+    match past.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// The answer for a request without a route.
@@ -86,9 +140,10 @@ fn wire(error: &Error) -> (u16, &'static str) {
             | Unauthenticated::Signature(_)
             | Unauthenticated::UnknownCredential
             | Unauthenticated::SessionExpired
-            | Unauthenticated::TokenExpired
             | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => (401, "UNAUTHORIZED"),
+            // As ECR.
+            Unauthenticated::TokenExpired(_) => (403, "DENIED"),
         },
         Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "DENIED"),
         Error::InvalidName(_) => (400, "NAME_INVALID"),
@@ -150,6 +205,27 @@ fn wire(error: &Error) -> (u16, &'static str) {
         | Error::LayerInaccessible { .. } => (400, "UNSUPPORTED"),
         Error::Unwritable(_) | Error::Unreadable(..) | Error::Random | Error::Store(_) => {
             (500, "UNKNOWN")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_past_is_told_in_its_largest_unit() {
+        let cases = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (3_600, "1 h"),
+            (172_799, "47 h"),
+            (172_800, "2 days"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(ago(Duration::from_secs(seconds)), expected);
         }
     }
 }

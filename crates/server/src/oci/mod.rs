@@ -24,6 +24,7 @@ pub use tags::page_size;
 
 use crate::authn;
 use crate::door::{Head, Incoming, Reply, RequestBody, log_failure};
+use error::Refused;
 
 /// What every answer carries: nothing a client stored may run in a browser (security.md,
 /// "Manifest XSS").
@@ -62,9 +63,9 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     let operation = route.as_ref().map_or("-", Route::name);
     let mut reply = match dispatch(registry, request, route).await {
         Ok(reply) => reply,
-        Err(error) => {
-            log_failure(&id, &error);
-            error::reply(&error, &authority)
+        Err(refused) => {
+            log_failure(&id, &refused.error);
+            error::reply(&refused, &authority)
         }
     };
     let headers = reply.0.headers_mut();
@@ -80,7 +81,7 @@ async fn dispatch(
     registry: &Registry,
     request: Incoming,
     route: std::result::Result<Route, NoRoute>,
-) -> Result<Reply> {
+) -> std::result::Result<Reply, Refused> {
     let Incoming { head, body, .. } = request;
     let addressed = registry.addressed_by(&head.authority);
     let default = || registry.regions().first().cloned();
@@ -105,6 +106,7 @@ async fn dispatch(
         account,
         name,
     };
+    let asker = caller.clone();
     let call = Call {
         registry,
         caller,
@@ -113,6 +115,19 @@ async fn dispatch(
         action,
         repository,
     };
+    match of_noun(call, route).await {
+        // Whoever is told that a repository is not there was allowed what it asked.
+        Err(Error::RepositoryNotFound(missing)) => {
+            let near = registry.near_name(&asker, &missing).await?;
+            let error = Error::RepositoryNotFound(missing);
+            Err(Refused { error, near })
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The request on its noun.
+async fn of_noun(call: Call<'_>, route: Route) -> Result<Reply> {
     match route {
         Route::Ping => Ok(ping()),
         Route::GetManifest { reference, .. } => manifests::get(call, &reference).await,

@@ -50,7 +50,7 @@ async fn a_token_is_its_credential_for_twelve_hours() {
         .unwrap();
     assert!(matches!(
         ended,
-        Error::Unauthenticated(Unauthenticated::TokenExpired)
+        Error::Unauthenticated(Unauthenticated::TokenExpired(_))
     ));
 }
 

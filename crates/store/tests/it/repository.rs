@@ -110,6 +110,18 @@ fn repositories_are_listed_in_byte_order_page_by_page() {
             .iter()
             .map(|found| found.as_ref().map(|r| r.arn.name.as_str()));
         assert_eq!(names.collect::<Vec<_>>(), [Some("bb"), None, Some("a0")]);
+        for (after, expected) in [
+            ("", &["a-b", "a/b"][..]),
+            ("a/", &["a/b", "a0"]),
+            ("c", &[]),
+        ] {
+            let near = store.list_repository_names(&account, &region, after, 2);
+            let near = near.await.unwrap();
+            assert_eq!(
+                near.iter().map(RepositoryName::as_str).collect::<Vec<_>>(),
+                expected
+            );
+        }
         let elsewhere = "eu-west-1".parse().unwrap();
         assert!(
             store
