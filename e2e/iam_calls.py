@@ -9,6 +9,7 @@ NEW_POLICY = {"PolicyDocument": document(allow("*"))}
 TRUST = document(grant("*", "sts:AssumeRole"))
 TAGS = {"Tags": [{"Key": "k", "Value": "v"}]}
 UNTAG = {"TagKeys": ["k"]}
+SOURCE = {"PolicySourceArn": "arn:aws:iam::ACCOUNT:user/USER"}
 PROVIDER = "oidc-provider/gitlab.example.com"
 
 # USER, GROUP and ROLE stand for names of existing ones, ACCOUNT for the caller's account.
@@ -38,6 +39,10 @@ IAM_CALLS: dict[str, tuple[str, dict]] = {
     "ListAccountAliases": ("*", {}),
     "GetAccountSummary": ("*", {}),
     "ListVirtualMFADevices": ("*", {}),
+    "SimulateCustomPolicy": ("*", {"PolicyInputList": [document(allow("*"))], "ActionNames": ["ecr:PutImage"]}),
+    "GetContextKeysForCustomPolicy": ("*", {"PolicyInputList": [document(allow("*"))]}),
+    "SimulatePrincipalPolicy": ("user/USER", SOURCE | {"ActionNames": ["ecr:PutImage"]}),
+    "GetContextKeysForPrincipalPolicy": ("user/USER", SOURCE),
 }
 IAM_CALLS |= {
     name: ("user/USER", {"UserName": "USER"} | more)

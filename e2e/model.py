@@ -60,6 +60,8 @@ COMMON_ERRORS = {
 }
 # Shapes whose bounds are those of a request: ECR answers them empty, and with as many items as a page has.
 REQUEST_LISTS = {"ImageIdentifierList"}
+# Values of enumerations that AWS answers beside those of its model, as recorded (contracts/iam.md §11).
+ANSWERED = {"PolicySourceType": ["IAM Policy", "Resource Policy"]}
 CONTENT_TYPES = {"json": "application/x-amz-json-1.1", "query": "text/xml"}
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
@@ -170,7 +172,7 @@ class _Protocol:
     def text(self, shape: Shape, value: str, path: str) -> None:
         self.bounds(shape, len(value), path)
         enum = shape.metadata.get("enum")
-        if enum and value not in enum:
+        if enum and value not in [*enum, *ANSWERED.get(shape.name, [])]:
             self.faults.add(path, f"is {value!r}, not one of {enum}")
         pattern = shape.metadata.get("pattern")
         if pattern and not regex.fullmatch(pattern, value):

@@ -18,7 +18,8 @@ use crate::request::{Context, ContextValue, fold_key};
 use crate::ternary::Ternary;
 use operator::Comparison;
 pub(crate) use operator::{Base, Operator, SetOperator};
-use value::{Decimal, Instant, address_range, boolean, is_base64_of};
+use value::is_base64_of;
+pub(crate) use value::{Decimal, Instant, address_range, boolean};
 
 /// One key under one operator with its values.
 #[derive(Debug, Clone)]

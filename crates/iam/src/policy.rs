@@ -12,9 +12,12 @@ use crate::action::ActionPattern;
 use crate::condition::Clause;
 use crate::engine::Compiled;
 use crate::malformed::MalformedPolicy;
+use crate::pattern::Match;
 use crate::position::{self, Span};
 use crate::principal::{Entry, entries};
+use crate::request::{Context, Principal, Request};
 use crate::resource::ResourcePattern;
+use crate::ternary::Ternary;
 
 /// What a document is used as; the grammar differs (iam.md §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,6 +158,42 @@ impl Policy {
             compiled: Compiled::new(&statements),
             statements,
         }
+    }
+
+    /// Whether a resource policy can be attached to `resource`: one of its statements speaks of it,
+    /// or has no `Resource` because it speaks of whatever it is attached to.
+    #[must_use]
+    pub fn is_applicable_to(&self, resource: &str) -> bool {
+        let request = Request {
+            principal: Principal::Anonymous,
+            action: String::new(),
+            resource: resource.to_owned(),
+            resource_account: String::new(),
+            context: Context::default(),
+        };
+        let mut statements = self.statements.iter();
+        statements.any(|statement| match &statement.resource {
+            Element::Absent => resource != "*",
+            // Which resources a Deny spares by a variable is not asked here.
+            Element::Excluded(_) => true,
+            Element::NotUnderstood => false,
+            Element::Listed(patterns) => patterns.iter().any(|pattern| {
+                let matches = pattern.matches(&request, true);
+                matches.is_some_and(|matches| matches != Match::Known(Ternary::False))
+            }),
+        })
+    }
+
+    /// How many statements it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Whether it has no statement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
     }
 
     /// The users, roles and sessions a resource policy names by ARN or unique id, as written, in

@@ -19,6 +19,29 @@ pub struct Span {
     pub start: Position,
     /// The closing brace.
     pub end: Position,
+    /// The place behind what stands before it: the bracket of the list, or the statement before;
+    /// of a statement without a list, behind its own opening brace.
+    #[serde(skip)]
+    behind: Position,
+}
+
+impl Span {
+    /// Start and end as IAM's simulator gives them: it begins to read a statement behind what it
+    /// read last, and ends behind its closing brace.
+    #[must_use]
+    pub fn simulated(self) -> (Position, Position) {
+        (self.behind, self.end.next())
+    }
+}
+
+impl Position {
+    /// The next character of the line.
+    fn next(self) -> Self {
+        Self {
+            column: self.column + 1,
+            ..self
+        }
+    }
 }
 
 /// The statements of a document in order. Empty if the text is no document that
@@ -29,18 +52,22 @@ pub(crate) fn statements(text: &str) -> Vec<Span> {
         position: Position { line: 1, column: 1 },
         counted: 0,
     };
-    let braces = braces(text).unwrap_or_default();
-    braces
-        .into_iter()
-        .map(|(start, end)| Span {
-            start: cursor.at(start),
+    let mut span = |(behind, start, end): (Option<usize>, usize, usize)| {
+        let behind = behind.map(|behind| cursor.at(behind));
+        let start = cursor.at(start);
+        Span {
+            start,
             end: cursor.at(end),
-        })
-        .collect()
+            behind: behind.unwrap_or_else(|| start.next()),
+        }
+    };
+    let braces = braces(text).unwrap_or_default();
+    braces.into_iter().map(&mut span).collect()
 }
 
-/// The places of the braces of each statement, in bytes.
-fn braces(text: &str) -> Option<Vec<(usize, usize)>> {
+/// The places of the braces of each statement, in bytes, and in a list the place behind what
+/// stands before it.
+fn braces(text: &str) -> Option<Vec<(Option<usize>, usize, usize)>> {
     let mut at = token(text, 0, '{')?;
     loop {
         at = space(text, at);
@@ -53,16 +80,18 @@ fn braces(text: &str) -> Option<Vec<(usize, usize)>> {
         at = token(text, value_end(text, at)?, ',')?;
     }
     let Some(mut at) = token(text, at, '[') else {
-        return Some(vec![(at, value_end(text, at)?.checked_sub(1)?)]);
+        return Some(vec![(None, at, value_end(text, at)?.checked_sub(1)?)]);
     };
     let mut found = Vec::new();
     if token(text, at, ']').is_some() {
         return Some(found);
     }
+    let mut behind = at;
     loop {
         at = space(text, at);
         let end = value_end(text, at)?;
-        found.push((at, end.checked_sub(1)?));
+        found.push((Some(behind), at, end.checked_sub(1)?));
+        behind = end;
         match token(text, end, ',') {
             Some(after) => at = after,
             None => return Some(found),
@@ -120,7 +149,7 @@ mod tests {
     /// Line and column of each opening and closing brace.
     fn places(text: &str) -> Vec<[u32; 4]> {
         let of = |span: Span| {
-            let Span { start, end } = span;
+            let Span { start, end, .. } = span;
             [start.line, start.column, end.line, end.column]
         };
         statements(text).into_iter().map(of).collect()
@@ -147,6 +176,32 @@ mod tests {
             (r#"{"é":"世","Statement":{}}"#, vec![[1, 22, 1, 23]]),
         ] {
             assert_eq!(places(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_simulator_begins_behind_what_it_read_last() {
+        // As AWS answered for such documents: recorded, or printed with the document.
+        for (text, expected) in [
+            (
+                r#"{"Version":"2012-10-17","Statement":{"Effect":{}}}"#,
+                vec![[1, 38, 1, 50]],
+            ),
+            (
+                r#"{"Version":"2012-10-17","Statement":[{"a":1},{"a":2} , {}]}"#,
+                vec![[1, 38, 1, 45], [1, 45, 1, 53], [1, 53, 1, 58]],
+            ),
+            (
+                "{\n  \"Statement\": [\n    {\n    }\n  ]\n}",
+                vec![[2, 17, 4, 6]],
+            ),
+        ] {
+            let of = |span: Span| {
+                let (start, end) = span.simulated();
+                [start.line, start.column, end.line, end.column]
+            };
+            let found: Vec<_> = statements(text).into_iter().map(of).collect();
+            assert_eq!(found, expected, "{text}");
         }
     }
 

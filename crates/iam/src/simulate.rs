@@ -9,7 +9,7 @@ use crate::decision::{Decision, Outcome};
 use crate::pattern::Pattern;
 use crate::policies::Policies;
 use crate::policy::{Effect, Element, Policy, Statement};
-use crate::position::{Position, Span};
+use crate::position::Span;
 use crate::reference;
 use crate::request::{Request, fold_key};
 use crate::resource::ResourcePattern;
@@ -20,10 +20,11 @@ use crate::statement::{Layer, Unknowns};
 pub struct Simulation {
     /// The decision.
     pub decision: Decision,
-    /// The statements that determine it, by layer and in order: those that deny if any does, else
-    /// those that allow.
+    /// The statements that determine it, by layer and in order: those that deny if any does, those
+    /// that allow if it is allowed. Nothing determines what is denied because nothing allows it.
     pub matched: Vec<MatchedStatement>,
-    /// Keys that statements use and the context does not have, as the first statement writes them.
+    /// Keys that statements of identity and resource policies use and the context does not have, as
+    /// the first statement writes them.
     pub missing_context: Vec<String>,
     /// What each layer that takes part says by itself, in the order of the layers. A layer takes
     /// part if it has a policy.
@@ -55,27 +56,15 @@ impl Simulation {
     }
 }
 
-impl Span {
-    /// Start and end as IAM's simulator gives them: the places after the opening and after the
-    /// closing brace.
-    #[must_use]
-    pub fn after_braces(self) -> (Position, Position) {
-        let after = |position: Position| Position {
-            column: position.column + 1,
-            ..position
-        };
-        (after(self.start), after(self.end))
-    }
-}
-
 /// Decides and tells what made the decision. A question, not a request: every statement is read.
 #[must_use]
 pub fn simulate(request: &Request, policies: &Policies<'_>) -> Simulation {
     let question = Question::new(request, policies, Unknowns::Deny);
     let decision = reference::decide(&question);
     let determining = match decision.outcome {
-        Outcome::ExplicitDeny => Effect::Deny,
-        Outcome::Allow | Outcome::ImplicitDeny => Effect::Allow,
+        Outcome::ExplicitDeny => Some(Effect::Deny),
+        Outcome::Allow => Some(Effect::Allow),
+        Outcome::ImplicitDeny => None,
     };
     let mut matched = Vec::new();
     let mut missing = ContextKeys::default();
@@ -83,9 +72,11 @@ pub fn simulate(request: &Request, policies: &Policies<'_>) -> Simulation {
         let place = question.place(layer);
         for named in policies.of(layer) {
             for (index, statement) in named.policy.statements.iter().enumerate() {
-                missing.add(statement);
+                if matches!(layer, Layer::Identity | Layer::Resource) {
+                    missing.add(statement);
+                }
                 let applies = statement.miss(request, place).is_none();
-                if applies && statement.effect == determining {
+                if applies && Some(statement.effect) == determining {
                     matched.push(MatchedStatement {
                         layer,
                         policy: named.label.clone(),
@@ -187,7 +178,7 @@ mod tests {
         };
         assert_eq!((matched.layer, matched.number), (Layer::Identity, 1));
         // As AWS answered for this very document.
-        let (start, end) = matched.span.unwrap().after_braces();
+        let (start, end) = matched.span.unwrap().simulated();
         assert_eq!((start.line, start.column), (1, 41));
         assert_eq!((end.line, end.column), (1, 113));
         assert_eq!(simulation.layers, [(Layer::Identity, Outcome::Allow)]);
@@ -222,7 +213,7 @@ mod tests {
                 (Layer::Resource, Outcome::Allow)
             ]
         );
-        assert_eq!(simulation.matched[0].layer, Layer::Resource);
+        assert_eq!(simulation.matched, []);
     }
 
     #[test]

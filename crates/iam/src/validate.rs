@@ -28,6 +28,14 @@ pub fn validate(text: &str, kind: PolicyKind) -> Result<Policy, MalformedPolicy>
     if document_size(text, kind) > limit {
         return Err(MalformedPolicy::too_long(limit));
     }
+    validate_any_size(text, kind)
+}
+
+/// [`validate`] for a document that is not to be saved, so that its size does not matter.
+///
+/// # Errors
+/// The first defect found, in AWS's words.
+pub fn validate_any_size(text: &str, kind: PolicyKind) -> Result<Policy, MalformedPolicy> {
     if !is_ecr(kind) && !text.chars().all(is_allowed) {
         return Err(MalformedPolicy::new(
             "The specified value for policyDocument is invalid. It must contain only printable ASCII characters.",

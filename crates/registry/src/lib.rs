@@ -23,6 +23,7 @@
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
 //! | `saved_principals` | whom resource and trust policies name |
+//! | `simulation` | what policies would decide |
 //! | `identity_tags`, `instance_profile`, `oidc_provider`, `quota`, `delete_conflict` | the rest of IAM |
 //! | `session`, `user_session` | STS |
 //! | `web_identity`, `issuer_keys`, `fetch` | callers by the token of an identity provider |
@@ -89,6 +90,7 @@ mod service_linked_role;
 mod service_token;
 mod session;
 mod signed_text;
+mod simulation;
 pub mod target;
 mod token;
 mod upload_limit;
@@ -146,6 +148,7 @@ pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
 pub use service_token::{NewServiceToken, TokenRequest};
 pub use session::{NewSession, SessionRequest};
+pub use simulation::{PolicyExclusion, Sides, SimulatedAction, SimulatedResource, SimulationInput};
 pub use token::AuthorizationToken;
 pub use upload_limit::UploadLimits;
 pub use user_session::{FederationRequest, NewUserSession};

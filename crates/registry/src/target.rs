@@ -10,6 +10,7 @@
 mod identities;
 mod images;
 mod layers;
+mod policy_source;
 mod push;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use identities::{
 };
 pub use images::{ImageId, ImageIn, ImagesIn, Resolved, SubjectIn};
 pub use layers::{LayerIn, LayersIn};
+pub use policy_source::{Entity, EntityArn, EntityKind, PolicySource};
 pub use push::ImageToPut;
 
 /// What a check is made on. Sealed: the kinds are those of this module.

@@ -24,8 +24,8 @@ pub struct CallerPolicies {
 pub struct IdentityPolicy {
     /// The name of the policy.
     pub name: String,
-    /// Whether it is a managed one, and then whose it is: an account, or nobody for AWS's.
-    pub managed: Option<String>,
+    /// Its ARN, if it is a managed one.
+    pub managed: Option<PolicyArn>,
     /// The group that brings it to a user.
     pub group: Option<String>,
     /// Its text.
@@ -64,7 +64,7 @@ async fn identity(tx: &mut Tx<'_>, principal: &str) -> Result<Vec<IdentityPolicy
           JOIN user_groups g ON g.id = m.group_id WHERE m.user_id = $1) AS h \
          JOIN principal_policies p ON p.principal = h.id \
          JOIN policy_versions v ON v.id = p.policy \
-         UNION ALL SELECT h.group_name, p.account, p.name, v.id, v.text FROM \
+         UNION ALL SELECT h.group_name, p.arn, p.name, v.id, v.text FROM \
          (SELECT CAST($1 AS TEXT) AS id, CAST(NULL AS TEXT) AS group_name \
           UNION ALL SELECT g.id, g.name FROM group_members m \
           JOIN user_groups g ON g.id = m.group_id WHERE m.user_id = $1) AS h \
@@ -78,13 +78,26 @@ async fn identity(tx: &mut Tx<'_>, principal: &str) -> Result<Vec<IdentityPolicy
     for mut row in rows {
         policies.push(IdentityPolicy {
             group: row.opt_text()?,
-            managed: row.opt_text()?,
+            managed: row.opt_text()?.map(|text| policy_arn(&text)).transpose()?,
             name: row.text()?,
             version: PolicyVersion::from_row(&mut row)?,
         });
     }
-    policies.sort_by(|a, b| (&a.group, &a.managed, &a.name).cmp(&(&b.group, &b.managed, &b.name)));
+    policies.sort_by(|a, b| position(a).cmp(&position(b)));
     Ok(policies)
+}
+
+/// Where a policy stands among the others: the principal's own before those of its groups, inline
+/// ones before managed ones, AWS's before the account's.
+fn position(policy: &IdentityPolicy) -> (Option<&str>, Option<Option<&str>>, &str) {
+    let managed = policy.managed.as_ref();
+    let owner = managed.map(|arn| arn.owner.as_ref().map(AccountId::as_str));
+    (policy.group.as_deref(), owner, &policy.name)
+}
+
+fn policy_arn(text: &str) -> Result<PolicyArn> {
+    text.parse()
+        .map_err(|_| StoreError::Corrupt(format!("'{text}' is the ARN of no managed policy")))
 }
 
 async fn boundary(tx: &mut Tx<'_>, principal: &str) -> Result<Option<(PolicyArn, PolicyVersion)>> {
@@ -96,9 +109,7 @@ async fn boundary(tx: &mut Tx<'_>, principal: &str) -> Result<Option<(PolicyArn,
     let Some(text) = row.opt_text()? else {
         return Ok(None);
     };
-    let arn: PolicyArn = text
-        .parse()
-        .map_err(|_| StoreError::Corrupt(format!("the boundary '{text}' is no policy")))?;
+    let arn = policy_arn(&text)?;
     let version = default_version(tx, &arn).await?;
     let version = version.ok_or_else(|| {
         StoreError::Corrupt(format!("the boundary '{text}' of a principal is gone"))

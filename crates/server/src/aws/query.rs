@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bonded_model::shown;
 use bonded_registry::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -165,6 +166,16 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(
             "'{}' is not true or false",
             text.escape_debug()
         ))),
+    }
+}
+
+/// Reads a list, of which an empty one is written as an empty text.
+pub(super) fn list<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<T>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) if text.is_empty() => Ok(Vec::new()),
+        value => serde_json::from_value(value).map_err(serde::de::Error::custom),
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
 //! | `tags` | tags of all of them |
 //! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account` | the rest |
+//! | `simulator`, `simulation_input`, `simulation_result` | the policy simulator |
 //! | `absent` | what nobody has here, and tools ask for |
 
 mod absent;
@@ -33,6 +34,9 @@ mod service_linked_roles;
 mod service_token_lists;
 mod service_tokens;
 mod shapes;
+mod simulation_input;
+mod simulation_result;
+mod simulator;
 mod tags;
 mod users;
 
@@ -143,6 +147,10 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<account::DeleteAccountAlias>(),
     Endpoint::of::<account::ListAccountAliases>(),
     Endpoint::of::<account::GetAccountSummary>(),
+    Endpoint::of::<simulator::SimulateCustomPolicy>(),
+    Endpoint::of::<simulator::SimulatePrincipalPolicy>(),
+    Endpoint::of::<simulator::GetContextKeysForCustomPolicy>(),
+    Endpoint::of::<simulator::GetContextKeysForPrincipalPolicy>(),
     Endpoint::of::<absent::ListOf<absent::MfaDevices>>(),
     Endpoint::of::<absent::ListOf<absent::SshPublicKeys>>(),
     Endpoint::of::<absent::ListOf<absent::Certificates>>(),

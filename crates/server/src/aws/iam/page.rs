@@ -28,6 +28,16 @@ pub(super) struct PageEnd {
     marker: Option<String>,
 }
 
+impl PageEnd {
+    /// The end of a page of `list`; `last` names its last item if there are more.
+    pub(super) fn after(list: &str, last: Option<String>) -> Self {
+        Self {
+            is_truncated: last.is_some(),
+            marker: last.map(|last| URL_SAFE_NO_PAD.encode(format!("{list}\n{last}"))),
+        }
+    }
+}
+
 impl PageRequest {
     /// Where the page begins and how long it may be: behind the item that the marker of `list`
     /// names.
@@ -70,10 +80,7 @@ impl PageRequest {
         let is_truncated = items.len() > limit as usize;
         items.truncate(limit as usize);
         let last = items.last().filter(|_| is_truncated);
-        Ok(PageEnd {
-            is_truncated,
-            marker: last.map(|item| URL_SAFE_NO_PAD.encode(format!("{list}\n{}", position(item)))),
-        })
+        Ok(PageEnd::after(list, last.map(position)))
     }
 
     /// The page of a list that is read as a whole, because it is short, and is in the order of
