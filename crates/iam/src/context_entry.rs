@@ -6,13 +6,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::condition::{Decimal, Instant, address_range, boolean};
 use crate::request::ContextValue;
 
+/// Whether a text is a value of a type.
+type IsValue = fn(&str) -> bool;
+
 /// `ContextKeyType` of IAM's `ContextEntry`.
 #[derive(Debug, Clone, Copy)]
 pub struct ContextKeyType {
     /// Its name.
     name: &'static str,
     /// Whether one text is a value of it.
-    is_value: fn(&str) -> bool,
+    is_value: IsValue,
     /// Whether the key may have several values.
     is_list: bool,
 }
@@ -21,7 +24,7 @@ impl ContextKeyType {
     /// The type with this name, which is matched exactly.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let kinds: [(&str, &str, fn(&str) -> bool); 6] = [
+        let kinds: [(&str, &str, IsValue); 6] = [
             ("string", "stringList", |_| true),
             ("numeric", "numericList", |text| {
                 Decimal::parse(text).is_some()

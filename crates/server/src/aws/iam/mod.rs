@@ -10,7 +10,7 @@
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
 //! | `tags` | tags of all of them |
 //! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account` | the rest |
-//! | `simulator`, `simulation_input`, `simulation_result` | the policy simulator |
+//! | `simulator`, `simulation_input`, `policy_exclusions`, `simulation_result` | the policy simulator |
 //! | `absent` | what nobody has here, and tools ask for |
 
 mod absent;
@@ -28,6 +28,7 @@ mod named;
 mod oidc_providers;
 mod page;
 mod policy_entities;
+mod policy_exclusions;
 mod policy_versions;
 mod roles;
 mod service_linked_roles;

@@ -1,9 +1,9 @@
 //! What the policy simulator is asked, checked.
 
 use bonded_iam::{Context, ContextKeyType, NamedPolicy, Policy, PolicyKind, validate_any_size};
-use bonded_model::{AccountId, PolicyArn, shown};
-use bonded_registry::target::{EntityArn, EntityKind};
-use bonded_registry::{Error, PolicyExclusion, Result, SimulationInput};
+use bonded_model::{AccountId, shown};
+use bonded_registry::target::EntityArn;
+use bonded_registry::{Error, Result, SimulationInput};
 use serde::Deserialize;
 
 use super::page::PageRequest;
@@ -12,9 +12,6 @@ use crate::aws::query::list;
 
 /// How many levels an organization has at most: its root, five of units, and the account.
 const LEVELS_LIMIT: usize = 7;
-
-/// How many policies a simulation can leave out.
-const EXCLUSIONS_LIMIT: usize = 256;
 
 /// What both simulations are asked, but whose policies it is about.
 #[derive(Debug, Deserialize)]
@@ -54,24 +51,6 @@ struct ContextEntry {
     #[serde(default, deserialize_with = "list")]
     context_key_values: Vec<String>,
     context_key_type: Option<String>,
-}
-
-/// `PolicyIdentifier`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PolicyIdentifier {
-    policy_type: Option<String>,
-    policy_arn: Option<String>,
-    inline_policy_identifier: Option<InlinePolicyIdentifier>,
-}
-
-/// `InlinePolicyIdentifierType`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct InlinePolicyIdentifier {
-    policy_name: String,
-    attachment_type: String,
-    attachment_name: String,
 }
 
 impl Question {
@@ -180,7 +159,7 @@ impl Question {
     }
 }
 
-fn invalid(text: &str) -> Error {
+pub(super) fn invalid(text: &str) -> Error {
     Error::InvalidInput(text.to_owned())
 }
 
@@ -364,96 +343,4 @@ fn kind_of(document: &serde_json::Value) -> PolicyKind {
         true => PolicyKind::Trust,
         false => PolicyKind::Repository,
     }
-}
-
-/// The policies that a simulation leaves out.
-///
-/// # Errors
-/// [`Error::InvalidInput`]: one names nothing, or more than one thing, or is malformed.
-pub(super) fn exclusions(identifiers: &[PolicyIdentifier]) -> Result<Vec<PolicyExclusion>> {
-    if identifiers.len() > EXCLUSIONS_LIMIT {
-        return Err(constraint(
-            "policyExclusionList",
-            "Member must have length less than or equal to 256",
-        ));
-    }
-    let read = |identifier: &PolicyIdentifier| {
-        let PolicyIdentifier {
-            policy_type,
-            policy_arn,
-            inline_policy_identifier,
-        } = identifier;
-        match (policy_type, policy_arn, inline_policy_identifier) {
-            (Some(kind), None, None) => policy_type_exclusion(kind),
-            (None, Some(arn), None) => policy_arn_exclusion(arn).map(Some),
-            (None, None, Some(inline)) => inline_exclusion(inline).map(Some),
-            _ => Err(invalid(
-                "each entry of PolicyExclusionList has exactly one of PolicyType, PolicyArn and \
-                 InlinePolicyIdentifier",
-            )),
-        }
-    };
-    let read: Result<Vec<_>> = identifiers.iter().map(read).collect();
-    Ok(read?.into_iter().flatten().collect())
-}
-
-/// `None`: resource control policies, which are ignored.
-fn policy_type_exclusion(kind: &str) -> Result<Option<PolicyExclusion>> {
-    Ok(Some(match kind {
-        "inline" => PolicyExclusion::Inline,
-        "aws-managed" => PolicyExclusion::AwsManaged,
-        "user-managed" => PolicyExclusion::OwnManaged,
-        "permission-boundary" => PolicyExclusion::Boundary,
-        "scp" => PolicyExclusion::ServiceControl,
-        "rcp" => return Ok(None),
-        _ => {
-            return Err(constraint(
-                "policyExclusionList.policyType",
-                "Member must satisfy enum value set: [inline, aws-managed, user-managed, permission-boundary, scp, rcp]",
-            ));
-        }
-    }))
-}
-
-/// Wildcards stand in the name only.
-fn policy_arn_exclusion(arn: &str) -> Result<PolicyExclusion> {
-    let malformed = || invalid(&format!("the PolicyArn '{}' is malformed", shown(arn)));
-    let (before, name) = arn.rsplit_once('/').ok_or_else(malformed)?;
-    if before.contains(['*', '?']) || name.matches('*').count() > 1 {
-        return Err(malformed());
-    }
-    let literal = format!("{before}/{}", name.replace(['*', '?'], "x"));
-    literal.parse::<PolicyArn>().map_err(|_| malformed())?;
-    Ok(PolicyExclusion::Managed(arn.to_owned()))
-}
-
-fn inline_exclusion(inline: &InlinePolicyIdentifier) -> Result<PolicyExclusion> {
-    let kinds = [EntityKind::User, EntityKind::Group, EntityKind::Role];
-    let kind = kinds
-        .into_iter()
-        .find(|kind| kind.as_str() == inline.attachment_type)
-        .ok_or_else(|| {
-            constraint(
-                "policyExclusionList.attachmentType",
-                "Member must satisfy enum value set: [user, group, role]",
-            )
-        })?;
-    let word = |text: &str, wildcards: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        (1..=128).contains(&text.len()) && text.chars().all(|c| allowed(c) || wildcards.contains(c))
-    };
-    let holder = &inline.attachment_name;
-    if !word(&inline.policy_name, "") || !word(holder, "*?") || holder.matches('*').count() > 1 {
-        return Err(invalid(&format!(
-            "the InlinePolicyIdentifier of '{}' at '{}' is malformed: at most one '*' stands in the \
-             AttachmentName",
-            shown(&inline.policy_name),
-            shown(holder)
-        )));
-    }
-    Ok(PolicyExclusion::InlineOf {
-        policy: inline.policy_name.clone(),
-        kind,
-        holder: holder.clone(),
-    })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use bonded_iam::{Layer, MatchedStatement, Outcome, Position, ResourceType, resource_type};
+use bonded_iam::{Layer, MatchedStatement, Outcome, Position, ResourceType, Span, resource_type};
 use bonded_registry::{Sides, SimulatedAction, SimulatedResource};
 use serde::Serialize;
 
@@ -139,7 +139,7 @@ impl Details {
 
 impl From<&MatchedStatement> for Statement {
     fn from(statement: &MatchedStatement) -> Self {
-        let places = statement.span.map(|span| span.simulated());
+        let places = statement.span.map(Span::simulated);
         Self {
             source_policy_id: statement.policy.clone(),
             // AWS's own answers say this, whatever its model says.

@@ -6,7 +6,8 @@ use bonded_registry::{Action, Allowed, Caller, Checks, Registry, Result, Simulat
 use serde::{Deserialize, Serialize};
 
 use super::page::PageEnd;
-use super::simulation_input::{PolicyIdentifier, Question, exclusions, parsed_policies};
+use super::policy_exclusions::{PolicyIdentifier, exclusions};
+use super::simulation_input::{Question, parsed_policies};
 use super::simulation_result::EvaluationResult;
 use crate::aws::Operation;
 use crate::aws::query::{List, list};
