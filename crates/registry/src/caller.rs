@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::reach::Reach;
 use bonded_iam::Principal;
 use bonded_model::{AccountId, Region, Timestamp};
 use bonded_store::{Holder, Role, ServiceToken, Session, SessionKind, User};
@@ -14,6 +15,10 @@ use crate::web_identity::WebIdentity;
 pub struct Facts {
     /// The client's address, by the connection or by a trusted proxy.
     pub source_ip: IpAddr,
+    /// The name that the operator gave the network of that address.
+    pub network: Option<String>,
+    /// Which accounts may be reached from there.
+    pub reach: Reach,
     /// The `User-Agent` header, as sent.
     pub user_agent: Option<String>,
     /// Whether the request came over TLS.

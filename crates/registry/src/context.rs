@@ -38,6 +38,14 @@ pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
     add("aws:EpochTime", caller.time().as_seconds().to_string());
     add("aws:SecureTransport", request.secure_transport.to_string());
     add("aws:SourceIp", request.source_ip.to_canonical().to_string());
+    if let Some(network) = &request.network {
+        add("aws:SourceVpce", network.clone());
+        add("aws:SourceVpc", network.clone());
+        add(
+            "aws:VpcSourceIp",
+            request.source_ip.to_canonical().to_string(),
+        );
+    }
     add("aws:RequestedRegion", request.region.to_string());
     if let Some(user_agent) = &request.user_agent {
         add("aws:UserAgent", user_agent.clone());

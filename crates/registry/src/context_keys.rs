@@ -39,6 +39,7 @@ const fn many(name: &'static str, present: &'static str, meaning: &'static str) 
 const ALL: &str = "every request";
 const KNOWN: &str = "every request but `sts:AssumeRoleWithWebIdentity`";
 const TEMPORARY: &str = "those with temporary credentials";
+const NAMED: &str = "those from a network that has a name";
 const ASSUME: &str = "a call that makes a session";
 
 /// Every key of a request that is not about an image, by name.
@@ -104,6 +105,13 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
         "the address of the client: the peer's, or the right-most address of `X-Forwarded-For` \
          that is not a proxy's if the peer is one of `trusted_proxies`",
     ),
+    one("aws:SourceVpc", NAMED, "as `aws:SourceVpce`"),
+    one(
+        "aws:SourceVpce",
+        NAMED,
+        "the name of the network that the client is in, by the setting `networks`; of several the \
+         smallest",
+    ),
     many(
         "aws:TagKeys",
         "those that pass or remove tags",
@@ -125,6 +133,7 @@ pub const REQUEST_KEYS: &[RequestKey] = &[
         "`AIDA…` of a user, `AROA…:SESSION` of a role, `ACCOUNT:NAME` of a federated user",
     ),
     one("aws:username", "those of a user", "the user's name"),
+    one("aws:VpcSourceIp", NAMED, "as `aws:SourceIp`"),
     one(
         "ecr:ResourceTag/KEY",
         "those about a repository with that tag",

@@ -36,6 +36,16 @@ pub enum Error {
     /// Who calls is not known, or no longer.
     #[error(transparent)]
     Unauthenticated(#[from] Unauthenticated),
+    /// The operator does not let the account be reached from there.
+    #[error(
+        "the account '{account}' is not reached from '{client}'; the operator says from where, in the setting 'accounts_from'"
+    )]
+    OutOfReach {
+        /// The account of the caller or of the resource.
+        account: AccountId,
+        /// Where the request came from.
+        client: std::net::IpAddr,
+    },
     /// Wrong credentials were tried too often; how many seconds to wait.
     #[error("too many wrong credentials came from this address; try again in {0} s")]
     TooManyAttempts(u64),

@@ -238,6 +238,7 @@ impl Registry {
     ) -> Result<Verdict<T>> {
         let mut found = checks.target().find(self).await?;
         let resources = checks.target().resources(&found, self)?;
+        caller.require_reach(&resources)?;
         let bench = Bench {
             registry: self,
             caller,

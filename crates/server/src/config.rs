@@ -25,6 +25,7 @@ use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
 use crate::egress::Reachable;
+use crate::reach::{AccountDoor, NetworkName};
 
 pub(crate) use network::host_name;
 pub(crate) use process::{DATA, KEYRING, LISTEN};
@@ -96,6 +97,10 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// The clients that may read the metrics.
     pub(crate) metrics_from: Vec<IpNet>,
+    /// The networks that have names.
+    pub(crate) networks: Vec<(NetworkName, Vec<IpNet>)>,
+    /// From where accounts are reached.
+    pub(crate) accounts_from: Vec<(AccountDoor, Vec<IpNet>)>,
     /// The repositories that a push makes.
     pub(crate) create_on_push: Vec<RepositoryPattern>,
     /// The repositories that take sparse manifests.
@@ -202,6 +207,8 @@ impl Config {
             plain_http_from: settings.get(&network::PLAIN_HTTP_FROM)?,
             trusted_proxies: settings.get(&network::TRUSTED_PROXIES)?,
             metrics_from: settings.get(&network::METRICS_FROM)?,
+            networks: settings.get(&network::NETWORKS)?,
+            accounts_from: settings.get(&network::ACCOUNTS_FROM)?,
             create_on_push: settings.get(&registry::CREATE_ON_PUSH)?,
             sparse_manifests: settings.get(&registry::SPARSE_MANIFESTS)?,
             advisories: settings.get(&ADVISORIES)?,

@@ -1,14 +1,15 @@
 //! Each request to the door it is for.
 
+mod forwarded;
 mod held;
 mod lent;
 mod reply;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bonded_model::{Secret, shown};
-use bonded_registry::{Error, Facts, LAYERS_PATH, Registry};
+use bonded_registry::{Error, Facts, LAYERS_PATH, Reach, Registry};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt as _;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::failed_attempts::FailedAttempts;
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::metrics::{self, Metrics};
+use crate::reach::{self, AccountDoor, NetworkName, Way};
 use crate::{aws, layers, oci};
 use held::BodyBudget;
 pub(crate) use held::{BodyRoom, data};
@@ -41,6 +43,10 @@ pub(crate) struct DoorSettings {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// The clients that may read the metrics.
     pub(crate) metrics_from: Vec<IpNet>,
+    /// The networks that have names.
+    pub(crate) networks: Vec<(NetworkName, Vec<IpNet>)>,
+    /// From where accounts are reached.
+    pub(crate) accounts_from: Vec<(AccountDoor, Vec<IpNet>)>,
 }
 
 /// Both front doors.
@@ -65,6 +71,7 @@ pub(crate) struct Head {
     /// Who tried wrong credentials lately.
     pub(crate) failed: Arc<FailedAttempts>,
     room: BodyRoom,
+    settings: Arc<DoorSettings>,
 }
 
 /// A request that came in, with the id its answer will carry.
@@ -167,20 +174,12 @@ impl FrontDoor {
             return Err("the Host header and the request's target name different hosts");
         }
         let authority = target.or(host).unwrap_or_default().to_ascii_lowercase();
-        let mut source_ip = peer.address.ip();
-        let mut secure = peer.tls;
-        let proxies = &self.settings().trusted_proxies;
-        if proxies.iter().any(|net| net.contains(&source_ip)) {
-            if let Some(stated) = last_entry(&parts.headers, "x-forwarded-for") {
-                let address = parse_client(stated);
-                source_ip = address.ok_or("the proxy's X-Forwarded-For is not an address")?;
-            }
-            secure = match last_entry(&parts.headers, "x-forwarded-proto") {
-                None => secure,
-                Some(scheme) if scheme.eq_ignore_ascii_case("https") => true,
-                Some(scheme) if scheme.eq_ignore_ascii_case("http") => false,
-                Some(_) => return Err("the proxy's X-Forwarded-Proto is neither http nor https"),
-            };
+        let (mut source_ip, mut secure) = (peer.address.ip(), peer.tls);
+        let settings = self.settings();
+        let proxies = &settings.trusted_proxies;
+        if forwarded::is_proxy(source_ip, proxies) {
+            source_ip = forwarded::client(&parts.headers, source_ip, proxies)?;
+            secure = forwarded::is_secure(&parts.headers, secure)?;
         }
         Ok(Head {
             authority,
@@ -189,6 +188,7 @@ impl FrontDoor {
             parts,
             failed: Arc::clone(&self.failed),
             room: self.budget.of(source_ip),
+            settings,
         })
     }
 
@@ -230,27 +230,6 @@ impl FrontDoor {
     }
 }
 
-/// The last entry of the last header of this name: the one that the nearest proxy has added.
-fn last_entry<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let last = headers.get_all(name).iter().next_back()?;
-    Some(
-        last.to_str()
-            .unwrap_or_default()
-            .rsplit(',')
-            .next()
-            .unwrap_or_default()
-            .trim(),
-    )
-}
-
-/// An address, with or without a port.
-fn parse_client(text: &str) -> Option<IpAddr> {
-    let address = text.parse::<SocketAddr>().map(|address| address.ip());
-    address
-        .or_else(|_| text.trim_matches(['[', ']']).parse())
-        .ok()
-}
-
 fn internal_error() -> Reply {
     let text = "internal error\n".to_owned();
     Reply::text(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), text)
@@ -285,10 +264,23 @@ impl Head {
         values.next().is_none().then_some(value)
     }
 
+    /// Which accounts are reached from where the request came from.
+    pub(crate) fn reach(&self) -> Reach {
+        let path = self.parts.uri.path();
+        let way = if path == "/v2" || path.starts_with("/v2/") {
+            Way::V2
+        } else {
+            Way::Aws
+        };
+        reach::reach(&self.settings.accounts_from, way, self.source_ip)
+    }
+
     /// What the registry is told of the request beside its credential.
     pub(crate) fn facts(&self, region: bonded_model::Region) -> Facts {
         Facts {
             source_ip: self.source_ip,
+            network: reach::network_of(&self.settings.networks, self.source_ip),
+            reach: self.reach(),
             user_agent: self
                 .header(header::USER_AGENT)
                 .map(|text| text.chars().take(USER_AGENT_LIMIT).collect()),

@@ -50,9 +50,10 @@ async fn layer(registry: &Registry, head: &Head, ticket: &Secret) -> Result<Repl
 /// ask for another.
 const fn status(error: &Error) -> StatusCode {
     match error {
-        Error::Unauthenticated(_) | Error::Denied(_) | Error::RegistryNotAddressed(_) => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Unauthenticated(_)
+        | Error::Denied(_)
+        | Error::OutOfReach { .. }
+        | Error::RegistryNotAddressed(_) => StatusCode::FORBIDDEN,
         Error::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
         error if error.outage().is_some() => StatusCode::SERVICE_UNAVAILABLE,
         error if error.is_internal() => StatusCode::INTERNAL_SERVER_ERROR,

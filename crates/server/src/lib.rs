@@ -23,6 +23,7 @@ pub mod oci;
 mod operator;
 mod per_address;
 pub mod range;
+mod reach;
 #[cfg(test)]
 mod reference;
 mod tls;

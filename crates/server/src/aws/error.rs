@@ -112,7 +112,7 @@ fn json_code(error: &Error) -> &'static str {
             | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => "ExpiredTokenException",
         },
-        Error::Denied(_) => "AccessDeniedException",
+        Error::Denied(_) | Error::OutOfReach { .. } => "AccessDeniedException",
         Error::InvalidParameter(_)
         | Error::InvalidName(_)
         | Error::InvalidDigest(_)
@@ -188,7 +188,9 @@ fn query_code(error: &Error) -> (u16, &'static str) {
             | Unauthenticated::ServiceTokenExpired
             | Unauthenticated::TicketExpired => (403, "ExpiredToken"),
         },
-        Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "AccessDenied"),
+        Error::Denied(_) | Error::RegistryNotAddressed(_) | Error::OutOfReach { .. } => {
+            (403, "AccessDenied")
+        }
         Error::NoSuchEntity(_) => (404, "NoSuchEntity"),
         Error::ServiceNotSupported(_) => (404, "NotSupportedService"),
         Error::DecisionNotFound(_) => (400, "InvalidAuthorizationMessageException"),

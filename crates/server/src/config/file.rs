@@ -85,12 +85,22 @@ impl RawConfig {
     pub(crate) fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut inside = "";
-        let (own, tables): (Vec<&About>, Vec<&About>) =
-            settings().partition(|about| !about.key.contains('.'));
+        let in_table = |about: &&About| about.key.contains('.') || about.form == Form::Lists;
+        let (tables, own): (Vec<&About>, Vec<&About>) = settings().partition(in_table);
         for about in own.into_iter().chain(tables) {
             let Some(value) = self.value(about) else {
                 continue;
             };
+            if let Value::Lists(lists) = value {
+                inside = about.key;
+                let _ = write!(text, "\n[{inside}]\n");
+                for (name, texts) in lists {
+                    let name = toml::Value::String(name.clone());
+                    let texts = toml_of(&Value::List(texts.clone()));
+                    let _ = writeln!(text, "{name} = {texts}");
+                }
+                continue;
+            }
             let (table, key) = about.key.split_once('.').unwrap_or(("", about.key));
             if table != inside {
                 let _ = write!(text, "\n[{table}]\n");
@@ -115,7 +125,18 @@ fn value_of(about: &About, value: &DeValue<'_>) -> Option<Value> {
             let texts = values.iter().map(|value| string(value.get_ref()));
             Value::List(texts.collect::<Option<_>>()?)
         }
-        (Form::Switch | Form::List, _) => return None,
+        (Form::Lists, DeValue::Table(table)) => {
+            let lists = table.iter().map(|(name, value)| {
+                let DeValue::Array(values) = value.get_ref() else {
+                    return None;
+                };
+                let texts: Option<Vec<String>> =
+                    values.iter().map(|value| string(value.get_ref())).collect();
+                Some((name.get_ref().to_string(), texts?))
+            });
+            Value::Lists(lists.collect::<Option<_>>()?)
+        }
+        (Form::Switch | Form::List | Form::Lists, _) => return None,
     })
 }
 
@@ -124,6 +145,7 @@ const fn expected(form: Form) -> &'static str {
         Form::Text | Form::Path => "a string",
         Form::Switch => "true or false",
         Form::List => "a list of strings",
+        Form::Lists => "a table of lists of strings",
     }
 }
 
@@ -133,6 +155,13 @@ fn toml_of(value: &Value) -> toml::Value {
         Value::Text(text) => string(text),
         Value::Path(path) => string(&path.to_string_lossy()),
         Value::Switch(on) => toml::Value::Boolean(*on),
+        Value::Lists(lists) => {
+            let lists = lists.iter().map(|(name, texts)| {
+                let texts = texts.iter().map(|text| string(text)).collect();
+                (name.clone(), toml::Value::Array(texts))
+            });
+            toml::Value::Table(lists.collect())
+        }
         Value::List(texts) => texts
             .iter()
             .map(|text| string(text))
@@ -196,6 +225,7 @@ mod tests {
                 Form::Text | Form::Path => "'x'",
                 Form::Switch => "true",
                 Form::List => "['x', 'y']",
+                Form::Lists => "{ a = ['x'], 'b/c' = ['y'] }",
             };
             format!("{} = {value}\n", about.key)
         });

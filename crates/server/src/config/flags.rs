@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::setting::{About, Form, RawConfig, Value};
+use super::setting::{About, Form, RawConfig, Value, lists};
 use super::settings;
 
 impl Args for RawConfig {
@@ -51,6 +51,9 @@ fn flag(about: &About) -> Arg {
         Form::Path => flag.value_parser(value_parser!(PathBuf)),
         Form::Switch => flag.value_parser(value_parser!(bool)),
         Form::List => flag.value_delimiter(',').action(ArgAction::Append),
+        Form::Lists => flag.value_parser(|text: &str| {
+            lists(text).ok_or("expected is 'name=a,b;other=c', each name once")
+        }),
     }
 }
 
@@ -60,6 +63,7 @@ fn given(about: &About, matches: &ArgMatches) -> Option<Value> {
         Form::Text => matches.get_one(key).cloned().map(Value::Text),
         Form::Path => matches.get_one(key).cloned().map(Value::Path),
         Form::Switch => matches.get_one(key).copied().map(Value::Switch),
+        Form::Lists => matches.get_one(key).cloned().map(Value::Lists),
         Form::List => {
             let texts = matches.get_many::<String>(key)?;
             Some(Value::List(texts.cloned().collect()))

@@ -2,15 +2,18 @@
 
 use ipnet::IpNet;
 
-use super::setting::{About, Setting, each, optional, text, texts};
+use super::setting::{About, Setting, each, each_of, optional, shown_lists, text, texts};
+use crate::reach::{AccountDoor, NetworkName};
 
 /// The settings of this file, in the order of the help.
-pub(super) static TABLE: [&About; 5] = [
+pub(super) static TABLE: [&About; 7] = [
     &DOMAIN.about,
     &HOSTS.about,
     &PLAIN_HTTP_FROM.about,
     &TRUSTED_PROXIES.about,
     &METRICS_FROM.about,
+    &NETWORKS.about,
+    &ACCOUNTS_FROM.about,
 ];
 
 pub(super) static DOMAIN: Setting<Option<String>> = Setting {
@@ -57,6 +60,31 @@ pub(super) static METRICS_FROM: Setting<Vec<IpNet>> = Setting {
         .doc("The clients that may read '/metrics', as networks"),
     read: |value| each(value, net),
     show: |nets| texts(nets),
+};
+
+pub(super) static NETWORKS: Setting<Vec<(NetworkName, Vec<IpNet>)>> = Setting {
+    about: About::lists("networks", "NAME=NET,…;…")
+        .unset("none")
+        .live()
+        .doc(
+            "Names of networks, which policies know by the conditions 'aws:SourceVpce' and \
+             'aws:SourceVpc'; of several that a client is in, the smallest counts",
+        ),
+    read: |value| each_of(value, NetworkName::parse, net),
+    show: |networks| shown_lists(networks),
+};
+
+pub(super) static ACCOUNTS_FROM: Setting<Vec<(AccountDoor, Vec<IpNet>)>> = Setting {
+    about: About::lists("accounts_from", "ACCOUNT[/DOOR]=NET,…;…")
+        .unset("everywhere")
+        .live()
+        .doc(
+            "From where accounts are reached, whatever their policies say: their registries and \
+             their credentials. ACCOUNT is one, or '*' for those that are not named; DOOR is 'v2' \
+             or 'aws' (ECR, IAM and STS), without it both",
+        ),
+    read: |value| each_of(value, AccountDoor::parse, net),
+    show: |rules| shown_lists(rules),
 };
 
 /// A network, or one address.

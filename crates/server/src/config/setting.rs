@@ -60,6 +60,8 @@ pub(crate) enum Form {
     Switch,
     /// A list of strings; with commas between them in the environment and in a flag.
     List,
+    /// A table of lists of strings under names; there `name=a,b;other=c`.
+    Lists,
 }
 
 /// A value as it is written.
@@ -73,6 +75,8 @@ pub(crate) enum Value {
     Switch(bool),
     /// Of [`Form::List`].
     List(Vec<String>),
+    /// Of [`Form::Lists`].
+    Lists(BTreeMap<String, Vec<String>>),
 }
 
 impl About {
@@ -94,6 +98,11 @@ impl About {
     /// A setting of several strings.
     pub(super) const fn list(key: &'static str, value: &'static str) -> Self {
         Self::new(Form::List, key, value)
+    }
+
+    /// A setting of several strings under names.
+    pub(super) const fn lists(key: &'static str, value: &'static str) -> Self {
+        Self::new(Form::Lists, key, value)
     }
 
     const fn new(form: Form, key: &'static str, value: &'static str) -> Self {
@@ -164,6 +173,7 @@ impl About {
             Form::Path => Value::Path(text.into()),
             Form::Switch => Value::Switch(text == "true"),
             Form::List => Value::List(text.split(',').map(str::to_owned).collect()),
+            Form::Lists => Value::Lists(lists(text)?),
         })
     }
 }
@@ -287,6 +297,43 @@ pub(super) fn each<T>(
         Some(Value::List(texts)) => texts.iter().map(|text| parse(text.trim())).collect(),
         _ => Ok(Vec::new()),
     }
+}
+
+/// Reads `name=a,b;other=c`; `None` if it is not of that form, or has a name twice.
+pub(super) fn lists(text: &str) -> Option<BTreeMap<String, Vec<String>>> {
+    let mut lists = BTreeMap::new();
+    for part in text.split(';').filter(|part| !part.trim().is_empty()) {
+        let (name, texts) = part.split_once('=')?;
+        let texts = texts.split(',').map(|text| text.trim().to_owned());
+        let before = lists.insert(name.trim().to_owned(), texts.collect());
+        before.is_none().then_some(())?;
+    }
+    Some(lists)
+}
+
+/// What each name and each of its strings mean, by name.
+pub(super) fn each_of<K, T>(
+    value: Option<&Value>,
+    name: impl Fn(&str) -> Result<K, String>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<(K, Vec<T>)>, String> {
+    let Some(Value::Lists(lists)) = value else {
+        return Ok(Vec::new());
+    };
+    let read = |(key, texts): (&String, &Vec<String>)| {
+        let parsed: Result<Vec<T>, String> = texts.iter().map(|text| parse(text)).collect();
+        Ok((name(key)?, parsed?))
+    };
+    lists.iter().map(read).collect()
+}
+
+/// Strings under names that show `meant`.
+pub(super) fn shown_lists(meant: &[(impl Display, Vec<impl Display>)]) -> Option<Value> {
+    let lists = meant.iter().map(|(name, texts)| {
+        let texts = texts.iter().map(ToString::to_string);
+        (name.to_string(), texts.collect())
+    });
+    Some(Value::Lists(lists.collect()))
 }
 
 /// The path; `None` if there is none.

@@ -145,7 +145,9 @@ fn wire(error: &Error) -> (u16, &'static str) {
             // As ECR.
             Unauthenticated::TokenExpired(_) => (403, "DENIED"),
         },
-        Error::Denied(_) | Error::RegistryNotAddressed(_) => (403, "DENIED"),
+        Error::Denied(_) | Error::RegistryNotAddressed(_) | Error::OutOfReach { .. } => {
+            (403, "DENIED")
+        }
         Error::InvalidName(_) => (400, "NAME_INVALID"),
         Error::RepositoryNotFound(_) => (404, "NAME_UNKNOWN"),
         Error::ImageNotFound => (404, "MANIFEST_UNKNOWN"),

@@ -93,6 +93,9 @@ async fn dispatch(
     let caller = authn::token(registry, &head, region).await?;
     let (account, region) =
         addressed.ok_or_else(|| Error::RegistryNotAddressed(head.authority.clone()))?;
+    let reach = head.reach();
+    reach.require(caller.account(), head.source_ip)?;
+    reach.require(&account, head.source_ip)?;
     let route = match route {
         Ok(route) => route,
         Err(why) => return Ok(error::no_route(why)),

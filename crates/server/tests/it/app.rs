@@ -6,7 +6,7 @@ use std::time::Duration;
 use bonded_iam::sigv4::{self, SignedRequest};
 use bonded_model::{AccountId, Secret, Timestamp};
 use bonded_registry::{
-    Caller, Clock, Error, Facts, FirstAdministrator, Registry, Settings, SignatureScope,
+    Caller, Clock, Error, Facts, FirstAdministrator, Reach, Registry, Settings, SignatureScope,
 };
 use bonded_server::aws::{self, Endpoint};
 use bonded_store::{Database, Objects, StoreSettings};
@@ -193,6 +193,8 @@ pub(crate) fn endpoint(name: &str) -> &'static Endpoint {
 pub(crate) fn facts() -> Facts {
     Facts {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        network: None,
+        reach: Reach::default(),
         user_agent: Some("test".to_owned()),
         secure_transport: true,
         region: "us-east-1".parse().unwrap(),

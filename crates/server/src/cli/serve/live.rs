@@ -170,5 +170,7 @@ fn door_settings(config: &Config) -> DoorSettings {
         hosts: config.hosts.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         metrics_from: config.metrics_from.clone(),
+        networks: config.networks.clone(),
+        accounts_from: config.accounts_from.clone(),
     }
 }
