@@ -130,11 +130,13 @@ impl Registry {
         let store = self.store();
         let copy = store.copy_advisories(path).await?;
         let advisories = map(copy.file()).await?;
-        let before = store.last_generation().await?;
-        if let Some(before) = before.filter(|_| !force) {
+        let last = store.last_generation().await?;
+        if let Some(before) = last.as_ref().filter(|_| !force) {
             not_shrunk(&before.counts, &counts(&advisories))?;
         }
-        store.keep_advisories(copy, advisories.digest()).await?;
+        let last = last.and_then(|last| last.advisories_sha256.parse().ok());
+        let digest = advisories.digest();
+        store.keep_advisories(copy, digest, last.as_ref()).await?;
         self.enter(advisories, again).await
     }
 
@@ -171,7 +173,7 @@ impl Registry {
 }
 
 /// Maps and checks a file; its length in time, so not on a thread that serves.
-async fn map(file: &File) -> Result<Advisories> {
+pub(crate) async fn map(file: &File) -> Result<Advisories> {
     let refused = |text: String| Error::AdvisoriesRefused(AdvisoriesRefused::Invalid(text));
     let file = file.try_clone().map_err(|e| refused(e.to_string()))?;
     let mapped = tokio::task::spawn_blocking(move || Advisories::map(&file)).await;

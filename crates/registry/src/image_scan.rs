@@ -5,6 +5,7 @@
 //! come to the same. A layer that was not indexed yet is waited for. What is not known is said:
 //! a scan is complete only if everything in the image was read and judged.
 
+mod history;
 mod judge;
 
 use std::collections::HashMap;
@@ -14,17 +15,18 @@ use std::time::Duration;
 use bonded_model::{Digest, Manifest, Reference, ScanStatus};
 use bonded_scan::LayerProblem;
 use bonded_store::{
-    ClaimedJob, JobEnd, LayerToScan, ObjectId, RepositoryId, ScanResult, ScanState, StoreError,
+    ClaimedJob, JobEnd, LayerToScan, ObjectId, RepositoryId, ScanState, StoreError,
 };
 
 use crate::Registry;
 use crate::error::Result;
 use crate::layer_index::analyzers;
 use crate::worker_thread::on_a_thread;
-use judge::{LayerToJudge, judge};
+use judge::{Judged, LayerToJudge, judge};
 
-pub use judge::ecr_severity;
+pub use history::finding_arn;
 pub(crate) use judge::{FindingsPart, PART};
+pub use judge::{Observed, ecr_severity};
 
 /// How long laying layers over each other and comparing may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -92,7 +94,8 @@ impl Registry {
                 }
             }
         };
-        let now = self.clock().now();
+        let (now, image_of) = (self.clock().now(), (repository, image));
+        let result = self.with_history(image_of, result, now).await?;
         let finished = store.finish_scan(claimed, repository, image, result, JobEnd::Done, now);
         finished.await?;
         self.scan_ended();
@@ -139,7 +142,7 @@ impl Registry {
         reason: &str,
     ) -> Result<()> {
         let text = "the scan failed several times; the log of the server says why".to_owned();
-        let (result, end) = (self.failed(text), JobEnd::Failed(reason.to_owned()));
+        let (result, end) = (self.failed(text).result, JobEnd::Failed(reason.to_owned()));
         let now = self.clock().now();
         let finished = self
             .store()
@@ -197,15 +200,8 @@ impl Registry {
         })
     }
 
-    fn failed(&self, description: String) -> ScanResult {
-        ScanResult {
-            status: ScanStatus::Failed,
-            description: Some(description),
-            facts: ScanState::Failed,
-            judged_by: self.judged_by(),
-            severity_counts: [].into(),
-            findings: 0,
-            parts: Vec::new(),
-        }
+    fn failed(&self, description: String) -> Judged {
+        let (status, state) = (ScanStatus::Failed, ScanState::Failed);
+        Judged::ended(status, state, description, self.judged_by())
     }
 }

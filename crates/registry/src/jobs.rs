@@ -26,9 +26,6 @@ const RETRY: Duration = Duration::from_secs(15);
 /// How often the queue is looked at for what other nodes enqueued and what has become due.
 const POLL: Duration = Duration::from_secs(2);
 
-/// How many images are enqueued at once to be judged by new advisories.
-const JUDGED_AT_ONCE: u32 = 100;
-
 /// What to log of a job that was not done.
 #[derive(Debug)]
 pub enum JobProblem {
@@ -87,15 +84,10 @@ impl Registry {
     async fn next_job(&self) -> Result<Option<ClaimedJob>> {
         let now = self.clock().now();
         let claimed = self.store().claim_job(now, LEASE).await?;
-        let generation = self.judged_by().generation;
-        if claimed.is_some() || generation == 0 {
+        if claimed.is_some() || !self.rematch(now).await? {
             return Ok(claimed);
         }
-        let store = self.store();
-        match store.judge_again(generation, JUDGED_AT_ONCE, now).await? {
-            0 => Ok(None),
-            _ => Ok(store.claim_job(now, LEASE).await?),
-        }
+        Ok(self.store().claim_job(now, LEASE).await?)
     }
 
     /// One attempt at a job, given back if the node stops before it is done.

@@ -18,8 +18,8 @@
 //! | `repository`, `image`, `image_delete`, `push`, `upload_limit`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
 //! | `create_on_push` | repositories that a push makes |
 //! | `jobs`, `worker_thread` | work that a change made necessary |
-//! | `layer_index`, `image_scan`, `advisories` | from a layer to the findings of an image |
-//! | `scan_findings`, `scanning_configuration` | scanning as ECR has it |
+//! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
+//! | `scan_findings`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
 //! | `saved_principals` | whom resource and trust policies name |
@@ -81,9 +81,11 @@ mod random;
 mod reach;
 mod reconcile;
 mod referrers;
+mod rematch;
 mod repository;
 mod role;
 mod saved_principals;
+mod scan_events;
 mod scan_findings;
 mod scan_wait;
 mod scanning_configuration;
@@ -135,7 +137,7 @@ pub use fetch::Fetch;
 pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_keys::Unrated;
-pub use image_scan::ecr_severity;
+pub use image_scan::{Observed, ecr_severity, finding_arn};
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
 pub use outage::Outage;
@@ -145,7 +147,7 @@ pub use reach::Reach;
 pub use referrers::{Referrer, Referrers};
 pub use repository::RepositorySettings;
 pub use role::RoleSettings;
-pub use scan_findings::FoundByScan;
+pub use scan_findings::{FoundByScan, FoundFinding};
 pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
 pub use service_token::{NewServiceToken, TokenRequest};
@@ -202,6 +204,7 @@ struct Inner {
     compiled: compiled::Compiled,
     clock: Clock,
     advisories: advisories::CurrentAdvisories,
+    rematching: rematch::Rematching,
     /// Counts the scans that have ended on this node, for those who wait for one.
     scans_ended: tokio::sync::watch::Sender<u64>,
     regions: Vec<Region>,
@@ -246,6 +249,7 @@ impl Registry {
             compiled,
             clock,
             advisories: advisories::CurrentAdvisories::default(),
+            rematching: rematch::Rematching::default(),
             scans_ended: tokio::sync::watch::Sender::default(),
             regions,
             account,
@@ -333,6 +337,10 @@ impl Registry {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn rematching(&self) -> &rematch::Rematching {
+        &self.0.rematching
     }
 
     pub(crate) fn current_advisories(&self) -> &advisories::CurrentAdvisories {

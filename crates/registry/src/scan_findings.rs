@@ -9,7 +9,7 @@ use bonded_store::{ImageDetail, ImageScan, Repository, StartScan, StoreError};
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
-use crate::image_scan::{FindingsPart, PART};
+use crate::image_scan::{FindingsPart, Observed, PART};
 use crate::repository::gone;
 use crate::target::{ImageId, ImagesIn};
 
@@ -24,10 +24,20 @@ pub struct FoundByScan {
     pub scan: ImageScan,
     /// Whether the registry scans by itself, and so shows other words for the status.
     pub scan_type: ScanType,
-    /// The findings on the page, each with its layer.
-    pub findings: Vec<(Finding, Option<Digest>)>,
+    /// The findings on the page.
+    pub findings: Vec<FoundFinding>,
     /// Where the next page begins; `None` if this is the last.
     pub next: Option<u64>,
+}
+
+/// A finding on a page.
+pub struct FoundFinding {
+    /// The finding.
+    pub finding: Finding,
+    /// The layer that brought the package.
+    pub layer: Option<Digest>,
+    /// Since when it is known; `None` if that was not written down yet.
+    pub observed: Option<Observed>,
 }
 
 impl Registry {
@@ -130,7 +140,7 @@ impl Registry {
         repository: &Repository,
         image: &Digest,
         range: std::ops::Range<u64>,
-    ) -> Result<Vec<(Finding, Option<Digest>)>> {
+    ) -> Result<Vec<FoundFinding>> {
         let size = PART as u64;
         let mut findings = Vec::new();
         for part in range.start / size..range.end.div_ceil(size) {
@@ -144,14 +154,17 @@ impl Registry {
             let FindingsPart {
                 layers,
                 findings: all,
+                observed,
             } = FindingsPart::read(&bytes)?;
             let first = range.start.saturating_sub(part * size);
             let last = range.end - part * size;
             let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-            let wanted = all.into_iter().take(index(last)).skip(index(first));
-            findings.extend(wanted.map(|finding| {
-                let layer = layers.get(finding.layer as usize).cloned();
-                (finding, layer)
+            let wanted = all.into_iter().enumerate();
+            let wanted = wanted.take(index(last)).skip(index(first));
+            findings.extend(wanted.map(|(number, finding)| FoundFinding {
+                layer: layers.get(finding.layer as usize).cloned(),
+                observed: observed.get(number).copied(),
+                finding,
             }));
         }
         Ok(findings)

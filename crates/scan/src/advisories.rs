@@ -5,6 +5,7 @@
 //! records give the same bytes, in whatever order and form they come, so its digest names what a
 //! scan was made with.
 
+mod compare;
 mod file;
 mod import;
 mod map;

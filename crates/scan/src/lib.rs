@@ -16,6 +16,7 @@ mod layer;
 mod matching;
 mod os_release;
 mod package;
+mod package_version;
 mod path;
 mod problem;
 mod report;
@@ -38,6 +39,7 @@ pub use layer::{
 pub use matching::{MatchOptions, match_image};
 pub use os_release::OsRelease;
 pub use package::{Package, PackageKind};
+pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};
 pub use problem::{Problem, ProblemCode};
 pub use report::{
     Contents, ImageFindings, Subject, purl, write_csv, write_cyclonedx, write_html, write_sarif,

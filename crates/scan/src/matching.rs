@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advisories::{Advisories, Affected};
 use crate::image::{ImageInventory, ImagePackage};
+use crate::package_version::{PackageVersion, judgements};
 use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
-use crate::{
-    Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, UnparsableVersion, VersionOrder,
-};
+use crate::{Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, VersionOrder};
 
 /// The most findings of one image.
 const FINDING_LIMIT: usize = 1_000_000;
@@ -84,21 +83,17 @@ impl Matching<'_> {
         let Some(ecosystem) = ecosystem else {
             return;
         };
-        let Ok(family) = ecosystem.parse::<Ecosystem>() else {
+        let Some(key) = PackageVersion::of(&found.package, ecosystem) else {
             return;
         };
-        if !self.advisories.knows(ecosystem) {
+        let advisories = self.advisories;
+        let Some(judgements) = judgements(advisories, &key) else {
             self.unknown.insert(ecosystem.to_owned());
             return;
-        }
-        let (name, version) = found.package.advisory_key();
-        let name = family.package_name(name);
-        let order = family.version_order();
-        let advisories = self.advisories;
-        for affected in advisories.about(ecosystem, &name) {
-            match self.verdict(&affected, version, order) {
-                Ok(Verdict::Affected { fixed }) => self.found(found, ecosystem, &affected, fixed),
-                Ok(Verdict::NotAffected) => {}
+        };
+        for (affected, judgement) in judgements {
+            match judgement {
+                Ok(fixed) => self.found(found, ecosystem, &affected, fixed),
                 Err(error) => self.undetermined.push(Undetermined {
                     advisory: affected.advisory.id.to_owned(),
                     ecosystem: ecosystem.to_owned(),
@@ -110,47 +105,6 @@ impl Matching<'_> {
                 }),
             }
         }
-    }
-
-    fn verdict(
-        &self,
-        affected: &Affected<'_>,
-        version: &str,
-        order: VersionOrder,
-    ) -> Result<Verdict, UnparsableVersion> {
-        let mut unordered = None;
-        for range in self.advisories.ranges(affected) {
-            match range.contains(version, order) {
-                Ok(true) => {
-                    return Ok(Verdict::Affected {
-                        fixed: range.fixed().map(str::to_owned),
-                    });
-                }
-                Ok(false) => {}
-                Err(error) => unordered = unordered.or(Some(error)),
-            }
-        }
-        let mut versions = self.advisories.versions(affected);
-        let listed = versions.any(|listed| {
-            listed == version
-                || order
-                    .compare(listed, version)
-                    .is_ok_and(std::cmp::Ordering::is_eq)
-        });
-        if listed {
-            // The next range's end above it is what repairs it.
-            let above = self.advisories.ranges(affected).filter_map(|range| {
-                let fixed = range.fixed()?;
-                let is_above = order
-                    .compare(version, fixed)
-                    .is_ok_and(std::cmp::Ordering::is_lt);
-                is_above.then(|| fixed.to_owned())
-            });
-            let lowest =
-                above.min_by(|a, b| order.compare(a, b).unwrap_or(std::cmp::Ordering::Equal));
-            return Ok(Verdict::Affected { fixed: lowest });
-        }
-        unordered.map_or(Ok(Verdict::NotAffected), Err)
     }
 
     fn found(
@@ -246,11 +200,6 @@ impl Matching<'_> {
         }
         problems
     }
-}
-
-enum Verdict {
-    Affected { fixed: Option<String> },
-    NotAffected,
 }
 
 fn some(text: &str) -> Option<String> {

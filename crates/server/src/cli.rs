@@ -8,6 +8,7 @@ mod config;
 mod credential_helper;
 mod demo;
 mod doctor;
+mod events;
 mod gate;
 mod gc;
 mod keyring;
@@ -61,6 +62,7 @@ enum Command {
     Backup(backup::BackupCommand),
     Restore(Box<backup::RestoreCommand>),
     Status(status::Status),
+    Events(events::Events),
     Doctor(Box<doctor::Doctor>),
     Completion(completion::Completion),
 }
@@ -135,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Events(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Completion(command) => command.run(),
     };

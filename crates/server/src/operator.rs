@@ -12,6 +12,7 @@ mod account;
 mod advisories;
 mod backup;
 mod collect;
+mod events;
 mod key_ring;
 mod status;
 
@@ -43,6 +44,7 @@ pub(crate) use account::{
 pub(crate) use advisories::LoadAdvisories;
 pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
+pub(crate) use events::ListEvents;
 pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RotateKeyRing};
 pub(crate) use status::{GetStatus, HostStatus};
 
@@ -99,6 +101,7 @@ const OPERATIONS: &[Served] = &[
     Served::of::<RotateKeyRing>(),
     Served::of::<RetireRootKey>(),
     Served::of::<LoadAdvisories>(),
+    Served::of::<ListEvents>(),
 ];
 
 /// An operation by its name.

@@ -82,12 +82,19 @@ impl Store {
         .await
     }
 
-    /// Keeps a copy as the advisories `digest`, in place of those kept before.
+    /// Keeps a copy as the advisories `digest`. Of those kept before only `before` stay, which
+    /// results are compared with.
     ///
     /// # Errors
     /// The directory cannot be written.
-    pub async fn keep_advisories(&self, copy: AdvisoryCopy, digest: &Digest) -> Result<()> {
+    pub async fn keep_advisories(
+        &self,
+        copy: AdvisoryCopy,
+        digest: &Digest,
+        before: Option<&Digest>,
+    ) -> Result<()> {
         let (directory, name) = (self.advisories(), hex(digest).to_owned());
+        let before = before.map(|digest| hex(digest).to_owned());
         blocking(move || {
             let failed = StoreError::io(format!("cannot write '{}'", directory.display()));
             (|| -> io::Result<()> {
@@ -95,7 +102,8 @@ impl Store {
                 File::open(&directory)?.sync_all()?;
                 for entry in fs::read_dir(&directory)? {
                     let entry = entry?;
-                    if entry.file_name() != name.as_str() {
+                    let file = entry.file_name();
+                    if file != name.as_str() && before.as_deref().is_none_or(|name| file != name) {
                         // What is mapped stays readable without its name.
                         fs::remove_file(entry.path())?;
                     }

@@ -9,10 +9,12 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::image_facts::ScanState;
 use crate::image_put::IMAGE_DIGEST;
+use crate::image_rematch::packages_place;
 use crate::job::{ClaimedJob, Job, JobEnd, Priority, end, enqueue};
 use crate::keys::Place;
 use crate::meta::{Row, Tx, Value, malformed};
 use crate::repository::{RepositoryId, json};
+use crate::scan_event::{ScanEvent, insert_events};
 
 /// Findings by severity; severities without findings are absent.
 pub type SeverityCounts = BTreeMap<String, u64>;
@@ -66,6 +68,10 @@ pub struct ScanResult {
     pub findings: u64,
     /// The findings in order, some hundred a part.
     pub parts: Vec<Vec<u8>>,
+    /// The package versions that the findings depend on; `None` if they are not known.
+    pub packages: Option<Vec<u8>>,
+    /// What is to be told of it.
+    pub events: Vec<ScanEvent>,
 }
 
 /// What became of [`Store::start_scan`].
@@ -160,7 +166,8 @@ pub(crate) async fn request_scan(
 pub(crate) async fn delete_scan(tx: &mut Tx<'_>, image: &[Value; 2]) -> Result<()> {
     const SCAN: &str = "DELETE FROM image_scans WHERE repository = $1 AND image = $2";
     const FINDINGS: &str = "DELETE FROM image_findings WHERE repository = $1 AND image = $2";
-    for sql in [SCAN, FINDINGS] {
+    const PACKAGES: &str = "DELETE FROM image_packages WHERE repository = $1 AND image = $2";
+    for sql in [SCAN, FINDINGS, PACKAGES] {
         tx.execute(sql, image).await?;
     }
     Ok(())
@@ -282,6 +289,9 @@ impl Store {
             parts.push(values);
         }
         let scan = scan_values(&repository, &image, &result, now)?;
+        let place = packages_place(&repository, &image);
+        let packages = result.packages.as_ref();
+        let packages = packages.map(|packages| self.keys().seal_row(&place, packages));
         let finished = Finished {
             claimed: claimed.clone(),
             job_end,
@@ -290,6 +300,9 @@ impl Store {
             facts,
             scan,
             parts,
+            packages: packages.transpose()?,
+            events: self.seal_events(&result.events)?,
+            now,
         };
         self.meta()
             .transact(finished, |tx, finished| {
@@ -333,6 +346,9 @@ struct Finished {
     facts: ScanState,
     scan: [Value; 12],
     parts: Vec<[Value; 4]>,
+    packages: Option<Vec<u8>>,
+    events: Vec<[Value; 4]>,
+    now: Timestamp,
 }
 
 async fn finish(tx: &mut Tx<'_>, finished: &Finished) -> Result<()> {
@@ -348,6 +364,10 @@ async fn finish(tx: &mut Tx<'_>, finished: &Finished) -> Result<()> {
          severity_counts = excluded.severity_counts, findings = excluded.findings";
     const PART: &str = "INSERT INTO image_findings (repository, image, part, sealed_findings) \
          VALUES ($1, $2, $3, $4)";
+    const NO_PACKAGES: &str = "DELETE FROM image_packages WHERE repository = $1 AND image = $2";
+    const PACKAGES: &str = "INSERT INTO image_packages (repository, image, sealed_packages) \
+         VALUES ($1, $2, $3) ON CONFLICT (repository, image) \
+         DO UPDATE SET sealed_packages = excluded.sealed_packages";
     end(tx, &finished.claimed, &finished.job_end).await?;
     let (repository, image) = (&finished.repository, &finished.image);
     if !tx
@@ -362,5 +382,15 @@ async fn finish(tx: &mut Tx<'_>, finished: &Finished) -> Result<()> {
     for part in &finished.parts {
         tx.execute(PART, part).await?;
     }
-    Ok(())
+    let [repository, image] = key;
+    match &finished.packages {
+        Some(packages) => {
+            let values = [repository, image, packages.clone().into()];
+            tx.execute(PACKAGES, &values).await?;
+        }
+        None => {
+            tx.execute(NO_PACKAGES, &[repository, image]).await?;
+        }
+    }
+    insert_events(tx, &finished.events, finished.now).await
 }

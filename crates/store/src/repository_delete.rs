@@ -13,11 +13,13 @@ use crate::meta::{Tx, Value};
 use crate::repository::{DeleteRepository, RepositoryId};
 
 /// Each deletes up to 1,000 rows of a repository that is gone; children before parents.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     "DELETE FROM tags WHERE repository = $1 AND tag IN \
      (SELECT tag FROM tags WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_findings WHERE repository = $1 AND (image, part) IN \
      (SELECT image, part FROM image_findings WHERE repository = $1 LIMIT 500)",
+    "DELETE FROM image_packages WHERE repository = $1 AND image IN \
+     (SELECT image FROM image_packages WHERE repository = $1 LIMIT 500)",
     "DELETE FROM image_scans WHERE repository = $1 AND image IN \
      (SELECT image FROM image_scans WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_blobs WHERE repository = $1 AND image IN \

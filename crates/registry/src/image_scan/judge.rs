@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    Finding, LayerInventory, LayerProblem, MatchOptions, Problem, ProblemCode, match_image, merge,
+    Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem, ProblemCode,
+    match_image, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,30 @@ impl LayerToJudge {
 pub(crate) struct FindingsPart {
     /// The layers of the image, the lowest first; [`Finding::layer`] is an index of it.
     pub(crate) layers: Vec<Digest>,
-    /// Those that count: nothing suppresses them.
+    /// Those that something suppresses are among them.
     pub(crate) findings: Vec<Finding>,
+    /// Since when each was observed; of an older version there are none.
+    #[serde(default)]
+    pub(crate) observed: Vec<Observed>,
+}
+
+/// Since when a finding is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// When it was found first, in milliseconds since 1970.
+    pub first: i64,
+    /// When it was found to have changed.
+    pub updated: i64,
+}
+
+/// What judging an image came to.
+pub(super) struct Judged {
+    /// The result, which has no parts yet.
+    pub(super) result: ScanResult,
+    /// The layers of the image.
+    pub(super) layers: Vec<Digest>,
+    /// The findings that are kept.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Lays the layers over each other and compares what is in them with the advisories.
@@ -64,15 +87,9 @@ pub(super) fn judge(
     loaded: Option<&LoadedAdvisories>,
     judged_by: &JudgedBy,
     now: Timestamp,
-) -> Result<ScanResult> {
-    let ended = |status, facts, description: String| ScanResult {
-        status,
-        description: Some(description),
-        facts,
-        judged_by: judged_by.clone(),
-        severity_counts: SeverityCounts::new(),
-        findings: 0,
-        parts: Vec::new(),
+) -> Result<Judged> {
+    let ended = |status, facts, description: String| {
+        Judged::ended(status, facts, description, judged_by.clone())
     };
     let mut inventories = Vec::with_capacity(layers.len());
     for LayerToJudge { digest, known } in layers {
@@ -92,7 +109,10 @@ pub(super) fn judge(
     if unread == Unread::NoFileSystem {
         let text = "nothing in the image is a file system, so there is nothing to scan".to_owned();
         let status = ScanStatus::UnsupportedImage;
-        return Ok(ended(status, ScanState::NotApplicable, text));
+        let mut ended = ended(status, ScanState::NotApplicable, text);
+        // No advisories can change that.
+        ended.result.packages = Some(encoded(&PackageVersions::default())?);
+        return Ok(ended);
     }
     let borrowed: Vec<(Digest, &LayerInventory)> = inventories
         .iter()
@@ -105,8 +125,10 @@ pub(super) fn judge(
         let status = ScanStatus::FindingsUnavailable;
         return Ok(ended(status, ScanState::Unsupported, text.to_owned()));
     };
-    let matched = match_image(&image, &loaded.advisories, MatchOptions::default());
-    let findings: Vec<Finding> = matched.counting().cloned().collect();
+    let options = MatchOptions::default();
+    let packages = PackageVersions::of(&image, options);
+    let matched = match_image(&image, &loaded.advisories, options);
+    let findings = &matched.findings;
     if findings.len() > FINDINGS_LIMIT {
         let text = format!("the image has more than {FINDINGS_LIMIT} findings");
         return Ok(ended(ScanStatus::Failed, ScanState::Failed, text));
@@ -117,15 +139,52 @@ pub(super) fn judge(
         ScanStatus::Failed | ScanStatus::InProgress => ScanState::Failed,
         ScanStatus::UnsupportedImage | ScanStatus::FindingsUnavailable => ScanState::Unsupported,
     };
-    Ok(ScanResult {
-        status,
-        description: describe(&matched.problems),
-        facts,
-        judged_by: judged_by.clone(),
-        severity_counts: severity_counts(&findings),
-        findings: findings.len() as u64,
-        parts: parts(&matched.layers, &findings)?,
+    Ok(Judged {
+        result: ScanResult {
+            status,
+            description: describe(&matched.problems),
+            facts,
+            judged_by: judged_by.clone(),
+            severity_counts: severity_counts(findings),
+            findings: findings.len() as u64,
+            parts: Vec::new(),
+            packages: Some(encoded(&packages)?),
+            events: Vec::new(),
+        },
+        layers: matched.layers,
+        findings: matched.findings,
     })
+}
+
+fn encoded(packages: &PackageVersions) -> Result<Vec<u8>> {
+    let encoded = packages.encode();
+    encoded.map_err(|e| Error::Unwritable(e.to_string()))
+}
+
+impl Judged {
+    /// A result without findings.
+    pub(super) fn ended(
+        status: ScanStatus,
+        facts: ScanState,
+        description: String,
+        judged_by: JudgedBy,
+    ) -> Self {
+        Self {
+            result: ScanResult {
+                status,
+                description: Some(description),
+                facts,
+                judged_by,
+                severity_counts: SeverityCounts::new(),
+                findings: 0,
+                parts: Vec::new(),
+                packages: None,
+                events: Vec::new(),
+            },
+            layers: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// What the layers alone keep from being known.
@@ -215,7 +274,7 @@ fn counts(matched: &bonded_scan::ScanResult, now: Timestamp) -> ScanCounts {
 
 fn severity_counts(findings: &[Finding]) -> SeverityCounts {
     let mut counts = SeverityCounts::new();
-    for finding in findings {
+    for finding in findings.iter().filter(|f| f.suppressed_by.is_none()) {
         *counts.entry(ecr_severity(finding).to_owned()).or_default() += 1;
     }
     counts
@@ -232,15 +291,22 @@ pub fn ecr_severity(finding: &Finding) -> &'static str {
     }
 }
 
-fn parts(layers: &[Digest], findings: &[Finding]) -> Result<Vec<Vec<u8>>> {
-    let part = |findings: &[Finding]| {
+/// The parts that findings are kept in, each with since when it is known.
+pub(super) fn parts(
+    layers: &[Digest],
+    findings: &[Finding],
+    observed: &[Observed],
+) -> Result<Vec<Vec<u8>>> {
+    let part = |(findings, observed): (&[Finding], &[Observed])| {
         let part = FindingsPart {
             layers: layers.to_vec(),
             findings: findings.to_vec(),
+            observed: observed.to_vec(),
         };
         serde_json::to_vec(&part).map_err(|e| Error::Unwritable(e.to_string()))
     };
-    findings.chunks(PART).map(part).collect()
+    let chunks = findings.chunks(PART).zip(observed.chunks(PART));
+    chunks.map(part).collect()
 }
 
 impl FindingsPart {

@@ -70,7 +70,7 @@ pub(crate) struct Affected<'a> {
 
 /// A row of a section.
 #[derive(Clone, Copy)]
-struct Row<'a>(&'a [u8]);
+pub(super) struct Row<'a>(&'a [u8]);
 
 impl Row<'_> {
     /// The number at a place; 0 beyond the end, where a checked file has none.
@@ -228,12 +228,12 @@ impl Advisories {
         self.bytes.get(range).unwrap_or_default()
     }
 
-    fn count(&self, section: Section) -> u32 {
+    pub(super) fn count(&self, section: Section) -> u32 {
         let (_, size) = SECTIONS[section as usize];
         u32::try_from(self.section(section).len() / size).unwrap_or(u32::MAX)
     }
 
-    fn row(&self, section: Section, index: u32) -> Row<'_> {
+    pub(super) fn row(&self, section: Section, index: u32) -> Row<'_> {
         let (_, size) = SECTIONS[section as usize];
         let start = (index as usize).saturating_mul(size);
         let rows = self.section(section);
@@ -250,7 +250,7 @@ impl Advisories {
         std::str::from_utf8(bytes).ok()
     }
 
-    fn text(&self, row: Row<'_>, at: usize) -> &str {
+    pub(super) fn text(&self, row: Row<'_>, at: usize) -> &str {
         self.checked_text(row, at).unwrap_or_default()
     }
 
@@ -290,7 +290,7 @@ impl Advisories {
         self.ecosystem(ecosystem).is_some()
     }
 
-    fn ecosystem(&self, name: &str) -> Option<Row<'_>> {
+    pub(super) fn ecosystem(&self, name: &str) -> Option<Row<'_>> {
         self.search(
             Section::Ecosystems,
             0..self.count(Section::Ecosystems),
@@ -299,7 +299,7 @@ impl Advisories {
     }
 
     /// The row of a name in a sorted section.
-    fn search(
+    pub(super) fn search(
         &self,
         section: Section,
         mut rows: std::ops::Range<u32>,
@@ -327,7 +327,7 @@ impl Advisories {
         affected.map(|index| self.affected(self.row(Section::Affected, index)))
     }
 
-    fn affected(&self, row: Row<'_>) -> Affected<'_> {
+    pub(super) fn affected(&self, row: Row<'_>) -> Affected<'_> {
         let severity = usize::from(row.u8(20)).checked_sub(1);
         let severity = severity.and_then(|index| SEVERITIES.get(index).copied());
         Affected {
@@ -389,7 +389,7 @@ impl Advisories {
 }
 
 /// The rows that a row refers to.
-fn rows(row: Row<'_>, at: usize) -> std::ops::Range<u32> {
+pub(super) fn rows(row: Row<'_>, at: usize) -> std::ops::Range<u32> {
     row.u32(at)..row.u32(at).saturating_add(row.u32(at + 4))
 }
 

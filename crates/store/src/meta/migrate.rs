@@ -53,6 +53,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0010_service_tokens",
         sql: include_str!("../../migrations/0010_service_tokens.sql"),
     },
+    Migration {
+        name: "0011_rematching_events_and_allow_list",
+        sql: include_str!("../../migrations/0011_rematching_events_and_allow_list.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

@@ -7,7 +7,8 @@ use bonded_model::{
 };
 use bonded_store::{
     ClaimedJob, ImageToDelete, Job, JobEnd, JudgedBy, JudgedScan, LayerToScan, Repository,
-    ScanCounts, ScanGeneration, ScanResult, ScanState, StartScan, Store, StoreError, UnknownScan,
+    ScanCounts, ScanEvent, ScanGeneration, ScanResult, ScanState, StartScan, Store, StoreError,
+    UnknownScan,
 };
 
 use crate::image::put;
@@ -58,6 +59,8 @@ fn result(generation: u64, parts: &[&[u8]]) -> ScanResult {
         severity_counts: [("HIGH".to_owned(), 2)].into(),
         findings: 2,
         parts: parts.iter().map(|part| part.to_vec()).collect(),
+        packages: None,
+        events: Vec::new(),
     }
 }
 
@@ -461,5 +464,88 @@ fn a_scan_that_is_given_up_has_failed_and_so_has_its_job() {
         assert_eq!(start(&store, &app, &image, "2").await, StartScan::Started);
         assert!(!claim(&store, NOW).await.unwrap().is_last());
         assert_eq!(judged(&store, &app, &image).await, pending(&image));
+    });
+}
+
+#[test]
+fn a_result_that_other_advisories_do_not_change_is_noted_to_be_theirs() {
+    on_each_engine(|site| async move {
+        let store = site.open().await;
+        let app = repository(&store, "app").await;
+        let image = image(&store, &app).await;
+        start(&store, &app, &image, "1").await;
+        let judged_result = ScanResult {
+            packages: Some(b"packages".to_vec()),
+            events: vec![ScanEvent {
+                id: "event-1".to_owned(),
+                at: NOW,
+                account: app.arn.account.clone(),
+                body: b"{}".to_vec(),
+            }],
+            ..result(1, &[b"[1]"])
+        };
+        finish(&store, &app, &image, judged_result).await;
+        assert!(store.was_judged(&app.id, &image).await.unwrap());
+        assert_eq!(store.oldest_results(1).await.unwrap(), None);
+        let oldest = store.oldest_results(2).await.unwrap().unwrap();
+        assert_eq!(oldest.generation, 1);
+        assert_eq!(oldest.advisories_sha256, judged_by(1).advisories_sha256);
+        let older = store.results_of(1, None, 10).await.unwrap();
+        assert_eq!(older[0].packages.as_deref(), Some(&b"packages"[..]));
+        let behind = (app.id.clone(), image.clone());
+        assert!(
+            store
+                .results_of(1, Some(&behind), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        // Another generation than the one that was looked at is left alone.
+        let later = NOW.after(Duration::from_secs(60));
+        for from in [7, 1] {
+            let same = older.clone();
+            store
+                .rematched(from, &judged_by(2), same, Vec::new(), later)
+                .await
+                .unwrap();
+            let scan = store.find_image_scan(&app.id, &image).await.unwrap();
+            let (generation, at) = if from == 1 { (2, later) } else { (1, NOW) };
+            let scan = scan.unwrap();
+            assert_eq!(
+                (scan.judged_by.generation, scan.completed_at),
+                (generation, Some(at))
+            );
+        }
+        let fresh = ScanCounts {
+            matched_at: later,
+            ..counts()
+        };
+        assert_eq!(
+            judged(&store, &app, &image).await,
+            JudgedScan::Complete(vec![fresh])
+        );
+        let found = store.find_findings(&app.id, &image, 0).await.unwrap();
+        assert_eq!(found.as_deref(), Some(&b"[1]"[..]));
+        assert!(claim(&store, NOW).await.is_none());
+        let other = store.results_of(2, None, 10).await.unwrap();
+        store
+            .rematched(2, &judged_by(3), Vec::new(), other, later)
+            .await
+            .unwrap();
+        let claimed = claim(&store, later).await.unwrap();
+        assert_eq!(claimed.job, Job::ScanImage(app.id.clone(), image.clone()));
+
+        let events = store.scan_events(None, 10).await.unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(store.scan_event_time("event-1").await.unwrap(), Some(NOW));
+        assert!(
+            store
+                .scan_events(Some((NOW, "event-1")), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let (arn, tags) = store.scanned_image(&app.id, &image).await.unwrap().unwrap();
+        assert_eq!((arn, tags), (app.arn.clone(), vec!["v1".to_owned()]));
     });
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bonded_model::{Digest, RepositoryArn, ScanStatus, ScanType, Timestamp};
-use bonded_registry::{Finding, FoundByScan, ImageScan, ecr_severity};
+use bonded_registry::{Finding, FoundByScan, FoundFinding, ImageScan, ecr_severity, finding_arn};
 use serde::Serialize;
 
 /// `ImageScanStatus`.
@@ -150,6 +150,8 @@ pub(super) struct EnhancedFinding {
     #[serde(skip_serializing_if = "Option::is_none")]
     score_details: Option<ScoreDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    first_observed_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_observed_at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<f64>,
@@ -259,10 +261,14 @@ impl EnhancedFinding {
     pub(super) fn new(
         arn: &RepositoryArn,
         found: &FoundByScan,
-        finding: &Finding,
-        layer: Option<&Digest>,
+        FoundFinding {
+            finding,
+            layer,
+            observed,
+        }: &FoundFinding,
     ) -> Self {
-        let observed = found.scan.completed_at.map(Timestamp::as_seconds_f64);
+        let completed = found.scan.completed_at.map(Timestamp::as_seconds_f64);
+        let seconds = |millis| Timestamp::from_millis(millis).as_seconds_f64();
         let score = finding.score.map(|score| f64::from(score.tenths()) / 10.0);
         let score_details = score.zip(cvss(finding)).map(|(score, (version, vector))| {
             let cvss = CvssScoreDetails {
@@ -276,18 +282,25 @@ impl EnhancedFinding {
         });
         Self {
             aws_account_id: arn.account.to_string(),
-            finding_arn: finding_arn(arn, found, finding),
+            finding_arn: finding_arn(arn, &found.image.digest, finding),
             title: format!("{} - {}", finding.id, finding.package),
             description: finding.title.clone(),
             kind: "PACKAGE_VULNERABILITY",
-            status: "ACTIVE",
+            status: match finding.suppressed_by {
+                None => "ACTIVE",
+                Some(_) => "SUPPRESSED",
+            },
             severity: ecr_severity(finding),
             score,
             score_details,
-            last_observed_at: observed,
-            updated_at: observed,
+            first_observed_at: observed.map(|observed| seconds(observed.first)),
+            last_observed_at: completed,
+            updated_at: observed.map(|observed| seconds(observed.updated)),
             fix_available: if finding.fixed.is_some() { "YES" } else { "NO" },
-            package_vulnerability_details: PackageVulnerabilityDetails::new(finding, layer),
+            package_vulnerability_details: PackageVulnerabilityDetails::new(
+                finding,
+                layer.as_ref(),
+            ),
             remediation: Remediation {
                 recommendation: Recommendation {
                     text: match &finding.fixed {
@@ -299,26 +312,6 @@ impl EnhancedFinding {
             resources: [Resource::new(arn, found)],
         }
     }
-}
-
-/// An ARN of Inspector's form that is the same whenever the image is scanned.
-fn finding_arn(arn: &RepositoryArn, found: &FoundByScan, finding: &Finding) -> String {
-    let Finding {
-        id,
-        package,
-        version,
-        path,
-        ..
-    } = finding;
-    let image = &found.image.digest;
-    let what = format!("{arn}\n{image}\n{id}\n{package}\n{version}\n{path}");
-    let digest = Digest::sha256(what.as_bytes());
-    let hash = digest.as_str().rsplit(':').next().unwrap_or_default();
-    let (region, account) = (&arn.region, &arn.account);
-    format!(
-        "arn:aws:inspector2:{region}:{account}:finding/{}",
-        &hash[..32]
-    )
 }
 
 /// Who rates the finding.

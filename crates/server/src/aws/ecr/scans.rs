@@ -172,12 +172,12 @@ impl Operation for DescribeImageScanFindings {
             findings: found
                 .findings
                 .iter()
-                .map(|(finding, _)| BasicFinding::new(finding))
+                .map(|found| BasicFinding::new(&found.finding))
                 .collect(),
             enhanced_findings: found
                 .findings
                 .iter()
-                .map(|(finding, layer)| EnhancedFinding::new(arn, &found, finding, layer.as_ref()))
+                .map(|finding| EnhancedFinding::new(arn, &found, finding))
                 .collect(),
         });
         Ok(DescribeImageScanFindingsAnswer {

@@ -1,0 +1,96 @@
+//! What two files of advisories say differently.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use super::Advisories;
+use super::file::{Affected, rows};
+use super::write::Section;
+
+impl Advisories {
+    /// Whether there is an advisory of this id.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        let all = 0..self.count(Section::Advisories);
+        self.search(Section::Advisories, all, id).is_some()
+    }
+
+    /// Whether an entry of ours and one of another file would give the same finding, of a version
+    /// for which both come to the same.
+    pub(crate) fn says_the_same(
+        &self,
+        ours: &Affected<'_>,
+        other: &Self,
+        theirs: &Affected<'_>,
+    ) -> bool {
+        let texts = |affected: &Affected<'_>| {
+            let advisory = affected.advisory;
+            let all = [
+                advisory.id,
+                advisory.cve,
+                advisory.title,
+                advisory.url,
+                affected.vector,
+                affected.rated_by,
+            ];
+            all.map(str::to_owned)
+        };
+        ours.rating == theirs.rating
+            && texts(ours) == texts(theirs)
+            && self
+                .aliases(ours.advisory)
+                .eq(other.aliases(theirs.advisory))
+    }
+
+    /// The packages of an ecosystem of which `other` says something else.
+    pub(crate) fn changed_packages(&self, other: &Self, ecosystem: &str) -> HashSet<String> {
+        let packages = |advisories: &Self| {
+            let row = advisories.ecosystem(ecosystem);
+            row.map_or(0..0, |row| rows(row, 8))
+        };
+        let (mut ours, mut theirs) = (packages(self), packages(other));
+        let mut changed = HashSet::new();
+        while !ours.is_empty() || !theirs.is_empty() {
+            let name = |advisories: &Self, rows: &std::ops::Range<u32>| {
+                let row = advisories.row(Section::Packages, rows.start);
+                (!rows.is_empty()).then(|| advisories.text(row, 0).to_owned())
+            };
+            let order = match (name(self, &ours), name(other, &theirs)) {
+                (Some(a), Some(b)) => match a.cmp(&b) {
+                    Ordering::Less => (Ordering::Less, a),
+                    Ordering::Equal => (Ordering::Equal, a),
+                    Ordering::Greater => (Ordering::Greater, b),
+                },
+                (Some(a), None) => (Ordering::Less, a),
+                (None, Some(b)) => (Ordering::Greater, b),
+                (None, None) => break,
+            };
+            let (order, name) = order;
+            if order != Ordering::Equal || !self.same_package(ours.start, other, theirs.start) {
+                changed.insert(name);
+            }
+            if order != Ordering::Greater {
+                ours.start += 1;
+            }
+            if order != Ordering::Less {
+                theirs.start += 1;
+            }
+        }
+        changed
+    }
+
+    /// Whether two packages, by their rows, are said to be affected in the same versions by the
+    /// same advisories.
+    fn same_package(&self, ours: u32, other: &Self, theirs: u32) -> bool {
+        let ours = rows(self.row(Section::Packages, ours), 8);
+        let theirs = rows(other.row(Section::Packages, theirs), 8);
+        ours.len() == theirs.len()
+            && ours.zip(theirs).all(|(ours, theirs)| {
+                let ours = self.affected(self.row(Section::Affected, ours));
+                let theirs = other.affected(other.row(Section::Affected, theirs));
+                self.says_the_same(&ours, other, &theirs)
+                    && self.ranges(&ours).eq(other.ranges(&theirs))
+                    && self.versions(&ours).eq(other.versions(&theirs))
+            })
+    }
+}
