@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from account import Account
-from scanning import CRITICAL, MEDIUM, SCAN_SECONDS, advisory, findings, import_advisories, layer, load_advisories, python
+from scanning import (
+    CRITICAL,
+    MEDIUM,
+    SCAN_SECONDS,
+    advisory,
+    findings,
+    import_advisories,
+    layer,
+    load_advisories,
+    python,
+)
 from server import Server
 from test_ecr_images import push
 
