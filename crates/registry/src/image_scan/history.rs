@@ -5,16 +5,21 @@
 //! for a scan that was asked for or came to something else, `Inspector2 Finding` for a finding that
 //! is new, gone or another. `detail.bonded` says why.
 
-use std::collections::{BTreeMap, HashMap};
+mod event;
 
-use bonded_model::{Digest, RepositoryArn, ScanStatus, Timestamp};
+use std::collections::{HashMap, HashSet};
+
+use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{Advisories, Finding};
 use bonded_store::{ImageScan, RepositoryId, ScanEvent, ScanResult};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::judge::{FindingsPart, Judged, Observed, ecr_severity, parts};
+use super::judge::{FindingsPart, Judged, Observed, parts};
 use crate::error::{Error, Result};
 use crate::{Registry, random};
+use event::ScannedImage;
+
+pub use event::finding_arn;
 
 /// The most events about findings of one scan.
 const EVENTS_LIMIT: usize = 500;
@@ -90,20 +95,6 @@ fn event_id(now: Timestamp, number: u16) -> Result<String> {
     let millis = u64::try_from(now.as_millis()).unwrap_or_default();
     let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
     Ok(id.hyphenated().to_string())
-}
-
-/// An ARN of Inspector's form that is the same whenever the image is scanned.
-#[must_use]
-pub fn finding_arn(arn: &RepositoryArn, image: &Digest, finding: &Finding) -> String {
-    let (_, package, version, path, id) = key(finding);
-    let what = format!("{arn}\n{image}\n{id}\n{package}\n{version}\n{path}");
-    let digest = Digest::sha256(what.as_bytes());
-    let hash = digest.as_str().rsplit(':').next().unwrap_or_default();
-    let (region, account) = (&arn.region, &arn.account);
-    format!(
-        "arn:aws:inspector2:{region}:{account}:finding/{}",
-        &hash[..32]
-    )
 }
 
 impl Registry {
@@ -268,7 +259,7 @@ fn compare<'f>(
             });
         }
     }
-    let found: std::collections::HashSet<Key<'_>> = findings.iter().map(key).collect();
+    let found: HashSet<Key<'_>> = findings.iter().map(key).collect();
     let gone = tells.into_iter().flat_map(|before| &before.findings);
     for (finding, since) in gone.filter(|(finding, _)| !found.contains(&key(finding))) {
         let reason = match current.is_some_and(|now| now.has(&finding.advisory)) {
@@ -320,103 +311,4 @@ fn is_told(before: Option<&Before>, result: &ScanResult, changes: &[Change<'_>])
         || scan.status != result.status
         || scan.severity_counts != result.severity_counts
         || !changes.is_empty()
-}
-
-/// The image that events are about.
-struct ScannedImage<'i> {
-    arn: &'i RepositoryArn,
-    image: &'i Digest,
-    tags: &'i [String],
-}
-
-/// Detail type, source, resource and detail of an event.
-type Body = (&'static str, &'static str, String, Value);
-
-impl ScannedImage<'_> {
-    fn scan_event(&self, result: &ScanResult, changes: &[Change<'_>]) -> Body {
-        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-        for reason in changes.iter().flat_map(|change| &change.reasons) {
-            *reasons.entry(reason.name()).or_default() += 1;
-        }
-        let judged_by = &result.judged_by;
-        let detail = json!({
-            "scan-status": result.status.as_str(),
-            "repository-name": self.arn.name.to_string(),
-            "finding-severity-counts": result.severity_counts,
-            "image-digest": self.image.to_string(),
-            "image-tags": self.tags,
-            "bonded": {
-                "changes": reasons,
-                "advisories-digest": judged_by.advisories_sha256,
-                "advisories-as-of": judged_by.advisories_at.map(|time| time.to_string()),
-                "analyzers": judged_by.analyzers,
-                "not-told": changes.len().saturating_sub(EVENTS_LIMIT),
-            },
-        });
-        ("ECR Image Scan", "aws.ecr", self.arn.to_string(), detail)
-    }
-
-    fn finding_event(&self, change: &Change<'_>, now: Timestamp) -> Body {
-        let Change {
-            finding,
-            observed,
-            closed,
-            reasons,
-            before,
-        } = change;
-        let time = |millis| Timestamp::from_millis(millis).to_string();
-        let image = format!("{}/{}", self.arn, self.image);
-        let status = match (closed, &finding.suppressed_by) {
-            (true, _) => "CLOSED",
-            (false, None) => "ACTIVE",
-            (false, Some(_)) => "SUPPRESSED",
-        };
-        let mut why = json!({
-            "reasons": reasons.iter().map(|reason| reason.name()).collect::<Vec<_>>(),
-            "advisory": finding.advisory,
-            "suppressed-by": finding.suppressed_by,
-        });
-        if let Some(before) = before {
-            why["before"] = json!({
-                "severity": ecr_severity(before), "fixedInVersion": before.fixed,
-                "suppressed-by": before.suppressed_by,
-            });
-        }
-        let score = finding.score.map(|score| f64::from(score.tenths()) / 10.0);
-        let detail = json!({
-            "findingArn": finding_arn(self.arn, self.image, finding),
-            "awsAccountId": self.arn.account.to_string(),
-            "type": "PACKAGE_VULNERABILITY",
-            "title": format!("{} - {}", finding.id, finding.package),
-            "description": finding.title,
-            "severity": ecr_severity(finding),
-            "inspectorScore": score,
-            "status": status,
-            "fixAvailable": if finding.fixed.is_some() { "YES" } else { "NO" },
-            "firstObservedAt": time(observed.first),
-            "lastObservedAt": now.to_string(),
-            "updatedAt": time(observed.updated),
-            "packageVulnerabilityDetails": {
-                "vulnerabilityId": finding.id,
-                "source": finding.ecosystem,
-                "sourceUrl": finding.url,
-                "relatedVulnerabilities": finding.aliases,
-                "vulnerablePackages": [{
-                    "name": finding.package, "version": finding.version,
-                    "fixedInVersion": finding.fixed, "filePath": finding.path,
-                }],
-            },
-            "resources": [{
-                "type": "AWS_ECR_CONTAINER_IMAGE", "id": image,
-                "details": {"awsEcrContainerImage": {
-                    "repositoryName": self.arn.name.to_string(),
-                    "imageHash": self.image.to_string(),
-                    "imageTags": self.tags,
-                }},
-            }],
-            "bonded": why,
-        });
-        let resource = finding_arn(self.arn, self.image, finding);
-        ("Inspector2 Finding", "aws.inspector2", resource, detail)
-    }
 }
