@@ -259,26 +259,41 @@ fn compare<'f>(
             });
         }
     }
+    if let Some(before) = tells {
+        changes.extend(gone(before, findings, current, same_analysis, new));
+    }
+    (observed, changes)
+}
+
+/// The findings that are not found any more.
+fn gone<'f>(
+    before: &'f Before,
+    findings: &[Finding],
+    current: Option<&Advisories>,
+    same_analysis: bool,
+    new: Observed,
+) -> Vec<Change<'f>> {
     let found: HashSet<Key<'_>> = findings.iter().map(key).collect();
-    let gone = tells.into_iter().flat_map(|before| &before.findings);
-    for (finding, since) in gone.filter(|(finding, _)| !found.contains(&key(finding))) {
+    let gone = before.findings.iter();
+    let gone = gone.filter(|(finding, _)| !found.contains(&key(finding)));
+    let closed = gone.map(|(finding, since)| {
         let reason = match current.is_some_and(|now| now.has(&finding.advisory)) {
             _ if !same_analysis => Reason::AnalysisChanged,
             true => Reason::AdvisoryCorrected,
             false => Reason::AdvisoryWithdrawn,
         };
-        changes.push(Change {
+        Change {
             finding,
             observed: Observed {
-                updated: now.as_millis(),
+                updated: new.updated,
                 ..since.unwrap_or(new)
             },
             closed: true,
             reasons: vec![reason],
             before: None,
-        });
-    }
-    (observed, changes)
+        }
+    });
+    closed.collect()
 }
 
 /// Why a finding is not what it was; empty if nothing that matters is different.
