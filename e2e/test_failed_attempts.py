@@ -1,6 +1,7 @@
-"""Wrong credentials on /v2: how often they may be tried, and that nobody else pays for it."""
+"""Wrong credentials: how often they may be tried, and that nobody else pays for it."""
 
 import itertools
+import re
 from collections.abc import Callable
 
 import pytest
@@ -76,6 +77,39 @@ def test_an_address_that_tries_many_names_is_slowed_down(account: Account) -> No
         timeout=60,
     )
     assert anonymous.status_code == 401 and anonymous.headers["WWW-Authenticate"], "clients begin so"
+
+
+def test_tokens_of_nobody_are_slowed_down_and_signed_calls_are_not(account: Account) -> None:
+    """The one call that nobody signs costs more than a look-up."""
+    role = account.role("deployer")
+    form = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": role,
+        "RoleSessionName": "session",
+        "WebIdentityToken": "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSJ9.AA",
+    }
+
+    def code(client: str, arn: str = role) -> str:
+        answer = requests.post(
+            account.server.url() + "/",
+            data=form | {"RoleArn": arn},
+            headers={"X-Forwarded-For": client},
+            verify=str(account.server.ca),
+            timeout=60,
+        )
+        assert answer.status_code == 400
+        found = re.search("<Code>(.*)</Code>", answer.text)
+        assert found
+        return found[1]
+
+    tried = 0
+    while code("192.0.2.1") == "InvalidIdentityToken":
+        tried += 1
+        assert tried < 5000
+    assert tried >= 30 and code("192.0.2.2") == "InvalidIdentityToken"
+    assert code("192.0.2.1", role + "x") == "InvalidIdentityToken"
+    assert account.assume(role).token
 
 
 def test_a_credential_that_has_ended_is_not_a_wrong_one(account: Account) -> None:

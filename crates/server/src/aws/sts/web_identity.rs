@@ -43,7 +43,8 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Secret, D::
 /// The caller whom the token in the parameters of the one call proves that nobody signs.
 ///
 /// # Errors
-/// A parameter is malformed; the token proves nothing.
+/// A parameter is malformed; the token proves nothing; [`Error::TooManyAttempts`] if such tokens
+/// came from this address too often.
 pub(in crate::aws) async fn caller(
     registry: &Registry,
     head: &Head,
@@ -55,9 +56,15 @@ pub(in crate::aws) async fn caller(
     let role = input.check()?;
     let region = registry.regions().first().cloned();
     let region = region.ok_or(Unauthenticated::Missing)?;
-    registry
+    let done = registry
         .authenticate_web_identity(&input.web_identity_token, &role.account, head.facts(region))
-        .await
+        .await;
+    if let Err(Error::InvalidIdentityToken(_)) = &done
+        && let Some(seconds) = head.failed.count(head.source_ip, &input.role_arn)
+    {
+        return Err(Error::TooManyAttempts(seconds));
+    }
+    done
 }
 
 impl AssumeRoleWithWebIdentity {
