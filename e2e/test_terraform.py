@@ -1,7 +1,8 @@
 """Terraform with AWS's own provider: what it applies it finds again unchanged, and takes away.
 
-It runs where Terraform and the provider are on the machine: `terraform` in PATH, and in TF_PLUGINS the directory for
-`terraform init -plugin-dir`.
+It runs where Terraform and the provider are on the machine. Debian has neither, so they may lawfully be absent, and the
+run then says so. `terraform` is looked for in PATH; the provider in the directory that TF_PLUGINS names, else where
+Terraform itself looks ("Implied Local Mirror Directories" in its documentation) and below /opt.
 """
 
 import os
@@ -14,10 +15,36 @@ import pytest
 from account import Account
 from server import ROOT
 
-TERRAFORM, PLUGINS = shutil.which("terraform"), os.environ.get("TF_PLUGINS")
+TERRAFORM = shutil.which("terraform")
+PROVIDER = Path("registry.terraform.io", "hashicorp", "aws")
 
 
-@pytest.mark.skipif(not (TERRAFORM and PLUGINS), reason="no terraform in PATH, or TF_PLUGINS names no providers")
+def mirrors() -> list[Path]:
+    """Where providers may be, the likeliest first."""
+    named = os.environ.get("TF_PLUGINS")
+    if named:
+        # Who names a directory wants that one, or to hear that it is wrong.
+        return [Path(named)]
+    data = [Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")]
+    data += [Path(path) for path in (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")]
+    implied = [Path.home() / ".terraform.d" / "plugins", *(path / "terraform" / "plugins" for path in data)]
+    opt = Path("/opt")
+    return [*implied, *sorted(opt.iterdir() if opt.is_dir() else []), *sorted(opt.glob("*/plugins"))]
+
+
+def plugins() -> Path | None:
+    """The directory for `terraform init -plugin-dir`, with AWS's provider in it."""
+    return next((path for path in mirrors() if (path / PROVIDER).is_dir()), None)
+
+
+PLUGINS = plugins()
+MISSING = [
+    *([] if TERRAFORM else ["no terraform in PATH"]),
+    *([] if PLUGINS else [f"no {PROVIDER} in {', '.join(map(str, mirrors()))}; name its directory in TF_PLUGINS"]),
+]
+
+
+@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 def test_what_terraform_applies_it_finds_unchanged_and_destroys(account: Account, tmp_path: Path) -> None:
     shutil.copy(ROOT / "e2e" / "terraform" / "main.tf", tmp_path)
     environment = {

@@ -85,3 +85,7 @@ resource "aws_iam_openid_connect_provider" "gitlab" {
   client_id_list = ["sts.amazonaws.com"]
 }
 resource "aws_iam_account_alias" "me" { account_alias = "bonded-test" }
+resource "aws_iam_service_specific_credential" "ci" {
+  service_name = "ecr.amazonaws.com"
+  user_name    = aws_iam_user.ci.name
+}
