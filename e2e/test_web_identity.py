@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -540,3 +541,98 @@ def test_an_unverified_password_of_a_token_is_not_pulled_with(trusted: Trust) ->
     for bearer in [False, True]:
         door = trusted.server.v2(token, bearer=bearer)
         assert door.get(f"/v2/{repository}/tags/list").status_code == 401
+
+
+# ------------------------------------------------------------------------------------------ trust policies
+
+
+def test_a_provider_of_everybody_needs_subjects_when_a_policy_is_saved(account: Account) -> None:
+    provider = f"arn:aws:iam::{account.id}:oidc-provider/token.actions.githubusercontent.com"
+    key = "token.actions.githubusercontent.com:sub"
+
+    def statement(condition: Any) -> dict[str, Any]:
+        principal = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": ACTION}
+        return principal | {"Condition": condition}
+
+    role = account.role("github", statement({"StringLike": {key: "repo:octo-org/*"}}))
+    for wrong in [{}, {"StringLike": {key: "repo:*"}}, {"StringLike": {key: "*"}}]:
+        with refused("MalformedPolicyDocument") as error:
+            account.role("github", statement(wrong))
+        assert key in error.message
+        with refused("MalformedPolicyDocument"):
+            account.iam.update_assume_role_policy(
+                RoleName=role.rsplit("/", 1)[1], PolicyDocument=document(statement(wrong))
+            )
+
+
+# ------------------------------------------------------------------------------------------ keys that are given
+
+
+def operator(trusted: Trust, *arguments: str) -> tuple[int, str]:
+    done = trusted.server.command("oidc-provider", *arguments, "--data", str(trusted.server.data))
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_given_keys_need_no_way_to_the_issuer(
+    own_server: Callable[..., Server], tmp_path: Path, issuer: Issuer
+) -> None:
+    issuer.answers.clear()
+    server = own_server().start()  # It may reach nobody on loopback, and trusts no authority of the issuer.
+    trusted = trust(Account.default(server), issuer)
+    asked = len(issuer.asked)
+    with refused("IDPCommunicationError"):
+        trusted.assume(issuer.token(BRANCH))
+    status, text = operator(trusted, "check", trusted.provider)
+    assert status == 1 and "list it in the setting 'egress.allow'" in text
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(issuer.jwks())
+    assert operator(trusted, "set-keys", trusted.provider, str(keys)) == (0, "")
+    for key in [0, 1]:
+        trusted.assume(issuer.token(BRANCH, key))
+    assert operator(trusted, "check", trusted.provider) == (0, "2 keys can be used\n")
+    status, text = operator(trusted, "list")
+    assert status == 0 and f"{trusted.provider}  keys given  for {AUDIENCE}" in text
+    (entry,) = json.loads(operator(trusted, "list", "-o", "json")[1])
+    assert entry == {"arn": trusted.provider, "audiences": [AUDIENCE, "other-audience"], "keysGiven": True}
+    # What is not among them is not looked for elsewhere.
+    with refused("InvalidIdentityToken"):
+        trusted.assume(SigningKey("new").token(issuer.claims(BRANCH)))
+    # The next keys take the place of these, at once.
+    rotated = SigningKey("rsa-3")
+    keys.write_text(json.dumps({"keys": [rotated.jwk()]}))
+    assert operator(trusted, "set-keys", trusted.provider, str(keys))[0] == 0
+    trusted.assume(rotated.token(issuer.claims(BRANCH)))
+    with refused("InvalidIdentityToken"):
+        trusted.assume(issuer.token(BRANCH))
+    # They outlive a restart.
+    server.stop()
+    server.start()
+    again = Trust(server, Account.default(server), issuer, trusted.provider, trusted.role)
+    again.assume(rotated.token(issuer.claims(BRANCH)))
+    assert operator(again, "remove-keys", trusted.provider)[0] == 0
+    with refused("IDPCommunicationError"):
+        again.assume(rotated.token(issuer.claims(BRANCH)))
+    assert len(issuer.asked) == asked
+
+
+def test_what_are_no_keys_is_not_taken(trusted: Trust, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    for text, expected in [
+        ("", "not a set of keys"),
+        ("{}", "the list 'keys' is expected"),
+        ('{"keys":[{"kty":"oct","k":"AA"}]}', "no RSA or EC key"),
+        (trusted.issuer.keys[0].pem().decode(), "not a set of keys"),
+    ]:
+        file.write_text(text)
+        status, said = operator(trusted, "set-keys", trusted.provider, str(file))
+        assert status == 1 and expected in said, said
+    assert operator(trusted, "set-keys", trusted.provider, str(tmp_path / "absent"))[0] == 2
+    file.write_text("x" * 30_000)
+    assert operator(trusted, "set-keys", trusted.provider, str(file))[0] == 2
+    file.write_bytes(trusted.issuer.jwks())
+    for command in [["set-keys", "arn:x", str(file)], ["remove-keys", "arn:x"], ["check", "arn:x"]]:
+        status, said = operator(trusted, *command)
+        assert status == 1 and "OpenIDConnect Provider not found" in said
+    trusted.assume(trusted.issuer.token(BRANCH))
+    # One that can be asked is.
+    assert operator(trusted, "check", trusted.provider) == (0, "2 keys can be used\n")

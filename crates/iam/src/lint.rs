@@ -53,6 +53,7 @@ pub fn lint(policy: &Policy) -> Vec<Warning> {
             let messages = [
                 tag_of_a_pull(statement, clause),
                 no_such_value(statement, clause),
+                open_subject(statement, clause),
             ];
             warnings.extend(messages.into_iter().flatten().map(|message| Warning {
                 statement: index + 1,
@@ -62,6 +63,29 @@ pub fn lint(policy: &Policy) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// A subject of an identity provider whose owner is named with a wildcard: `repo:acme*` is also
+/// `repo:acme-evil/app`.
+fn open_subject(statement: &Statement, clause: &Clause) -> Option<String> {
+    let operator = Operator::parse(&clause.operator)?;
+    let of_provider = clause.key.to_ascii_lowercase().ends_with(":sub");
+    let like = matches!(operator.base, Base::String { like: true, .. });
+    if !of_provider || operator.is_negated() || !like {
+        return None;
+    }
+    let values = statement.source.get("Condition")?.get(&clause.operator)?;
+    let mut texts = list(values.get(&clause.key)?).filter_map(serde_json::Value::as_str);
+    let text = texts.find(|text| {
+        let owner = text.split_once(':').map_or("", |(_, rest)| rest);
+        let owner = owner.split(['/', ':']).next().unwrap_or_default();
+        owner.contains(['*', '?'])
+    })?;
+    Some(format!(
+        "{} '{text}': the wildcard stands in the owner's name, so others can choose a name that \
+         matches; write the whole name and what follows it, as in 'repo:acme/*'",
+        clause.key
+    ))
 }
 
 /// A positive condition on the tag that a request names, for an action that pulls.
@@ -159,6 +183,23 @@ mod tests {
         }
         let by_digest_only = json!({"Null": {"bonded:ImageTag": "true"}});
         assert!(warnings("Allow", "ecr:BatchGetImage", &by_digest_only).is_empty());
+    }
+
+    #[test]
+    fn an_owner_with_a_wildcard_is_warned_of() {
+        for (operator, value, warned) in [
+            ("StringLike", "repo:acme*", true),
+            ("StringLike", "repo:acme*/app:*", true),
+            ("StringLike", "project_path:ac?e/app:*", true),
+            ("StringLike", "repo:acme/*", false),
+            ("StringLike", "system:serviceaccount:default:*", false),
+            ("StringEquals", "repo:acme*", false),
+            ("StringNotLike", "repo:acme*", false),
+        ] {
+            let condition = json!({operator: {"issuer.example.org:sub": value}});
+            let found = warnings("Allow", "sts:AssumeRoleWithWebIdentity", &condition);
+            assert_eq!(found.len(), usize::from(warned), "{operator} {value}");
+        }
     }
 
     #[test]

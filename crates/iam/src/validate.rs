@@ -15,7 +15,7 @@ use crate::malformed::MalformedPolicy;
 use crate::policy::{Effect, Element, Policy, PolicyKind, Statement, list};
 use crate::principal::Entry;
 use crate::resource::ResourcePattern;
-use condition::{check_conditions, check_github, check_own_variables};
+use condition::{check_conditions, check_own_variables, check_shared_providers};
 
 /// Parses a document and refuses it unless it may be saved as `kind`.
 ///
@@ -61,7 +61,7 @@ pub fn validate_any_size(text: &str, kind: PolicyKind) -> Result<Policy, Malform
         check_principal(statement, kind)?;
         check_conditions(statement)?;
         if kind == PolicyKind::Trust {
-            check_github(statement)?;
+            check_shared_providers(statement)?;
         }
     }
     Ok(policy)

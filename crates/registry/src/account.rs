@@ -265,7 +265,7 @@ impl Registry {
     }
 
     /// What a change by the host's operator leaves behind.
-    fn operator_change(&self, account: &AccountId, action: &str) -> Result<Change> {
+    pub(crate) fn operator_change(&self, account: &AccountId, action: &str) -> Result<Change> {
         let at: Timestamp = self.clock().now();
         let id = random::decision_id(at)?;
         let record = serde_json::json!({

@@ -359,6 +359,10 @@ impl Registry {
         self.0.scans_ended.subscribe()
     }
 
+    pub(crate) fn fetch(&self) -> &dyn Fetch {
+        &*self.0.fetch
+    }
+
     pub(crate) fn compiled(&self) -> &compiled::Compiled {
         &self.0.compiled
     }

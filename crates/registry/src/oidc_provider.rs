@@ -1,11 +1,13 @@
 //! OpenID Connect providers: whose web identity tokens an account takes.
 
+use bonded_iam::jwt::KeySet;
 use bonded_model::ResourceTags;
 use bonded_store::{OidcProvider, StoreError};
 
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
+use crate::issuer_keys::discover;
 use crate::quota;
 use crate::target::{Everything, OidcProviderNamed};
 use crate::web_identity::is_reserved;
@@ -131,6 +133,67 @@ impl Registry {
             .update_oidc_provider(&arn, client_ids, thumbprints, &allowed.change())
             .await?;
         found.then_some(()).ok_or_else(|| no_provider(&arn))
+    }
+
+    /// The providers of every account. For the operator of the host.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn all_oidc_providers(&self) -> Result<Vec<OidcProvider>> {
+        let mut providers = Vec::new();
+        for account in self.list_accounts().await? {
+            providers.extend(self.store().list_oidc_providers(&account.id).await?);
+        }
+        Ok(providers)
+    }
+
+    /// Gives the keys of a provider, a JWK Set, which are then not fetched any more; or with `None`
+    /// has them fetched again. For the operator of the host.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if they are no keys; [`Error::NoSuchEntity`].
+    pub async fn set_oidc_provider_keys(&self, arn: &str, jwks: Option<&str>) -> Result<()> {
+        let provider = self.found_oidc_provider(arn).await?;
+        if let Some(jwks) = jwks {
+            KeySet::parse(jwks.as_bytes()).map_err(|e| Error::InvalidInput(e.to_string()))?;
+        }
+        let change = self.operator_change(&provider.account, "set the keys of an OIDC provider")?;
+        let found = self
+            .store()
+            .set_oidc_provider_jwks(arn, jwks, &change)
+            .await?;
+        found.then_some(()).ok_or_else(|| no_provider(arn))
+    }
+
+    /// How many keys of a provider can be had now, given or fetched; or why none. For the operator
+    /// of the host, who may look whenever.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntity`].
+    pub async fn check_oidc_provider(
+        &self,
+        arn: &str,
+    ) -> Result<std::result::Result<usize, String>> {
+        let provider = self.found_oidc_provider(arn).await?;
+        let keys = match &provider.jwks {
+            Some(jwks) => KeySet::parse(jwks.as_bytes()).map_err(|e| e.to_string()),
+            None => {
+                let issuer = format!("https://{}", provider.url);
+                match discover(self.fetch(), &issuer).await {
+                    Ok(keys) => Ok(keys),
+                    // Some call themselves so, and IAM leaves the slash out of their name.
+                    Err(problem) => discover(self.fetch(), &format!("{issuer}/"))
+                        .await
+                        .map_err(|_| problem),
+                }
+            }
+        };
+        Ok(keys.map(|keys| keys.count()))
+    }
+
+    async fn found_oidc_provider(&self, arn: &str) -> Result<OidcProvider> {
+        let found = self.store().find_oidc_provider(arn).await?;
+        found.ok_or_else(|| no_provider(arn))
     }
 
     /// Deletes the provider; its tokens are not taken any more. As in AWS, deleting one that does

@@ -160,7 +160,8 @@ impl Registry {
         account: &AccountId,
         facts: Facts,
     ) -> Result<Caller> {
-        let token = Token::parse(token.expose()).map_err(|e| refused(&e))?;
+        // The SDKs send what is in the token's file, with the end of line that 'echo' writes.
+        let token = Token::parse(token.expose().trim()).map_err(|e| refused(&e))?;
         let provider = self.provider_of(account, token.issuer()).await?;
         let claims = self.verified(&token, &provider).await?;
         let identity = WebIdentity::new(provider, claims)?;
@@ -214,7 +215,7 @@ impl Registry {
 
     async fn issuer_keys(&self, token: &Token, anew: bool) -> Result<Arc<KeySet>> {
         let keys = &self.0.issuer_keys;
-        let found = keys.get(&*self.0.fetch, self.clock(), token.issuer(), anew);
+        let found = keys.get(self.fetch(), self.clock(), token.issuer(), anew);
         found
             .await
             .map_err(|NoKeys| Error::IdentityProviderUnreachable)

@@ -14,6 +14,7 @@ mod gc;
 mod keyring;
 mod kubelet_plugin;
 mod login;
+mod oidc_provider;
 mod policy;
 mod print;
 mod scan;
@@ -47,6 +48,7 @@ enum Command {
     Demo(demo::Demo),
     Config(config::ConfigCommand),
     Account(account::AccountCommand),
+    OidcProvider(oidc_provider::OidcProviderCommand),
     Gc(gc::GcCommand),
     Gate(gate::GateCommand),
     Keyring(keyring::KeyringCommand),
@@ -122,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Account(command) => command.run(),
+        Command::OidcProvider(command) => command.run(),
         Command::Gc(command) => command.run(),
         Command::Gate(command) => command.run(),
         Command::Keyring(command) => command.run(),

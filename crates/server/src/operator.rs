@@ -14,6 +14,7 @@ mod backup;
 mod collect;
 mod events;
 mod key_ring;
+mod oidc_provider;
 mod status;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -46,6 +47,7 @@ pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use events::ListEvents;
 pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RotateKeyRing};
+pub(crate) use oidc_provider::{CheckProvider, ListProviders, ProviderEntry, SetProviderKeys};
 pub(crate) use status::{GetStatus, HostStatus};
 
 /// How long a request may be, in bytes.
@@ -102,6 +104,9 @@ const OPERATIONS: &[Served] = &[
     Served::of::<RetireRootKey>(),
     Served::of::<LoadAdvisories>(),
     Served::of::<ListEvents>(),
+    Served::of::<ListProviders>(),
+    Served::of::<SetProviderKeys>(),
+    Served::of::<CheckProvider>(),
 ];
 
 /// An operation by its name.

@@ -22,8 +22,15 @@ const MULTIVALUED: [&str; 9] = [
     "bonded:currentimagetags",
 ];
 
-/// GitHub's identity provider: every repository of the world has an identity there.
-const GITHUB: &str = "token.actions.githubusercontent.com";
+/// Identity providers at which everybody has an identity, so that only the subject tells whose it is
+/// (IAM user guide, "Identity-provider controls for shared OIDC providers").
+const SHARED_PROVIDERS: [&str; 5] = [
+    "token.actions.githubusercontent.com",
+    "gitlab.com",
+    "agent.buildkite.com",
+    "app.terraform.io",
+    "oidc.codefresh.io",
+];
 
 pub(super) fn check_conditions(statement: &Statement) -> Result<(), MalformedPolicy> {
     if statement
@@ -79,35 +86,49 @@ pub(super) fn check_own_variables(text: &str) -> Result<(), MalformedPolicy> {
     Ok(())
 }
 
-/// An Allow for GitHub's provider must say which subject it means.
-pub(super) fn check_github(statement: &Statement) -> Result<(), MalformedPolicy> {
+/// An Allow for a shared provider must say which subjects it means.
+pub(super) fn check_shared_providers(statement: &Statement) -> Result<(), MalformedPolicy> {
     let Element::Listed(entries) = &statement.principal else {
         return Ok(());
     };
-    let github = |entry: &Entry| matches!(entry, Entry::Federated(name) if name.ends_with(GITHUB));
-    if statement.effect == Effect::Deny || !entries.iter().any(github) {
+    if statement.effect == Effect::Deny {
         return Ok(());
     }
-    let subject = format!("{GITHUB}:sub");
-    let limits = |clause: &Clause| {
+    let names = |provider: &str| {
+        entries.iter().any(|entry| {
+            matches!(entry, Entry::Federated(name) if name
+                .strip_suffix(provider)
+                .is_some_and(|before| before.is_empty() || before.ends_with('/')))
+        })
+    };
+    let mut shared = SHARED_PROVIDERS.iter().filter(|provider| names(provider));
+    match shared.find(|provider| !names_subjects(statement, provider)) {
+        None => Ok(()),
+        Some(provider) => Err(MalformedPolicy::new(format!(
+            "A trust policy for {provider} must have a condition on {provider}:sub that names whose subjects it means"
+        ))),
+    }
+}
+
+/// Whether a condition leaves subjects of somebody only: no value begins with a wildcard, nor has one
+/// for the first name in it, as in `repo:*`.
+fn names_subjects(statement: &Statement, provider: &str) -> bool {
+    let subject = format!("{provider}:sub");
+    let anybody = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        let literal = text.split(['*', '?', '$']).next().unwrap_or_default();
+        let named = literal.split_once(':').map_or(literal, |(_, name)| name);
+        named.is_empty()
+    };
+    statement.conditions.iter().any(|clause| {
         let operator = Operator::parse(&clause.operator);
         let certain = operator.is_some_and(|operator| {
             operator.is_certain() && operator.set != Some(SetOperator::ForAllValues)
         });
-        let wild = |value: &Value| {
-            let text = value.as_str().unwrap_or_default();
-            text.chars().all(|c| matches!(c, '*' | '?'))
-        };
         clause.key.eq_ignore_ascii_case(&subject)
             && certain
-            && !clause_values(statement, clause).any(wild)
-    };
-    if statement.conditions.iter().any(limits) {
-        return Ok(());
-    }
-    Err(MalformedPolicy::new(format!(
-        "A trust policy for {GITHUB} must have a condition on {subject} that names repositories"
-    )))
+            && !clause_values(statement, clause).any(anybody)
+    })
 }
 
 /// The values of a clause, as written.

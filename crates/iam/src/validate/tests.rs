@@ -321,6 +321,15 @@ fn a_github_trust_policy_must_name_its_subjects() {
             json!({"StringLike": {key: ["repo:acme/app:*", "?*"]}}),
             false,
         ),
+        (json!({"StringLike": {key: "repo:*"}}), false),
+        (json!({"StringLike": {key: "repo:?*/app:*"}}), false),
+        (json!({"StringLike": {key: "*:ref:refs/heads/main"}}), false),
+        (json!({"StringLike": {key: "*acme/app*"}}), false),
+        (json!({"StringLike": {key: "${aws:username}"}}), false),
+        (
+            json!({"StringEquals": {key: "repository_owner:acme"}}),
+            true,
+        ),
         (json!({"StringNotLike": {key: "repo:evil/*"}}), false),
         (json!({"StringLikeIfExists": {key: "repo:acme/*"}}), false),
         (
@@ -330,6 +339,39 @@ fn a_github_trust_policy_must_name_its_subjects() {
         (json!({"Null": {key: "false"}}), false),
     ] {
         assert_eq!(with(condition.clone()), valid, "{condition}");
+    }
+}
+
+#[test]
+fn a_trust_policy_for_any_shared_provider_must_name_its_subjects() {
+    for (provider, subject) in [
+        ("gitlab.com", "project_path:acme/app:*"),
+        ("agent.buildkite.com", "organization:acme:pipeline:app:*"),
+        ("app.terraform.io", "organization:acme:*"),
+        ("oidc.codefresh.io", "account:acme:*"),
+    ] {
+        let with = |host: &str, condition: Value| {
+            let changes = json!({
+                "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{host}")},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition,
+            });
+            message(PolicyKind::Trust, &changes)
+        };
+        let key = format!("{provider}:sub");
+        let named = with(provider, json!({"StringLike": {&key: subject}}));
+        assert_eq!(named, "valid", "{provider}");
+        for condition in [json!({}), json!({"StringLike": {&key: "*"}})] {
+            let refused = with(provider, condition);
+            assert!(
+                refused.contains(&format!("must have a condition on {key}")),
+                "{refused}"
+            );
+        }
+        // One of the organization's own has nobody else's identities.
+        let own = format!("{}.example.org", provider.split('.').next().unwrap());
+        assert_eq!(with(&own, json!({})), "valid");
+        assert_eq!(with(&format!("my{provider}"), json!({})), "valid");
     }
 }
 

@@ -61,11 +61,8 @@ impl KubeletPlugin {
         }
         let name = host_of(&request.image)?;
         let web_identity = web_identity(&request)?;
-        let host = match Hosts::find(&name) {
-            Ok(Some(host)) => host,
-            // A node has no home, and what images may be asked for is the kubelet's to say.
-            Ok(None) | Err(_) => asked_directly(&name),
-        };
+        // What images may be asked for is the kubelet's to say.
+        let host = Hosts::find_without_home(&name)?.unwrap_or_else(|| asked_directly(&name));
         let of_workload = web_identity.is_some();
         let client = host.client(web_identity).map_err(Failure::usage)?;
         let password = block_on(fetch(&client, Clock::system().now()))?;

@@ -26,6 +26,7 @@ mod layer;
 mod layer_part;
 mod layer_read;
 mod managed_policy;
+mod oidc_provider;
 mod open;
 mod principal;
 mod repository;

@@ -67,7 +67,19 @@ impl Hosts {
     /// How `name` is asked: as it was logged in to, or as the environment says if its
     /// `AWS_ENDPOINT_URL_ECR` or `AWS_ENDPOINT_URL` is that host.
     pub(crate) fn find(name: &str) -> Result<Option<Host>, Failure> {
-        if let Some(host) = Self::read(&Self::path()?)?.0.remove(name) {
+        Self::find_in(&Self::path()?, name)
+    }
+
+    /// The same where there may be no home, as for a service of the system: nobody logged in then.
+    pub(crate) fn find_without_home(name: &str) -> Result<Option<Host>, Failure> {
+        match Self::path() {
+            Ok(path) => Self::find_in(&path, name),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn find_in(path: &Path, name: &str) -> Result<Option<Host>, Failure> {
+        if let Some(host) = Self::read(path)?.0.remove(name) {
             return Ok(Some(host));
         }
         let endpoint = variable("AWS_ENDPOINT_URL_ECR").or_else(|| variable("AWS_ENDPOINT_URL"));
