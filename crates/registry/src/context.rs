@@ -105,9 +105,15 @@ fn overridden(own: &ResourceTags, of_session: &ResourceTags) -> ResourceTags {
 }
 
 fn principal_tags(facts: &mut ContextFacts, tags: &ResourceTags) {
-    for (key, value) in tags {
-        facts.insert(format!("aws:PrincipalTag/{key}"), Fact::One(value.clone()));
-    }
+    facts.extend(of_principal_tags(tags));
+}
+
+/// `aws:PrincipalTag/KEY` for each tag.
+pub(crate) fn of_principal_tags(tags: &ResourceTags) -> ContextFacts {
+    let of_tag = |(key, value): (&String, &String)| {
+        (format!("aws:PrincipalTag/{key}"), Fact::One(value.clone()))
+    };
+    tags.iter().map(of_tag).collect()
 }
 
 /// `aws:RequestTag/KEY` for each tag and `aws:TagKeys`.

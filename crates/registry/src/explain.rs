@@ -255,7 +255,7 @@ impl Registry {
 
     /// Whether the asker may read what is attached to the resource, its policy and its tags, by
     /// the operations that show them. Not recorded: it is no request of the asker's.
-    async fn may_read(&self, asker: &Caller, resource: &str) -> Result<bool> {
+    pub(crate) async fn may_read(&self, asker: &Caller, resource: &str) -> Result<bool> {
         if let Ok(arn) = resource.parse::<RepositoryArn>() {
             let policy = Action::new("ecr:GetRepositoryPolicy");
             let tags = Action::new("ecr:ListTagsForResource");

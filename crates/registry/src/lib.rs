@@ -23,7 +23,7 @@
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
 //! | `saved_principals` | whom resource and trust policies name |
-//! | `simulation` | what policies would decide |
+//! | `simulation`, `access_question` | what policies would decide: those of a question, those that are there |
 //! | `identity_tags`, `instance_profile`, `oidc_provider`, `quota`, `delete_conflict` | the rest of IAM |
 //! | `session`, `user_session` | STS |
 //! | `web_identity`, `issuer_keys`, `fetch` | callers by the token of an identity provider |
@@ -33,6 +33,7 @@
 
 mod access;
 mod access_key;
+mod access_question;
 mod account;
 mod advisories;
 mod attached_policy;
@@ -112,6 +113,7 @@ use tokio::sync::Semaphore;
 
 pub use access::{Action, Allowed, Checks};
 pub use access_key::NewAccessKey;
+pub use access_question::AccessQuestion;
 pub use account::FirstAdministrator;
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use authenticate::SignatureScope;

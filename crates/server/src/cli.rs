@@ -3,6 +3,7 @@
 mod account;
 mod advisories;
 mod backup;
+mod can;
 mod completion;
 mod config;
 mod credential_helper;
@@ -57,6 +58,7 @@ enum Command {
     Scan(scan::Scan),
     Token(token::TokenCommand),
     Why(why::Why),
+    Can(can::Can),
     Login(login::Login),
     Logout(login::Logout),
     CredentialHelper(credential_helper::CredentialHelper),
@@ -133,6 +135,7 @@ pub fn run() -> ExitCode {
         Command::Scan(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Why(command) => command.run(),
+        Command::Can(command) => command.run(),
         Command::Login(command) => command.run(),
         Command::Logout(command) => command.run(),
         Command::CredentialHelper(command) => command.run(),

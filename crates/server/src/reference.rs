@@ -190,7 +190,12 @@ input names; some ask for more, such as `iam:PassRole`. An operation of AWS that
 <!-- Written by the test `reference::operations` of bonded-server. -->
 "
     .to_owned();
-    for (service, title) in [("ecr", "Amazon ECR"), ("sts", "STS"), ("iam", "IAM")] {
+    for (service, title) in [
+        ("ecr", "Amazon ECR"),
+        ("sts", "STS"),
+        ("iam", "IAM"),
+        ("bonded", "Bonded's own, `Version=2026-11-27`"),
+    ] {
         write!(page, "\n## {title}\n\n").unwrap();
         page.push_str("| operation | action | smallest input |\n|---|---|---|\n");
         let mut operations: Vec<_> = aws::operations()

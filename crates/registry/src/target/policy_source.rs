@@ -117,10 +117,22 @@ impl Entity {
         }
     }
 
-    fn context(&self) -> ContextFacts {
+    /// The keys it brings as a resource.
+    pub(crate) fn context(&self) -> ContextFacts {
         match self {
             Self::User(user) => context::of_bounded_resource(&user.tags, user.boundary.as_ref()),
             Self::Role(role) => context::of_bounded_resource(&role.tags, role.boundary.as_ref()),
+            Self::Group(_) => ContextFacts::new(),
+        }
+    }
+}
+
+impl Entity {
+    /// The keys that its tags bring when it asks.
+    pub(crate) fn principal_tags(&self) -> ContextFacts {
+        match self {
+            Self::User(user) => context::of_principal_tags(&user.tags),
+            Self::Role(role) => context::of_principal_tags(&role.tags),
             Self::Group(_) => ContextFacts::new(),
         }
     }

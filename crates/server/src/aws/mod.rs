@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `operation` | the [`Operation`] trait and the path every operation takes |
 //! | `ecr`, `sts`, `iam` | the operations and their shapes |
+//! | `access` | the operation that is ours: `ExplainAccess` |
 //! | `query` | the Query protocol's forms |
 //! | `error` | the wire form of each error |
 
+mod access;
 mod ecr;
 mod error;
 mod iam;
@@ -43,6 +45,7 @@ pub fn operations() -> impl Iterator<Item = &'static Endpoint> {
         .iter()
         .chain(sts::OPERATIONS)
         .chain(iam::OPERATIONS)
+        .chain(access::OPERATIONS)
 }
 
 /// Which service a request is for, before anything is known of its caller.
@@ -59,6 +62,7 @@ impl Service {
         match self.name {
             "ecr" => ecr::OPERATIONS,
             "iam" => iam::OPERATIONS,
+            "bonded" => access::OPERATIONS,
             _ => sts::OPERATIONS,
         }
     }
@@ -78,6 +82,12 @@ const IAM: Service = Service {
     name: "iam",
     protocol: Protocol::Query,
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+};
+
+const BONDED: Service = Service {
+    name: "bonded",
+    protocol: Protocol::Query,
+    namespace: "urn:bonded:2026-11-27",
 };
 
 /// Answers one `POST /`, or `GET /` with a query.
@@ -138,6 +148,7 @@ async fn query_call(registry: &Registry, request: Incoming) -> Result<QueryDone>
     let form = query::parse(&asked(&head, &body))?;
     let service = match form.version.as_deref() {
         Some("2010-05-08") => &IAM,
+        Some("2026-11-27") => &BONDED,
         _ => &STS,
     };
     let done = query_answer(registry, service, &head, &body, &form).await;

@@ -1,6 +1,6 @@
 //! `bonded why`: a decision taken apart, asked from the server with the caller's own key.
 
-mod record;
+pub(super) mod record;
 
 use bonded_registry::Clock;
 use clap::Args;

@@ -23,7 +23,7 @@ pub(super) struct Record {
 /// One action on one resource.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Check {
+pub(in crate::cli) struct Check {
     action: String,
     resource: String,
     #[serde(default)]
@@ -137,7 +137,8 @@ impl Record {
 }
 
 impl Check {
-    fn write(&self, lines: &mut Vec<String>) {
+    /// Adds its lines of text, not yet cleaned.
+    pub(in crate::cli) fn write(&self, lines: &mut Vec<String>) {
         lines.push(format!("what   {} on {}", self.action, self.resource));
         lines.push(format!("       {}", self.outcome));
         for (key, value) in &self.context {
