@@ -155,3 +155,61 @@ def test_an_archive_may_come_from_standard_input_compressed(tmp_path: Path, advi
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {finding["id"] for finding in report["findings"]} == {"CVE-2024-5535", "GHSA-aaaa-bbbb-cccc"}
+
+
+def diff(before: str, after: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    return Server(Path("/nonexistent")).command("scan", "diff", before, after, *options)
+
+
+def test_a_difference_says_what_is_new_and_what_is_fixed(tmp_path: Path, advisories: Path) -> None:
+    repaired = layer(debian(("libssl3", "3.0.15-1~deb12u1", "openssl")))
+    write_layout(tmp_path / "before", [LAYERS[0]])
+    write_layout(tmp_path / "after", [repaired, LAYERS[1]])
+    before, after = f"oci:{tmp_path / 'before'}", f"oci:{tmp_path / 'after'}"
+    given = ("--advisories", str(advisories))
+    done = diff(before, after, *given, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert [finding["id"] for finding in answer["new"]] == ["GHSA-aaaa-bbbb-cccc"]
+    assert [finding["id"] for finding in answer["fixed"]] == ["CVE-2024-5535"]
+    assert answer["unchanged"] == []
+    assert [(change["kind"], change["name"], change["before"], change["after"]) for change in answer["packages"]] == [
+        ("deb", "libssl3", ["3.0.11-1~deb12u2"], ["3.0.15-1~deb12u1"]),
+        ("python", "Jinja2", [], ["3.1.2"]),
+    ]
+    for severities, status in [("critical,high", 0), ("medium", 5), ("critical,low", 5)]:
+        done = diff(before, after, *given, "--fail-on-new", severities)
+        assert done.returncode == status, done.stderr
+        assert "1 new, 1 fixed, 0 unchanged" in done.stdout
+    # An update that repairs nothing is no new finding; a result that was kept is a side too.
+    write_layout(tmp_path / "updated", [layer(debian(("libssl3", "3.0.12-1", "openssl")))])
+    kept = tmp_path / "kept.json"
+    kept.write_text(Server(tmp_path).command("scan", before, *given, "-o", "json").stdout)
+    done = diff(str(kept), f"oci:{tmp_path / 'updated'}", *given, "--fail-on-new", "low")
+    assert (done.returncode, "0 new, 0 fixed, 1 unchanged" in done.stdout) == (0, True), done.stderr + done.stdout
+    # What is not known does not pass.
+    write_layout(tmp_path / "unknown", [layer({"etc/os-release": b"ID=plan9\nVERSION_ID=4\n"})])
+    done = diff(before, f"oci:{tmp_path / 'unknown'}", *given, "--fail-on-new", "critical")
+    assert done.returncode == 6, done.stderr
+    for sides in [(before, "oci:/absent"), (str(tmp_path / "absent.json"), after)]:
+        assert diff(*sides, *given).returncode in (2, 4)
+
+
+def test_progress_is_lines_where_nobody_looks(tmp_path: Path) -> None:
+    write_layout(tmp_path, LAYERS)
+
+    def said(*options: str, **environment: str) -> list[str]:
+        command = [BINARY, "scan", f"oci:{tmp_path}", "-o", "spdx", *options]
+        inherited = {k: v for k, v in Server(tmp_path).environment(None).items() if k != "CI"}
+        done = subprocess.run(command, env=inherited | environment, capture_output=True, text=True, check=True)
+        return done.stderr.splitlines()
+
+    assert said() == []
+    assert said("--progress", "none", CI="true") == []
+    for lines in (said("--progress", "plain"), said(CI="true")):
+        assert [line.split("  ")[0] for line in lines] == ["layer 1/2", "layer 2/2"]
+    steps = [json.loads(line) for line in said("--progress", "json")]
+    assert [(step["step"], step["number"], step["of"], step["bytes"]) for step in steps] == [
+        ("layer", 1, 2, len(LAYERS[0])),
+        ("layer", 2, 2, len(LAYERS[1])),
+    ]

@@ -10,6 +10,7 @@
 
 mod advisories;
 mod database;
+mod difference;
 mod ecosystem;
 mod image;
 mod layer;
@@ -30,6 +31,7 @@ pub use advisories::{
     InvalidRecord,
 };
 pub use database::DatabaseError;
+pub use difference::{Difference, PackageChange};
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
 pub use image::{ImageInventory, ImagePackage, merge};
 pub use layer::{

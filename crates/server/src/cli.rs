@@ -18,6 +18,7 @@ mod login;
 mod oidc_provider;
 mod policy;
 mod print;
+mod progress;
 mod scan;
 mod serve;
 mod status;
@@ -55,7 +56,7 @@ enum Command {
     Keyring(keyring::KeyringCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
-    Scan(scan::Scan),
+    Scan(Box<scan::ScanCommand>),
     Token(token::TokenCommand),
     Why(why::Why),
     Can(can::Can),

@@ -1,5 +1,6 @@
 //! `bonded scan`: what is inside an image and what is wrong with it, without a server.
 
+mod diff;
 mod docker_archive;
 mod files;
 mod images;
@@ -14,9 +15,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bonded_scan::{Advisories, Contents, MatchOptions, ScanResult, Severity, Subject, match_image};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
+use super::progress::{Progress, ProgressForm};
 use super::{Failure, Status};
+use crate::config::variable;
 use images::Selection;
 use input::Input;
 
@@ -24,7 +27,32 @@ use input::Input;
 ///
 /// What is wrong is looked up in a file of advisories; what is in it, a bill of materials, needs none.
 #[derive(Args)]
-pub(super) struct Scan {
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct ScanCommand {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    scan: Option<Scan>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    Diff(Box<diff::Diff>),
+}
+
+impl ScanCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match (self.action, self.scan) {
+            (Some(Action::Diff(diff)), _) => diff.run(),
+            (None, Some(scan)) => scan.run(),
+            (None, None) => Err(Failure::usage("name an image to scan")),
+        }
+    }
+}
+
+#[derive(Args)]
+struct Scan {
     /// The image: HOST/REPOSITORY:TAG of a registry that you are logged in to; a file that docker
     /// save or podman save made, or '-' for standard input; oci:DIRECTORY[:NAME], an OCI layout;
     /// rootfs:DIRECTORY, the root of a file system
@@ -54,6 +82,10 @@ pub(super) struct Scan {
     /// the scan is not complete, or nothing rates a finding
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+
+    /// How far it is, on standard error
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressForm::Auto)]
+    progress: ProgressForm,
 }
 
 /// The form of a report.
@@ -108,7 +140,7 @@ struct Scanned {
 }
 
 impl Scan {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<(), Failure> {
         if self.output.is_bill_of_materials() && self.fail_on.is_some() {
             return Err(Failure::usage(
                 "a bill of materials has no findings: '--fail-on' needs another form of output",
@@ -161,10 +193,11 @@ impl Scan {
             }
             (name, reference) => name.or_else(|| reference.clone()),
         };
-        input.look_into(&Selection {
+        let selection = Selection {
             reference,
             platform: self.platform.clone(),
-        })
+        };
+        input.look_into(&selection, &Progress::new(self.progress, variable))
     }
 }
 

@@ -15,6 +15,7 @@ use super::root_file_system::RootFileSystem;
 use super::verified::Verified;
 use crate::cli::Failure;
 use crate::cli::gate::is_host;
+use crate::cli::progress::{Progress, Step};
 
 /// What holds images, by its kind.
 pub(super) enum Input {
@@ -88,7 +89,11 @@ impl Input {
     }
 
     /// Looks into every image that is meant, one after the other.
-    pub(super) fn look_into(&self, selection: &Selection) -> Result<Vec<Inspected>, Failure> {
+    pub(super) fn look_into(
+        &self,
+        selection: &Selection,
+        progress: &Progress,
+    ) -> Result<Vec<Inspected>, Failure> {
         let images = match self {
             Self::Layout(layout) => layout.images(selection)?,
             Self::DockerArchive(archive) => archive.images(selection)?,
@@ -102,19 +107,29 @@ impl Input {
                         "a root file system is one image: '--ref' and '--platform' choose nothing",
                     ));
                 }
-                let (subject, inventory) = root.look_into()?;
+                let (subject, inventory) = root.look_into(progress)?;
                 return Ok(vec![Inspected { subject, inventory }]);
             }
         };
-        images.iter().map(|image| self.image(image)).collect()
+        images
+            .iter()
+            .map(|image| self.image(image, progress))
+            .collect()
     }
 
-    fn image(&self, image: &Image) -> Result<Inspected, Failure> {
+    fn image(&self, image: &Image, progress: &Progress) -> Result<Inspected, Failure> {
         let mut inventories: Vec<(Digest, LayerInventory)> = Vec::new();
         for (number, layer) in image.layers.iter().enumerate() {
             let inventory = match LayerProblem::of_media_type(layer.media_type.essence()) {
                 Some(problem) => LayerInventory::of_problem(problem),
-                None => self.layer(image, number)?,
+                None => {
+                    let place = (number + 1, image.layers.len());
+                    let name = layer.digest.as_str();
+                    let mut step = progress.step("layer", name, place, Some(layer.size));
+                    let inventory = self.layer(image, number, &mut step)?;
+                    step.done();
+                    inventory
+                }
             };
             inventories.push((layer.digest.clone(), inventory));
         }
@@ -129,10 +144,15 @@ impl Input {
     }
 
     /// Looks into a layer, all of whose bytes are verified.
-    fn layer(&self, image: &Image, number: usize) -> Result<LayerInventory, Failure> {
+    fn layer(
+        &self,
+        image: &Image,
+        number: usize,
+        step: &mut Step<'_>,
+    ) -> Result<LayerInventory, Failure> {
         let digest = &image.layers[number].digest;
-        let inspect = |blob: &mut Verified<'_>| {
-            let inventory = inspect_layer(blob, &LayerLimits::default());
+        let mut inspect = |blob: &mut Verified<'_>| {
+            let inventory = inspect_layer(step.reading(blob), &LayerLimits::default());
             inventory.map_err(|error| {
                 Failure::failed(format!("cannot read the layer '{digest}': {error}"))
             })

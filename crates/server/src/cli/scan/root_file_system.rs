@@ -21,6 +21,7 @@ use bonded_scan::{
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, readlinkat, statat};
 use sha2::{Digest as _, Sha256};
 
+use crate::cli::progress::Progress;
 use crate::cli::{Failure, Status};
 
 /// How deep directories may lie in each other.
@@ -49,16 +50,22 @@ impl RootFileSystem {
     }
 
     /// What is in it. Its digest is that of its files' names and contents, without times and owners.
-    pub(super) fn look_into(&self) -> Result<(Subject, ImageInventory), Failure> {
+    pub(super) fn look_into(
+        &self,
+        progress: &Progress,
+    ) -> Result<(Subject, ImageInventory), Failure> {
         let failed = |error: &io::Error| {
             Failure::failed(format!("cannot read '{}': {error}", self.path.display()))
         };
         let (reader, writer) = io::pipe().map_err(|error| failed(&error))?;
+        let name = self.path.display().to_string();
+        let mut step = progress.step("directory", &name, (1, 1), None);
         let (walked, inspected) = std::thread::scope(|scope| {
             let walking = scope.spawn(|| walk(&self.path, writer));
-            let inspected = inspect(reader);
+            let inspected = inspect(step.reading(reader));
             (walking.join(), inspected)
         });
+        step.done();
         let unread = match walked {
             Ok(walked) => walked.map_err(|error| failed(&error))?,
             Err(_) => return Err(failed(&io::Error::other("the search broke off"))),
@@ -67,7 +74,7 @@ impl RootFileSystem {
         let mut image = merge(&[(digest.clone(), &inventory)]);
         image.problems.extend(unread.problems());
         let subject = Subject {
-            name: Some(self.path.display().to_string()),
+            name: Some(name),
             digest,
             platform: None,
             created: None,

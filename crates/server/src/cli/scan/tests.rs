@@ -97,6 +97,7 @@ fn command(directory: &Path) -> Scan {
         reference: None,
         platform: None,
         fail_on: None,
+        progress: ProgressForm::None,
     }
 }
 
