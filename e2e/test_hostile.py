@@ -10,8 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from account import LOGIN, Account, allow
-from oci import V2, manifest
+from account import Account
 from raw import ECR_TARGET, FORM, JSON, Answer, message, post, send, signed_headers
 from server import Key, Server
 
@@ -384,55 +383,3 @@ def test_the_host_name_of_an_unknown_account_is_forbidden(server: Server) -> Non
     ):
         answer = door.get("/v2/app/tags/list", headers={"Host": host})
         assert answer.status_code == 403, host
-
-
-# ------------------------------------------------------------------------------------------------ secrets
-
-
-def test_no_secret_reaches_the_log_or_the_data_directory(server: Server, account: Account) -> None:
-    mark = os.urandom(16).hex()
-
-    def canary(name: str) -> bytes:
-        return f"canary-{name}-{mark}".encode()
-
-    name = account.repository("canary")
-    user = account.user("canary", allow([LOGIN, "ecr:*", "sts:*"]))
-    session = account.assume(account.role("canary", None, allow("*")))
-    door = server.push_and_pull(user.key)
-    layer, config = canary("layer") * 10_000, b'{"secret": "%s"}' % canary("config")
-    for blob in (layer, config):
-        door.push_blob(name, blob)
-    image = manifest(config, layer, annotations={"secret": canary("annotation").decode()})
-    assert door.put_manifest(name, "v1", image).status_code == 201
-    unfinished = door.begin_upload(name)
-    assert door.request("PATCH", unfinished, data=canary("unfinished") * 10_000).status_code == 202
-    password = server.password(user.key)
-    for bearer in (True, False):
-        assert server.v2(password, bearer=bearer).pull(name, "v1").content == image
-        assert server.v2(password + "x", bearer=bearer).get("/v2/").status_code == 401
-    post(server, b"Action=GetUser&Version=2010-05-08&UserName=" + canary("form"), FORM)
-    send(server, message("GET", f"/v2/?token={canary('query').decode()}", {"Connection": "close"}))
-    server.client("ecr", session).describe_repositories()
-    assert V2(server.url(), str(server.ca), user.key.secret).get("/v2/").status_code == 401
-
-    secrets = {
-        **{what: canary(what) for what in ("layer", "config", "annotation", "unfinished", "form", "query")},
-        "a user's secret key": user.key.secret.encode(),
-        "a session's secret key": session.secret.encode(),
-        "a session token": (session.token or "").encode(),
-        "an authorization token": password.encode(),
-        "a token in Basic": base64.b64encode(f"AWS:{password}".encode())[:-4],
-        "the administrator's secret key": server.administrator.secret.encode(),
-    }
-    root_keys = re.findall(rb"[A-Za-z0-9+/_=-]{32,}", server.keyring.read_bytes())
-    assert root_keys
-    shown = server.data / "administrator.json"
-    files = [path for path in server.data.rglob("*") if path.is_file() and path != shown] + [server.log]
-    contents = {file: file.read_bytes() for file in files}
-    assert sum(map(len, contents.values())) > 2 * len(layer), "the layers are not where this test looks for them"
-    assert b"request refused" in contents[server.log]
-    for file, content in contents.items():
-        for what, secret in secrets.items():
-            assert secret not in content, f"{what} stands in {file}"
-        for root_key in root_keys:
-            assert root_key not in content, f"a root key stands in {file}"
