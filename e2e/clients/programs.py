@@ -1,6 +1,7 @@
 """The clients' programs: docker with a daemon of its own, and commands with an environment of their own."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ PRINTS = "pulled and run"
 class Run:
     """Runs commands with an environment of their own; their output, both streams together."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *, seconds: int = 100) -> None:
+        self._seconds = seconds
         self.environment = clean_environment() | environment
 
     def __call__(self, *command: object, succeed: bool = True, input: str | None = None) -> str:
@@ -29,7 +31,7 @@ class Run:
             input=input,
             text=True,
             errors="replace",
-            timeout=100,
+            timeout=self._seconds,
             check=False,
         )
         line = " ".join(str(word) for word in command)
@@ -41,6 +43,12 @@ def login_password(server: Server, key: Key) -> str:
     """What `aws ecr get-login-password` prints."""
     environment = server.environment(key)
     return Run(environment)(AWS, "ecr", "get-login-password").strip()
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 class Docker:

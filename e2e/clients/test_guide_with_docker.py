@@ -1,20 +1,16 @@
 """The pages of the guide that need docker, run as they are written."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from guide import WITH_ENGINES, Page
-from programs import Docker
+from programs import Docker, free_port
 
 
 @pytest.mark.parametrize("name", WITH_ENGINES)
 def test_a_page_is_true(name: str, docker: Docker, image: str, tmp_path: Path) -> None:
     docker.run("docker", "tag", image, "alpine")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
     home = tmp_path / "home"
     environment = {"DOCKER_HOST": f"unix://{docker.socket}", "DOCKER_CONFIG": str(home / ".docker")}
-    Page.read(name).run(home, port, environment)
+    Page.read(name).run(home, free_port(), environment)
