@@ -1,5 +1,6 @@
 """Other advisories: only the images they concern are judged again, to what a scan from scratch gives."""
 
+import gzip
 import json
 import random
 import time
@@ -168,4 +169,55 @@ def test_an_event_says_why_a_finding_is_new_or_another(own_server: Any, tmp_path
     done = server.command("events", "--data", str(server.data), "--after", "nothing")
     assert done.returncode == 1
     assert "there is no event 'nothing'" in done.stderr
+    server.stop()
+
+
+def test_what_tables_and_statements_say_is_shown_with_a_finding(own_server: Any, tmp_path: Path) -> None:
+    server = own_server().start()
+    account = Account.default(server)
+    name = account.repository(imageScanningConfiguration={"scanOnPush": True})
+    records = [
+        advisory("PYSEC-1", "PyPI", "aaa", "2") | {"aliases": ["CVE-2026-1"]},
+        advisory("PYSEC-2", "PyPI", "aaa", "2", CRITICAL) | {"aliases": ["CVE-2026-2"]},
+    ]
+    kev = {"id": "kev", "catalogVersion": "1", "vulnerabilities": [{"cveID": "CVE-2026-1", "dateAdded": "2026-10-05"}]}
+    metrics = {"cvssMetricV31": [{"type": "Primary", "cvssData": {"vectorString": MEDIUM}}]}
+    nvd = {"format": "NVD_CVE", "vulnerabilities": [{"cve": {"id": "CVE-2026-1", "metrics": metrics}}]}
+    vex = {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://vex.example/1",
+        "timestamp": "2026-11-01T00:00:00Z",
+        "statements": [
+            {
+                "vulnerability": {"name": "CVE-2026-2"},
+                "products": [{"@id": "pkg:pypi/aaa"}],
+                "status": "not_affected",
+                "justification": "vulnerable_code_not_present",
+            }
+        ],
+    }
+    directory = tmp_path / "files"
+    directory.mkdir()
+    del kev["id"]
+    for file, content in {"kev": kev, "nvd": nvd, "vex": vex, "one": records[0], "two": records[1]}.items():
+        (directory / f"{file}.json").write_text(json.dumps(content))
+    epss = b"#model_version:v2025.03.14\ncve,epss,percentile\nCVE-2026-1,0.97301,0.99987\n"
+    (directory / "epss.csv.gz").write_bytes(gzip.compress(epss))
+    out = tmp_path / "advisories"
+    done = server.command("advisories", "import", str(directory), "-o", str(out))
+    assert done.returncode == 0, done.stderr
+    for line in ["1 vulnerabilities listed as exploited", "1 statements of OpenVEX documents"]:
+        assert line in done.stdout
+    load_advisories(server, out)
+    push(account, name, "v1", layer(python("aaa", "1")))
+    answer = judged_at(account, name, "v1", 1793491200.0)
+    assert answer["findingSeverityCounts"] == {"MEDIUM": 1}
+    found = {f["packageVulnerabilityDetails"]["vulnerabilityId"]: f for f in answer["enhancedFindings"]}
+    assert (found["CVE-2026-1"]["exploitAvailable"], found["CVE-2026-1"]["status"]) == ("YES", "ACTIVE")
+    assert (found["CVE-2026-2"]["exploitAvailable"], found["CVE-2026-2"]["status"]) == ("NO", "SUPPRESSED")
+    basic = {f["name"]: {a["key"]: a["value"] for a in f["attributes"]} for f in answer["findings"]}
+    assert basic["CVE-2026-1"]["EPSS_SCORE"] == "0.97301"
+    assert basic["CVE-2026-1"]["known_exploited_since"] == "2026-10-05"
+    by = "OpenVEX 'https://vex.example/1': not_affected (vulnerable_code_not_present)"
+    assert basic["CVE-2026-2"]["suppressed_by"] == by
     server.stop()

@@ -26,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("layer", scan::layer),
     ("manifest", model::manifest),
     ("media_type", model::media_type),
+    ("advisory_table", scan::advisory_table),
     ("osv_record", scan::osv_record),
     ("policy", policy::policy),
     ("presigned", signature::presigned),

@@ -72,6 +72,21 @@ pub(super) fn osv_record(data: &[u8]) {
     assert!(!result.is_complete());
 }
 
+/// A table about vulnerabilities, or an OpenVEX document.
+pub(super) fn advisory_table(data: &[u8]) {
+    let mut import = AdvisoryImport::new();
+    import.add_file("file", data);
+    let record = br#"{"id":"X-1","aliases":["CVE-2026-1"],"affected":[{"package":
+        {"ecosystem":"PyPI","name":"flask"},"versions":["1"]}]}"#;
+    import.add_record(record).expect("a record");
+    let now = bonded_model::Timestamp::from_millis(i64::MAX);
+    let (bytes, report) = import.finish(now).expect("one advisory");
+    for refused in &report.refused_first {
+        assert!(!refused.chars().any(char::is_control));
+    }
+    Advisories::from_bytes(bytes).expect("what was written");
+}
+
 /// A file of advisories.
 pub(super) fn advisories(data: &[u8]) {
     match Advisories::from_bytes(data.to_vec()) {

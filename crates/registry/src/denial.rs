@@ -112,6 +112,7 @@ impl Registry {
             return Ok(None);
         };
         let mut findings = FindingsPart::read(&bytes)?.findings;
+        findings.retain(|finding| finding.suppressed_by.is_none());
         findings.sort_by_key(|finding| Reverse(finding.severity));
         let named = findings.iter().take(NAMED).map(|finding| {
             let severity = ecr_severity(finding);

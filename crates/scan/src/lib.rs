@@ -27,8 +27,8 @@ mod table;
 mod version;
 
 pub use advisories::{
-    Advisories, AdvisoryImport, EcosystemTotal, ImportError, ImportReport, InvalidAdvisories,
-    InvalidRecord,
+    Advisories, AdvisoryImport, EcosystemTotal, FILE_LIMIT as ADVISORY_FILE_LIMIT, ImportError,
+    ImportReport, InvalidAdvisories, InvalidRecord,
 };
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
@@ -48,7 +48,8 @@ pub use report::{
     write_spdx,
 };
 pub use result::{
-    AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
+    AdvisoriesUsed, Epss, Finding, FindingCounts, Probability, ScanResult, ScannedPackage,
+    Undetermined,
 };
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};

@@ -1,5 +1,7 @@
 //! What is wrong with the packages of an image.
 
+mod vex;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advisories::{Advisories, Affected};
@@ -37,6 +39,7 @@ pub fn match_image(
 ) -> ScanResult {
     let mut matching = Matching {
         advisories,
+        image,
         findings: BTreeMap::new(),
         undetermined: Vec::new(),
         unknown: BTreeSet::new(),
@@ -70,6 +73,7 @@ pub fn match_image(
 /// The work of [`match_image`].
 struct Matching<'a> {
     advisories: &'a Advisories,
+    image: &'a ImageInventory,
     findings: BTreeMap<Key, Finding>,
     undetermined: Vec<Undetermined>,
     /// Ecosystems without advisories.
@@ -119,13 +123,11 @@ impl Matching<'_> {
             "" => advisory.id,
             cve => cve,
         };
-        let names = [advisory.id]
-            .into_iter()
-            .chain(self.advisories.aliases(advisory));
-        let aliases: BTreeSet<String> = names
-            .filter(|name| *name != id)
-            .map(str::to_owned)
-            .collect();
+        let names = self.advisories.names_of(advisory);
+        let others = names.iter().filter(|name| **name != id);
+        let aliases: Vec<String> = others.map(|name| (*name).to_owned()).collect();
+        let facts = self.advisories.facts(names.iter().copied());
+        let suppressed_by = vex::suppressed_by(self.advisories, self.image, found, &names);
         let key = (
             ecosystem.to_owned(),
             found.package.name.clone(),
@@ -140,7 +142,7 @@ impl Matching<'_> {
         let finding = Finding {
             id: id.to_owned(),
             advisory: advisory.id.to_owned(),
-            aliases: aliases.into_iter().collect(),
+            aliases,
             ecosystem: ecosystem.to_owned(),
             package: found.package.name.clone(),
             version: found.package.version.clone(),
@@ -154,7 +156,9 @@ impl Matching<'_> {
             url: some(advisory.url),
             path: found.path.clone(),
             layer: found.layer,
-            suppressed_by: None,
+            suppressed_by,
+            exploited: facts.exploited,
+            epss: facts.epss,
         };
         match self.findings.entry(key) {
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -221,6 +225,16 @@ fn merge(known: &mut Finding, other: Finding, order: Option<VersionOrder>) {
         known.vector = other.vector;
         known.rated_by = other.rated_by;
     }
+    // Only what nothing says is affected does not count.
+    known.suppressed_by = known
+        .suppressed_by
+        .take()
+        .filter(|_| other.suppressed_by.is_some());
+    known.exploited = match (known.exploited.take(), other.exploited) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    known.epss = known.epss.max(other.epss);
     known.fixed = match (known.fixed.take(), other.fixed) {
         (Some(a), Some(b)) => {
             let higher = order.and_then(|order| order.compare(&a, &b).ok());

@@ -101,8 +101,66 @@ pub struct Finding {
     pub path: String,
     /// The layer that first brought this version: an index of [`ScanResult::layers`].
     pub layer: u32,
-    /// What makes it not count, such as an entry of a list of accepted vulnerabilities.
+    /// What makes it not count: a statement of an `OpenVEX` document, or an entry of the list of
+    /// accepted vulnerabilities.
     pub suppressed_by: Option<String>,
+    /// Since when it is listed as exploited (CISA's KEV): `2024-01-31`.
+    #[serde(default)]
+    pub exploited: Option<String>,
+    /// How probably it will be exploited within 30 days (FIRST's EPSS).
+    #[serde(default)]
+    pub epss: Option<Epss>,
+}
+
+/// FIRST's estimate of the probability that a vulnerability is exploited within 30 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Epss {
+    /// The probability.
+    pub score: Probability,
+    /// The part of all vulnerabilities that are no more probable.
+    pub percentile: Probability,
+}
+
+/// A number from 0 to 1 with five decimals, as EPSS has them; in JSON a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probability(u32);
+
+impl Probability {
+    /// `None` if the number is not of 0 to 1.
+    #[must_use]
+    pub fn new(number: f64) -> Option<Self> {
+        // A cast from a float saturates.
+        let of = (0.0..=1.0).contains(&number);
+        of.then(|| Self((number * 100_000.0).round() as u32))
+    }
+
+    pub(crate) fn from_hundred_thousandths(number: u32) -> Self {
+        Self(number.min(100_000))
+    }
+
+    pub(crate) fn hundred_thousandths(self) -> u32 {
+        self.0
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / 100_000.0
+    }
+}
+
+impl Serialize for Probability {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_f64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Probability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(deserializer)?;
+        let other = || serde::de::Error::custom(format!("{number} is not of 0 to 1"));
+        Self::new(number).ok_or_else(other)
+    }
 }
 
 /// An advisory about a package that can be neither applied nor ruled out.
@@ -269,15 +327,21 @@ mod tests {
             "source_name": "glibc", "fixed": null, "severity": "UNDEFINED", "score": null,
             "vector": null, "rated_by": null, "title": "", "url": null,
             "path": "var/lib/dpkg/status", "layer": 0, "suppressed_by": null,
+            "exploited": null, "epss": null,
         });
         let mut finding: Finding = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(finding.severity, None);
         assert_eq!(serde_json::to_value(&finding).unwrap(), json);
         finding.severity = Some(Severity::High);
         finding.score = Some(Score::from_tenths(78));
+        finding.epss = Some(Epss {
+            score: Probability::new(0.97301).unwrap(),
+            percentile: Probability::new(1.0).unwrap(),
+        });
         let written = serde_json::to_value(&finding).unwrap();
         assert_eq!(written["severity"], "HIGH");
         assert_eq!(written["score"], 7.8);
+        assert_eq!(written["epss"]["score"], 0.97301);
         assert_eq!(serde_json::from_value::<Finding>(written).unwrap(), finding);
         let mut wrong = json;
         wrong["severity"] = "BAD".into();

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::Advisories;
-use super::file::{Affected, rows};
+use super::facts::{Facts, Statement};
+use super::file::{Advisory, Affected, rows};
 use super::write::Section;
 
 impl Advisories {
@@ -37,9 +38,25 @@ impl Advisories {
         };
         ours.rating == theirs.rating
             && texts(ours) == texts(theirs)
-            && self
-                .aliases(ours.advisory)
-                .eq(other.aliases(theirs.advisory))
+            && self.names_of(ours.advisory) == other.names_of(theirs.advisory)
+            && self.beside(ours.advisory) == other.beside(theirs.advisory)
+    }
+
+    /// What tables and statements say of the vulnerability of an advisory.
+    fn beside(&self, advisory: Advisory<'_>) -> (Facts, Vec<Statement<'_>>) {
+        let names = self.names_of(advisory);
+        let facts = self.facts(names.iter().copied());
+        (facts, self.statements(names.into_iter()))
+    }
+
+    /// Every name of the vulnerability that an advisory is about.
+    pub(crate) fn names_of<'a>(&'a self, advisory: Advisory<'a>) -> Vec<&'a str> {
+        let mut names = vec![advisory.id];
+        names.extend(Some(advisory.cve).filter(|cve| !cve.is_empty()));
+        names.extend(self.aliases(advisory));
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The packages of an ecosystem of which `other` says something else.

@@ -16,7 +16,7 @@ use crate::{Rating, Score};
 /// Advisories, as one import has made them. Many threads may read at once.
 pub struct Advisories {
     bytes: Bytes,
-    sections: [std::ops::Range<usize>; 8],
+    sections: [std::ops::Range<usize>; SECTIONS.len()],
     as_of: Timestamp,
     digest: Digest,
 }
@@ -74,7 +74,7 @@ pub(super) struct Row<'a>(&'a [u8]);
 
 impl Row<'_> {
     /// The number at a place; 0 beyond the end, where a checked file has none.
-    fn u32(self, at: usize) -> u32 {
+    pub(super) fn u32(self, at: usize) -> u32 {
         let bytes = self
             .0
             .get(at..at + 4)
@@ -124,7 +124,9 @@ impl Advisories {
         if version != VERSION {
             return Err(InvalidAdvisories::Version(version));
         }
-        if u64_at(&bytes, 24) != bytes.len() as u64 || Row(&bytes).u32(12) != 8 {
+        if u64_at(&bytes, 24) != bytes.len() as u64
+            || Row(&bytes).u32(12) as usize != SECTIONS.len()
+        {
             return Err(Damaged("its length is another one"));
         }
         let mut hash = Sha256::new();
@@ -135,7 +137,7 @@ impl Advisories {
         if hash[..] != bytes[DIGEST] {
             return Err(Damaged("its checksum is another one"));
         }
-        let mut sections: [std::ops::Range<usize>; 8] = Default::default();
+        let mut sections: [std::ops::Range<usize>; SECTIONS.len()] = Default::default();
         for (index, (section, (_, size))) in sections.iter_mut().zip(SECTIONS).enumerate() {
             let at = HEADER + index * 16;
             let place = usize::try_from(u64_at(&bytes, at)).ok();
@@ -162,64 +164,11 @@ impl Advisories {
         Ok(advisories)
     }
 
-    /// Checks that every row refers to rows and texts that are there, and that names are sorted.
-    fn check_rows(&self) -> Result<(), &'static str> {
-        const OUTSIDE: &str = "a row refers to one that is not there";
-        let texts: &[(Section, &[usize])] = &[
-            (Section::Ecosystems, &[0]),
-            (Section::Packages, &[0]),
-            (Section::Affected, &[24, 32]),
-            (Section::Ranges, &[0, 8]),
-            (Section::Versions, &[0]),
-            (Section::Advisories, &[0, 8, 16, 24]),
-            (Section::Aliases, &[0]),
-        ];
-        for (section, places) in texts {
-            for row in (0..self.count(*section)).map(|index| self.row(*section, index)) {
-                if places
-                    .iter()
-                    .any(|place| self.checked_text(row, *place).is_none())
-                {
-                    return Err("a text is not there or is not UTF-8");
-                }
-            }
-        }
-        let references: &[(Section, usize, Section)] = &[
-            (Section::Ecosystems, 8, Section::Packages),
-            (Section::Packages, 8, Section::Affected),
-            (Section::Affected, 4, Section::Ranges),
-            (Section::Affected, 12, Section::Versions),
-            (Section::Advisories, 32, Section::Aliases),
-        ];
-        for (section, place, to) in references {
-            let most = self.count(*to);
-            for row in (0..self.count(*section)).map(|index| self.row(*section, index)) {
-                let end = row.u32(*place).checked_add(row.u32(*place + 4));
-                if end.is_none_or(|end| end > most) {
-                    return Err(OUTSIDE);
-                }
-            }
-        }
-        let advisories = self.count(Section::Advisories);
-        for index in 0..self.count(Section::Affected) {
-            if self.row(Section::Affected, index).u32(0) >= advisories {
-                return Err(OUTSIDE);
-            }
-        }
-        if !is_sorted(self.names(Section::Ecosystems, 0..self.count(Section::Ecosystems))) {
-            return Err("its ecosystems are not sorted");
-        }
-        for index in 0..self.count(Section::Ecosystems) {
-            let row = self.row(Section::Ecosystems, index);
-            let packages = row.u32(8)..row.u32(8) + row.u32(12);
-            if !is_sorted(self.names(Section::Packages, packages)) {
-                return Err("its packages are not sorted");
-            }
-        }
-        Ok(())
-    }
-
-    fn names(&self, section: Section, rows: std::ops::Range<u32>) -> impl Iterator<Item = &str> {
+    pub(super) fn names(
+        &self,
+        section: Section,
+        rows: std::ops::Range<u32>,
+    ) -> impl Iterator<Item = &str> {
         rows.map(move |index| self.text(self.row(section, index), 0))
     }
 
@@ -242,7 +191,7 @@ impl Advisories {
             .unwrap_or_default())
     }
 
-    fn checked_text(&self, row: Row<'_>, at: usize) -> Option<&str> {
+    pub(super) fn checked_text(&self, row: Row<'_>, at: usize) -> Option<&str> {
         let (place, length) = (row.u32(at) as usize, row.u32(at + 4) as usize);
         let bytes = self
             .section(Section::Texts)
@@ -391,8 +340,4 @@ impl Advisories {
 /// The rows that a row refers to.
 pub(super) fn rows(row: Row<'_>, at: usize) -> std::ops::Range<u32> {
     row.u32(at)..row.u32(at).saturating_add(row.u32(at + 4))
-}
-
-fn is_sorted<'t>(texts: impl Iterator<Item = &'t str>) -> bool {
-    texts.is_sorted_by(|a, b| a < b)
 }

@@ -1,6 +1,5 @@
 //! Advisories from records of the OSV schema.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
@@ -8,14 +7,20 @@ use bonded_model::{Timestamp, shown};
 use sha2::{Digest as _, Sha256};
 
 use super::Range;
+use super::alpine::repaired_first;
 use super::ranges::ranges;
 use super::record::{AffectedRecord, Record};
 use super::severities::{self, Rated, Ratings};
+use super::tables::{Table, Tables};
+use super::vex::Statements;
 use super::write;
-use crate::{Ecosystem, VersionOrder};
+use crate::Ecosystem;
 
 /// The longest record, in bytes: those of distributions with long lists reach a few MiB.
 const RECORD_LIMIT: u64 = 32 << 20;
+
+/// The longest file, in bytes: a year of NVD's feeds is the longest.
+pub const FILE_LIMIT: u64 = 256 << 20;
 
 /// The longest name, id or version that is kept, in bytes.
 const TEXT_LIMIT: usize = 1024;
@@ -35,6 +40,8 @@ const NOTICES: [&str; 2] = ["unmaintained", "notice"];
 #[derive(Default)]
 pub struct AdvisoryImport {
     records: BTreeMap<String, Kept>,
+    tables: Tables,
+    statements: Statements,
     report: ImportReport,
 }
 
@@ -53,7 +60,15 @@ pub struct ImportReport {
     pub without_versions: u64,
     /// Ranges with a bound that has no order: packages they are about will be undetermined.
     pub without_order: u64,
-    /// Files that are no records.
+    /// Vulnerabilities that a table lists as exploited.
+    pub exploited: u64,
+    /// Vulnerabilities with a probability of being exploited (EPSS).
+    pub epss: u64,
+    /// Vulnerabilities that a table of CVEs rates.
+    pub ratings: u64,
+    /// Statements of `OpenVEX` documents, by name of the vulnerability and product.
+    pub statements: u64,
+    /// Files that are none of these.
     pub refused: u64,
     /// The first of them, with the reason.
     pub refused_first: Vec<String>,
@@ -142,14 +157,37 @@ impl AdvisoryImport {
         Ok(())
     }
 
-    /// Takes in a file that should be a record: if it is none, the report says so under `name`.
-    pub fn add_file(&mut self, name: &str, json: &[u8]) {
-        if let Err(error) = self.add_record(json) {
-            self.refuse(name, &error.to_string());
+    /// Takes in a file, which tells itself what it is: a record; a table of exploited
+    /// vulnerabilities (CISA's KEV), of probabilities (FIRST's EPSS) or of ratings (a feed of NVD's
+    /// in JSON 2.0, a record of CVE JSON 5); an `OpenVEX` document. If it is none, or damaged, the
+    /// report says so under `name`.
+    pub fn add_file(&mut self, name: &str, bytes: &[u8]) {
+        let record = match bytes.len() as u64 > RECORD_LIMIT {
+            true => Err(InvalidRecord("it is longer than 32 MiB".to_owned())),
+            false => self.add_record(bytes),
+        };
+        let Err(no_record) = record else {
+            return;
+        };
+        let report = &mut self.report;
+        let table = self.tables.add(bytes).map(|table| match table {
+            Some(Table::Exploited(count)) => Some((&mut report.exploited, count)),
+            Some(Table::Epss(count)) => Some((&mut report.epss, count)),
+            Some(Table::Ratings(count)) => Some((&mut report.ratings, count)),
+            None => None,
+        });
+        match table {
+            Ok(Some((sum, count))) => *sum += count,
+            Ok(None) => match self.statements.add(bytes) {
+                Ok(Some(count)) => self.report.statements += count,
+                Ok(None) => self.refuse(name, &no_record.to_string()),
+                Err(damaged) => self.refuse(name, &damaged),
+            },
+            Err(damaged) => self.refuse(name, &damaged),
         }
     }
 
-    /// Takes in every `.json` file of a zip archive, such as OSV's `all.zip`.
+    /// Takes in every `.json` and `.csv` file of a zip archive, such as OSV's `all.zip`.
     ///
     /// # Errors
     /// [`ImportError::Zip`] if the archive is damaged. What it had before is then taken in: the
@@ -160,14 +198,15 @@ impl AdvisoryImport {
         for index in 0..archive.len() {
             let file = archive.by_index(index)?;
             let name = file.name()?.into_owned();
-            if !file.is_file() || !name.ends_with(".json") {
+            let is_known = name.ends_with(".json") || name.ends_with(".csv");
+            if !file.is_file() || !is_known || name.ends_with("modified_id.csv") {
                 continue;
             }
             json.clear();
-            let read = file.take(RECORD_LIMIT + 1).read_to_end(&mut json);
+            let read = file.take(FILE_LIMIT + 1).read_to_end(&mut json);
             read.map_err(zip::result::ZipError::Io)?;
-            match json.len() as u64 > RECORD_LIMIT {
-                true => self.refuse(&name, "it is longer than 32 MiB"),
+            match json.len() as u64 > FILE_LIMIT {
+                true => self.refuse(&name, "it is longer than 256 MiB"),
                 false => self.add_file(&name, &json),
             }
         }
@@ -194,7 +233,12 @@ impl AdvisoryImport {
         let times = self.records.values().map(|kept| kept.modified);
         let past = times.filter(|time| *time <= now.as_millis());
         let as_of = Timestamp::from_millis(past.max().unwrap_or_default());
-        Ok((write::file(&self.records, as_of)?, self.report))
+        let all = write::All {
+            records: &self.records,
+            tables: &self.tables,
+            statements: &self.statements,
+        };
+        Ok((write::file(&all, as_of)?, self.report))
     }
 
     fn refuse(&mut self, name: &str, reason: &str) {
@@ -293,7 +337,10 @@ impl AdvisoryImport {
         }
         for (id, kept) in &mut self.records {
             let names = kept.aliases.iter().chain(&kept.upstream).chain([id]);
-            let other = ratings.worst(names.map(String::as_str), id);
+            let other = ratings.worst(names.clone().map(String::as_str), id);
+            let rows = names.filter_map(|name| self.tables.0.get(name));
+            let rated = rows.filter_map(|row| row.nvd.as_ref().or(row.record.as_ref()));
+            let other = other.or(rated.max());
             for affected in &mut kept.affected {
                 let first = [&affected.rated, &kept.own, &affected.distribution];
                 let first = first.into_iter().find_map(Option::as_ref);
@@ -310,44 +357,6 @@ impl AdvisoryImport {
                 *self.report.ecosystems.entry(ecosystem.clone()).or_default() += 1;
             }
         }
-    }
-}
-
-/// Alpine's lists name a vulnerability again when a later version repairs it by other means, which
-/// comes out as a second entry for the package. It was repaired by the first.
-fn repaired_first(affected: &mut Vec<KeptAffected>) {
-    let mut first: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut dropped = BTreeSet::new();
-    for (index, later) in affected.iter().enumerate() {
-        let order = later.ecosystem.parse().map(Ecosystem::version_order);
-        let (Ok(order @ VersionOrder::Apk), Some(fixed)) = (order, repaired(later)) else {
-            continue;
-        };
-        let key = (later.ecosystem.clone(), later.name.clone());
-        let Some(known) = first.insert(key, index) else {
-            continue;
-        };
-        let earlier = affected.get(known).and_then(repaired);
-        let is_earlier = |earlier| order.compare(earlier, fixed).is_ok_and(Ordering::is_le);
-        if earlier.is_some_and(is_earlier) {
-            first.insert((later.ecosystem.clone(), later.name.clone()), known);
-            dropped.insert(index);
-        } else {
-            dropped.insert(known);
-        }
-    }
-    let mut index = 0;
-    affected.retain(|_| {
-        index += 1;
-        !dropped.contains(&(index - 1))
-    });
-}
-
-/// The version that repairs a package, if all that is said is that those before it are affected.
-fn repaired(affected: &KeptAffected) -> Option<&str> {
-    match affected.ranges.as_slice() {
-        [range] if range.introduced.is_empty() && affected.versions.is_empty() => range.fixed(),
-        _ => None,
     }
 }
 

@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Specific {
 }
 
 /// `null` is as good as nothing.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

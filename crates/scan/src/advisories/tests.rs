@@ -368,3 +368,87 @@ proptest! {
         let _ = Advisories::from_bytes(text.into_bytes());
     }
 }
+
+#[test]
+fn tables_and_statements_add_to_what_an_advisory_says() {
+    let record = json!({
+        "id": "PYSEC-1", "modified": "2026-01-01T00:00:00Z", "aliases": ["CVE-2026-1"],
+        "affected": [{"package": {"ecosystem": "PyPI", "name": "flask"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2"}]}]}],
+    });
+    let nvd = json!({"format": "NVD_CVE", "vulnerabilities": [{"cve": {"id": "CVE-2026-1",
+        "metrics": {"cvssMetricV31": [{"type": "Primary", "cvssData": {
+            "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}}]}}}]});
+    let kev = json!({"catalogVersion": "1", "vulnerabilities": [
+        {"cveID": "CVE-2026-1", "dateAdded": "2026-01-05"},
+        {"cveID": "CVE-2026-2", "dateAdded": "2026-01-05"}]});
+    let statement = |product: &str, part: &str| {
+        let parts: Vec<_> = Some(json!({"@id": part}))
+            .into_iter()
+            .filter(|_| !part.is_empty())
+            .collect();
+        json!({"@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://vex.example/1",
+            "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "status": "not_affected",
+                "justification": "vulnerable_code_not_present",
+                "products": [{"@id": product, "subcomponents": parts}]}]})
+    };
+    let package = |name: &str, path: &str| crate::ImagePackage {
+        package: crate::Package {
+            kind: crate::PackageKind::Python,
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            source_name: name.to_owned(),
+            source_version: "1".to_owned(),
+            architecture: String::new(),
+        },
+        path: path.to_owned(),
+        layer: 0,
+        owner: None,
+    };
+    let image = crate::ImageInventory {
+        packages: vec![
+            package("flask", "srv/app"),
+            package("app", "srv/app"),
+            package("other", "srv/other"),
+        ],
+        ..Default::default()
+    };
+    for (product, part, suppressed) in [
+        ("pkg:pypi/flask", "", true),
+        ("pkg:pypi/flask@1", "", true),
+        ("pkg:pypi/Flask@v1?x=y", "", true),
+        ("pkg:pypi/flask@1.1", "", false),
+        ("pkg:npm/flask", "", false),
+        ("pkg:pypi/app", "pkg:pypi/flask@1", true),
+        ("pkg:pypi/other", "pkg:pypi/flask", false),
+        ("pkg:oci/app", "pkg:pypi/flask", false),
+    ] {
+        let mut import = AdvisoryImport::new();
+        for file in [&record, &nvd, &kev, &statement(product, part)] {
+            import.add_file("file", file.to_string().as_bytes());
+        }
+        import.add_file("epss.csv", b"cve,epss,percentile\nCVE-2026-1,0.5,0.75\n");
+        import.add_file("other.json", b"{}");
+        let now = Timestamp::parse_rfc3339("2026-02-01T00:00:00Z").unwrap();
+        let (bytes, report) = import.finish(now).unwrap();
+        let beside = (
+            report.exploited,
+            report.epss,
+            report.ratings,
+            report.statements,
+        );
+        assert_eq!((beside, report.refused), ((2, 1, 1, 1), 1));
+        let advisories = Advisories::from_bytes(bytes).unwrap();
+        let result = crate::match_image(&image, &advisories, crate::MatchOptions::default());
+        let finding = &result.findings[0];
+        assert_eq!(finding.severity, Some(Severity::Critical));
+        assert_eq!(finding.rated_by.as_deref(), Some("NVD"));
+        assert_eq!(finding.exploited.as_deref(), Some("2026-01-05"));
+        let percentile = finding.epss.unwrap().percentile;
+        assert_eq!(percentile, crate::Probability::new(0.75).unwrap());
+        let by = "OpenVEX 'https://vex.example/1': not_affected (vulnerable_code_not_present)";
+        let want = suppressed.then_some(by);
+        assert_eq!(finding.suppressed_by.as_deref(), want, "{product} {part}");
+        assert_eq!(result.counts().critical, u64::from(!suppressed));
+    }
+}

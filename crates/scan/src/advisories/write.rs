@@ -12,7 +12,7 @@
 //! 64   for each section: u64 place, u64 length, in bytes
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bonded_model::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -20,10 +20,12 @@ use sha2::{Digest as _, Sha256};
 use super::End;
 use super::import::{ImportError, Kept, KeptAffected};
 use super::severities::Rated;
+use super::tables::Tables;
+use super::vex::{Statements, VexStatus};
 use crate::Severity;
 
 pub(super) const MAGIC: &[u8; 8] = b"BONDEDAV";
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 pub(super) const HEADER: usize = 64;
 pub(super) const DIGEST: std::ops::Range<usize> = 32..64;
 
@@ -48,10 +50,16 @@ pub(super) enum Section {
     Advisories,
     /// Text.
     Aliases,
+    /// Text CVE, text date since when it is listed as exploited, u32 probability and u32 percentile
+    /// of EPSS in hundred thousandths; sorted by CVE.
+    Facts,
+    /// Text vulnerability, text product and its version, text part and its version, text
+    /// justification, text document, u32 status; sorted by vulnerability, of one the latest last.
+    Statements,
 }
 
 /// Each section with the size of its rows.
-pub(super) const SECTIONS: [(Section, usize); 8] = [
+pub(super) const SECTIONS: [(Section, usize); 10] = [
     (Section::Texts, 1),
     (Section::Ecosystems, 20),
     (Section::Packages, 16),
@@ -60,7 +68,12 @@ pub(super) const SECTIONS: [(Section, usize); 8] = [
     (Section::Versions, 8),
     (Section::Advisories, 56),
     (Section::Aliases, 8),
+    (Section::Facts, 24),
+    (Section::Statements, 60),
 ];
+
+/// The number of a probability that there is not.
+pub(super) const NO_PROBABILITY: u32 = u32::MAX;
 
 /// The kinds of ends of ranges.
 pub(super) const OPEN: u32 = 0;
@@ -137,14 +150,19 @@ type PackageOf<'k> = (&'k str, Vec<(u32, &'k KeptAffected)>);
 
 struct Writer<'k> {
     texts: Texts<'k>,
-    sections: [Rows; 8],
+    sections: [Rows; 10],
+}
+
+/// Everything that is written.
+pub(super) struct All<'k> {
+    pub(super) records: &'k BTreeMap<String, Kept>,
+    pub(super) tables: &'k Tables,
+    pub(super) statements: &'k Statements,
 }
 
 /// The file with all records.
-pub(super) fn file(
-    records: &BTreeMap<String, Kept>,
-    as_of: Timestamp,
-) -> Result<Vec<u8>, ImportError> {
+pub(super) fn file(all: &All<'_>, as_of: Timestamp) -> Result<Vec<u8>, ImportError> {
+    let records = all.records;
     let mut writer = Writer {
         texts: Texts::default(),
         sections: Default::default(),
@@ -183,6 +201,13 @@ pub(super) fn file(
             }
         }
     }
+    let named: HashSet<&str> = records
+        .iter()
+        .flat_map(|(id, kept)| kept.aliases.iter().chain(&kept.upstream).chain([id]))
+        .map(String::as_str)
+        .collect();
+    writer.facts(all.tables, &named)?;
+    writer.statements(all.statements, &named)?;
     writer.finish(as_of)
 }
 
@@ -246,6 +271,58 @@ impl<'k> Writer<'k> {
         row.u32(first_version).u32(number(versions)?);
         row.0.extend([severity, score, 0, 0]);
         row.text(vector).text(by);
+        Ok(())
+    }
+
+    /// What tables say of vulnerabilities that an advisory names.
+    fn facts(&mut self, tables: &'k Tables, named: &HashSet<&str>) -> Result<(), ImportError> {
+        for (cve, row) in &tables.0 {
+            let exploited = row.exploited.as_deref().unwrap_or_default();
+            if !named.contains(cve.as_str()) || (exploited.is_empty() && row.epss.is_none()) {
+                continue;
+            }
+            let (cve, exploited) = (self.texts.place(cve)?, self.texts.place(exploited)?);
+            let none = (NO_PROBABILITY, NO_PROBABILITY);
+            let epss = row.epss.map_or(none, |(score, percentile)| {
+                (
+                    score.hundred_thousandths(),
+                    percentile.hundred_thousandths(),
+                )
+            });
+            let row = self.rows(Section::Facts);
+            row.text(cve).text(exploited).u32(epss.0).u32(epss.1);
+        }
+        Ok(())
+    }
+
+    fn statements(
+        &mut self,
+        statements: &'k Statements,
+        named: &HashSet<&str>,
+    ) -> Result<(), ImportError> {
+        let mut all: Vec<_> = statements.0.iter().collect();
+        all.retain(|(about, _)| named.contains(about.vulnerability.as_str()));
+        // Said comes before what it is about, so that of one vulnerability the latest is the last.
+        all.sort_by_key(|(about, said)| (&about.vulnerability, *said, *about));
+        for (about, said) in all {
+            let texts = [
+                &about.vulnerability,
+                &about.product.0,
+                &about.product.1,
+                &about.part.0,
+                &about.part.1,
+                &said.justification,
+                &said.by,
+            ];
+            for text in texts {
+                let place = self.texts.place(text)?;
+                self.rows(Section::Statements).text(place);
+            }
+            let all = VexStatus::ALL.iter();
+            let status = all.clone().position(|status| *status == said.status);
+            let status = number(status.unwrap_or_default())?;
+            self.rows(Section::Statements).u32(status);
+        }
         Ok(())
     }
 

@@ -53,14 +53,37 @@ fn records() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(record, 1..12)
 }
 
-fn advisories(records: &[Value]) -> Option<Advisories> {
+fn advisories(records: &[Value], beside: &[Value]) -> Option<Advisories> {
     let mut import = AdvisoryImport::new();
+    for file in beside {
+        import.add_file("beside", file.to_string().as_bytes());
+    }
     for record in records {
         import.add_record(record.to_string().as_bytes()).unwrap();
     }
     let now = Timestamp::parse_rfc3339("2026-02-01T00:00:00Z").unwrap();
-    let (bytes, _) = import.finish(now).ok()?;
+    let (bytes, report) = import.finish(now).ok()?;
+    assert_eq!(report.refused, 0);
     Some(Advisories::from_bytes(bytes).unwrap())
+}
+
+/// A statement about a package, or a list of exploited vulnerabilities.
+fn beside() -> impl Strategy<Value = Vec<Value>> {
+    let status = prop_oneof![Just("not_affected"), Just("affected"), Just("fixed")];
+    let part = prop_oneof![Just(None), Just(Some("pkg:pypi/a"))];
+    let statement = (0..4_u8, "[abc]", status, part).prop_map(|(id, name, status, part)| {
+        let parts: Vec<Value> = part.iter().map(|part| json!({"@id": part})).collect();
+        json!({"@context": "https://openvex.dev/ns/v0.2.0", "@id": "doc", "statements": [{
+            "vulnerability": {"name": format!("CVE-2026-{id}")}, "status": status,
+            "products": [{"@id": format!("pkg:pypi/{name}"), "subcomponents": parts}],
+        }]})
+    });
+    let exploited = (0..4_u8).prop_map(|id| {
+        json!({"catalogVersion": "1", "vulnerabilities": [
+            {"cveID": format!("CVE-2026-{id}"), "dateAdded": "2026-01-01"},
+        ]})
+    });
+    prop::collection::vec(prop_oneof![statement, exploited], 0..3)
 }
 
 fn image() -> impl Strategy<Value = ImageInventory> {
@@ -73,13 +96,17 @@ fn image() -> impl Strategy<Value = ImageInventory> {
     let package = package.prop_map(|(kind, name, version, owned)| ImagePackage {
         package: Package {
             kind,
-            name: format!("{name}-bin"),
+            name: match kind {
+                PackageKind::Deb => format!("{name}-bin"),
+                _ => name.clone(),
+            },
             version: version.clone(),
             source_name: name.clone(),
             source_version: version,
             architecture: String::new(),
         },
-        path: format!("srv/{name}"),
+        // In one of two places, so that some are beside each other.
+        path: format!("srv/{}", name == "c"),
         layer: 0,
         owner: (owned && kind != PackageKind::Deb).then(|| "deb:x".to_owned()),
     });
@@ -108,12 +135,13 @@ fn result(image: &ImageInventory, advisories: &Advisories) -> Value {
 proptest! {
     #[test]
     fn an_image_without_a_changed_package_version_has_the_result_of_a_new_match(
-        before in records(), more in records(), kept in any::<u8>(), images in prop::collection::vec(image(), 1..5),
+        before in records(), more in records(), kept in any::<u8>(),
+        beside_before in beside(), beside_now in beside(), images in prop::collection::vec(image(), 1..5),
     ) {
         // Some of the records stay as they are.
         let keep = usize::from(kept) % (before.len() + 1);
         let now: Vec<Value> = before[..keep].iter().chain(&more).cloned().collect();
-        let (Some(before), Some(now)) = (advisories(&before), advisories(&now)) else {
+        let (Some(before), Some(now)) = (advisories(&before, &beside_before), advisories(&now, &beside_now)) else {
             return Ok(());
         };
         let changed = ChangedPackages::between(&before, &now);
@@ -140,10 +168,13 @@ fn an_image_is_matched_again_for_what_is_about_its_versions_only() {
             "affected": [{"package": {"ecosystem": "PyPI", "name": name},
             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}]}]})
     };
-    let before = advisories(&[
-        record("A", "flask", "2", "LOW"),
-        record("B", "jinja2", "3", "LOW"),
-    ])
+    let before = advisories(
+        &[
+            record("A", "flask", "2", "LOW"),
+            record("B", "jinja2", "3", "LOW"),
+        ],
+        &[],
+    )
     .unwrap();
     let version = |version: &str| PackageVersion {
         ecosystem: "PyPI".to_owned(),
@@ -157,7 +188,7 @@ fn an_image_is_matched_again_for_what_is_about_its_versions_only() {
         (record("C", "flask", "9", "LOW"), [true, true]),
         (record("A", "django", "2", "LOW"), [true, false]),
     ] {
-        let now = advisories(&[now, record("B", "jinja2", "3", "LOW")]).unwrap();
+        let now = advisories(&[now, record("B", "jinja2", "3", "LOW")], &[]).unwrap();
         let found = ["1", "3"].map(|text| version(text).changed(&before, &now));
         assert_eq!(found, changed);
     }

@@ -50,6 +50,8 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
         path: "var/lib/dpkg/st atus".to_owned(),
         layer: 0,
         suppressed_by: None,
+        exploited: None,
+        epss: None,
     }
 }
 

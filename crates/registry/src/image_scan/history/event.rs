@@ -94,6 +94,8 @@ impl ScannedImage<'_> {
             "severity": ecr_severity(finding),
             "inspectorScore": score,
             "status": status,
+            "exploitAvailable": if finding.exploited.is_some() { "YES" } else { "NO" },
+            "epss": finding.epss.map(|epss| json!({"score": epss.score.as_f64()})),
             "fixAvailable": if finding.fixed.is_some() { "YES" } else { "NO" },
             "firstObservedAt": time(observed.first),
             "lastObservedAt": now.to_string(),

@@ -107,6 +107,15 @@ impl BasicFinding {
             add(keys.0, finding.score.map(|score| score.to_string()));
             add(keys.1, Some(vector.to_owned()));
         }
+        add("suppressed_by", finding.suppressed_by.clone());
+        add("known_exploited_since", finding.exploited.clone());
+        if let Some(epss) = finding.epss {
+            add("EPSS_SCORE", Some(epss.score.as_f64().to_string()));
+            add(
+                "EPSS_PERCENTILE",
+                Some(epss.percentile.as_f64().to_string()),
+            );
+        }
         Self {
             name: finding.id.clone(),
             description: finding.title.clone(),
@@ -155,6 +164,7 @@ pub(super) struct EnhancedFinding {
     last_observed_at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<f64>,
+    exploit_available: &'static str,
     fix_available: &'static str,
     package_vulnerability_details: PackageVulnerabilityDetails,
     remediation: Remediation,
@@ -296,6 +306,10 @@ impl EnhancedFinding {
             first_observed_at: observed.map(|observed| seconds(observed.first)),
             last_observed_at: completed,
             updated_at: observed.map(|observed| seconds(observed.updated)),
+            exploit_available: match finding.exploited {
+                Some(_) => "YES",
+                None => "NO",
+            },
             fix_available: if finding.fixed.is_some() { "YES" } else { "NO" },
             package_vulnerability_details: PackageVulnerabilityDetails::new(
                 finding,

@@ -1,19 +1,17 @@
-//! `bonded advisories import`: records of the OSV schema become one file.
+//! `bonded advisories import`: records of the OSV schema, tables and statements become one file.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use bonded_registry::Clock;
-use bonded_scan::{Advisories, AdvisoryImport, ImportReport};
+use bonded_scan::{ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport};
 use clap::Args;
+use flate2::read::MultiGzDecoder;
 
 use crate::cli::print::{self, clean};
 use crate::cli::{Failure, Status};
 use crate::files;
-
-/// The longest file with one record, in bytes.
-const RECORD_LIMIT: u64 = 32 << 20;
 
 /// How deep directories may lie in each other.
 const DEPTH: usize = 8;
@@ -24,12 +22,15 @@ const FEWER: u64 = 10;
 /// Make one file of advisories in the OSV format, to scan with
 ///
 /// Records with the same id are taken once, the newest; withdrawn ones are left out. The same
-/// records give the same file.
+/// records give the same file. Files tell themselves what they are: beside records of OSV also
+/// CISA's list of exploited vulnerabilities (JSON), FIRST's EPSS (CSV), feeds of NVD (JSON 2.0) and
+/// records of CVE JSON 5, whose severities count where no advisory states one, and OpenVEX
+/// documents. They may be compressed with gzip.
 #[derive(Args)]
 pub(super) struct Import {
     /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
-    /// of records; or one record
-    #[arg(required = true, value_name = "DIRECTORY|ZIP|JSON")]
+    /// of records; or one record, table or OpenVEX document
+    #[arg(required = true, value_name = "DIRECTORY|ZIP|FILE")]
     sources: Vec<PathBuf>,
 
     /// The file to write, or to replace as a whole
@@ -86,7 +87,9 @@ fn take(import: &mut AdvisoryImport, path: &Path, depth: usize) -> Result<(), Fa
         paths.sort();
         for path in paths {
             let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
-            if path.is_dir() || is_named("json") || is_named("zip") {
+            let is_list = path.ends_with("modified_id.csv");
+            let mut known = ["json", "zip", "csv", "gz"].iter();
+            if path.is_dir() || (known.any(|ending| is_named(ending)) && !is_list) {
                 take(import, &path, depth + 1)?;
             }
         }
@@ -100,11 +103,17 @@ fn take(import: &mut AdvisoryImport, path: &Path, depth: usize) -> Result<(), Fa
         });
     }
     let mut json = Vec::new();
-    let read = file.take(RECORD_LIMIT + 1).read_to_end(&mut json);
+    let most = ADVISORY_FILE_LIMIT + 1;
+    let read = match path.extension().is_some_and(|ending| ending == "gz") {
+        true => MultiGzDecoder::new(BufReader::new(file))
+            .take(most)
+            .read_to_end(&mut json),
+        false => file.take(most).read_to_end(&mut json),
+    };
     read.map_err(|error| unreadable(&error))?;
-    if json.len() as u64 > RECORD_LIMIT {
+    if json.len() as u64 > ADVISORY_FILE_LIMIT {
         return Err(Failure::failed(format!(
-            "'{}' is longer than 32 MiB",
+            "'{}' is longer than 256 MiB",
             path.display()
         )));
     }
@@ -157,6 +166,15 @@ fn tell(report: &ImportReport, advisories: &Advisories) {
     ));
     for (ecosystem, count) in &report.ecosystems {
         print::line(clean(&format!("  {ecosystem}: {count}")));
+    }
+    let beside = [
+        (report.exploited, "vulnerabilities listed as exploited"),
+        (report.epss, "vulnerabilities with a probability of EPSS"),
+        (report.ratings, "vulnerabilities rated by a table of CVEs"),
+        (report.statements, "statements of OpenVEX documents"),
+    ];
+    for (count, what) in beside.iter().filter(|(count, _)| *count > 0) {
+        print::line(format!("  {count} {what}"));
     }
     let left_out = [
         (report.withdrawn, "withdrawn"),
