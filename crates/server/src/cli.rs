@@ -10,6 +10,7 @@ mod credential_helper;
 mod demo;
 mod doctor;
 mod events;
+mod failure;
 mod gate;
 mod gc;
 mod keyring;
@@ -26,7 +27,6 @@ mod token;
 mod why;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,6 +34,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{DATA, RawConfig};
 use crate::operator::{self, Operation};
+use failure::{Failure, Status};
 use print::clean;
 
 /// A container registry with AWS's API and AWS's policies.
@@ -70,48 +71,6 @@ enum Command {
     Events(events::Events),
     Doctor(Box<doctor::Doctor>),
     Completion(completion::Completion),
-}
-
-/// How a command ends if it does not succeed; the numbers are part of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    /// It went wrong.
-    Failed = 1,
-    /// It cannot be done as it was asked for.
-    Usage = 2,
-    /// The server refused it.
-    Denied = 3,
-    /// What it is about does not exist.
-    NotFound = 4,
-    /// A gate is closed: what was found is worse than allowed.
-    Blocked = 5,
-    /// What was asked is not known.
-    Unknown = 6,
-}
-
-/// Why a command did not succeed.
-#[derive(Debug)]
-struct Failure {
-    status: Status,
-    /// One line; `None` if the output said it all.
-    message: Option<String>,
-}
-
-impl Failure {
-    fn new(status: Status, message: impl Display) -> Self {
-        Self {
-            status,
-            message: Some(message.to_string()),
-        }
-    }
-
-    fn failed(message: impl Display) -> Self {
-        Self::new(Status::Failed, message)
-    }
-
-    fn usage(message: impl Display) -> Self {
-        Self::new(Status::Usage, message)
-    }
 }
 
 /// Every command with its arguments, for the pages of the reference.

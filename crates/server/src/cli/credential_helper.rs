@@ -82,7 +82,7 @@ fn get() -> Result<(), Failure> {
         .unwrap_or_default()
         .to_ascii_lowercase();
     let host = Hosts::find(&name)?.ok_or_else(|| Failure::failed(NOT_FOUND))?;
-    let client = host.client(None).map_err(Failure::usage)?;
+    let client = host.client(None)?;
     let password = block_on(fetch(&client, Clock::system().now()))?;
     let answer = json!({
         "ServerURL": url,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::print::Form;
 use super::{DataDirectory, Failure, Status, block_on};
-use crate::client::{Client, ClientError, Refusal};
+use crate::client::Client;
 use crate::config::variable;
 use image_name::ImageName;
 pub(super) use image_name::is_host;
@@ -84,7 +84,7 @@ impl Check {
         let data = self.data.path()?;
         let client = || {
             let endpoint = self.endpoint_url.as_deref();
-            Client::new(endpoint, &data, variable).map_err(Failure::usage)
+            Client::new(endpoint, &data, variable)
         };
         let (caller, other) = (client()?, client()?);
         let limit = Duration::from_secs(self.wait);
@@ -115,8 +115,7 @@ async fn role_arn(caller: &Client, role: &str) -> Result<String, Failure> {
     let parameters = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
     let now = Clock::system().now();
     let answer = caller.query("sts", &parameters, now).await;
-    let body = answer.map_err(Failure::failed)?.success();
-    let body = body.map_err(|refusal| failed(&refusal))?;
+    let body = answer?.success()?;
     let text = String::from_utf8_lossy(&body);
     let account = text
         .split_once("<Account>")
@@ -125,16 +124,6 @@ async fn role_arn(caller: &Client, role: &str) -> Result<String, Failure> {
     let unexpected = || Failure::failed(caller.unexpected("its answer names no account"));
     let account = account.ok_or_else(unexpected)?;
     Ok(format!("arn:aws:iam::{account}:role/{role}"))
-}
-
-/// A refusal that says nothing about the gate.
-fn failed(refusal: &Refusal) -> Failure {
-    let status = match refusal.code.as_str() {
-        "RepositoryNotFoundException" | "ImageNotFoundException" => Status::NotFound,
-        "AccessDenied" | "AccessDeniedException" => Status::Denied,
-        _ => Status::Failed,
-    };
-    Failure::new(status, refusal)
 }
 
 /// The pull that is tried.
@@ -199,17 +188,10 @@ impl Gate<'_> {
     ) -> Result<Result<Value, String>, Failure> {
         self.image.address(&mut input);
         let now = Clock::system().now();
-        let answer = match self.puller.ecr(operation, &input, now).await {
-            Ok(answer) => answer.success(),
-            Err(error @ ClientError::Exchange { .. }) => {
-                return Err(Failure::new(Status::Denied, error));
-            }
-            Err(error) => return Err(Failure::failed(error)),
-        };
-        match answer {
+        match self.puller.ecr(operation, &input, now).await?.success() {
             Ok(body) => Ok(Ok(serde_json::from_slice(&body).map_err(Failure::failed)?)),
             Err(refusal) if refusal.code == "AccessDeniedException" => Ok(Err(refusal.message)),
-            Err(refusal) => Err(failed(&refusal)),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 }

@@ -64,7 +64,7 @@ impl KubeletPlugin {
         // What images may be asked for is the kubelet's to say.
         let host = Hosts::find_without_home(&name)?.unwrap_or_else(|| asked_directly(&name));
         let of_workload = web_identity.is_some();
-        let client = host.client(web_identity).map_err(Failure::usage)?;
+        let client = host.client(web_identity)?;
         let password = block_on(fetch(&client, Clock::system().now()))?;
         let answer = json!({
             "apiVersion": API_VERSION,

@@ -82,7 +82,7 @@ impl Login {
             region: self.region.or(of_name),
             data: data.exists().then_some(data),
         };
-        let client = host.client(None).map_err(Failure::usage)?;
+        let client = host.client(None)?;
         let now = Clock::system().now();
         let (password, identity) = block_on(async {
             let password = fetch(&client, now).await?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::print::{self, Form, clean};
-use super::{DataDirectory, Failure, Status, block_on};
-use crate::client::{Client, Refusal};
+use super::{DataDirectory, Failure, block_on};
+use crate::client::Client;
 use crate::config::variable;
 
 /// The actions that a word of `--allow` stands for.
@@ -130,17 +130,16 @@ impl OfUser {
     /// Calls an action of IAM; gives the XML of its answer.
     fn call(self, action: &str, parameters: &[(String, String)]) -> Result<String, Failure> {
         let data = self.data.path()?;
-        let client = Client::new(self.endpoint_url.as_deref(), &data, variable);
-        let client = client.map_err(Failure::usage)?;
+        let client = Client::new(self.endpoint_url.as_deref(), &data, variable)?;
         let mut form = vec![("Action", action), ("Version", "2010-05-08")];
         form.extend(self.user.as_deref().map(|user| ("UserName", user)));
         form.extend(parameters.iter().map(|(name, value)| (&**name, &**value)));
         let now = Clock::system().now();
         let answer = block_on(async {
             let answer = client.query("iam", &form, now).await;
-            answer.map_err(Failure::failed)
+            Ok(answer?)
         })?;
-        let body = answer.success().map_err(|refusal| refused(&refusal))?;
+        let body = answer.success()?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 }
@@ -383,15 +382,6 @@ impl Token {
 fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Failure> {
     quick_xml::de::from_str(text)
         .map_err(|error| Failure::failed(format!("the server's answer is not IAM's: {error}")))
-}
-
-fn refused(refusal: &Refusal) -> Failure {
-    let status = match refusal.status.as_u16() {
-        401 | 403 => Status::Denied,
-        404 => Status::NotFound,
-        _ => Status::Failed,
-    };
-    Failure::new(status, refusal)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::print::{self, Form, clean};
-use super::{DataDirectory, Failure, Status, block_on};
-use crate::client::{Client, Refusal};
+use super::{DataDirectory, Failure, block_on};
+use crate::client::Client;
 use crate::config::variable;
 use record::Record;
 
@@ -38,8 +38,7 @@ pub(super) struct Why {
 impl Why {
     pub(super) fn run(self) -> Result<(), Failure> {
         let data = self.data.path()?;
-        let client = Client::new(self.endpoint_url.as_deref(), &data, variable);
-        let client = client.map_err(Failure::usage)?;
+        let client = Client::new(self.endpoint_url.as_deref(), &data, variable)?;
         let parameters = [
             ("Action", "DecodeAuthorizationMessage"),
             ("Version", "2011-06-15"),
@@ -47,13 +46,11 @@ impl Why {
         ];
         let now = Clock::system().now();
         let answer = block_on(async {
-            client
-                .query("sts", &parameters, now)
-                .await
-                .map_err(Failure::failed)
+            let answer = client.query("sts", &parameters, now).await;
+            Ok(answer?)
         })?;
         let unexpected = |problem: &str| Failure::failed(client.unexpected(problem));
-        let body = answer.success().map_err(|refusal| refused(&refusal))?;
+        let body = answer.success()?;
         let text = String::from_utf8_lossy(&body);
         let response: Response = quick_xml::de::from_str(&text)
             .map_err(|_| unexpected("its answer is not that of DecodeAuthorizationMessage"))?;
@@ -88,40 +85,9 @@ struct Decoded {
     message: String,
 }
 
-fn refused(refusal: &Refusal) -> Failure {
-    let status = match (refusal.code.as_str(), refusal.status.as_u16()) {
-        ("InvalidAuthorizationMessageException", _) | (_, 404) => Status::NotFound,
-        (_, 401 | 403) => Status::Denied,
-        _ => Status::Failed,
-    };
-    Failure::new(status, refusal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_tells_denied_from_unknown() {
-        for (code, number, status) in [
-            ("AccessDenied", 403, Status::Denied),
-            ("InvalidClientTokenId", 403, Status::Denied),
-            (
-                "InvalidAuthorizationMessageException",
-                400,
-                Status::NotFound,
-            ),
-            ("ServiceFailure", 500, Status::Failed),
-            ("", 502, Status::Failed),
-        ] {
-            let failure = refused(&Refusal {
-                status: http::StatusCode::from_u16(number).unwrap(),
-                code: code.to_owned(),
-                message: String::new(),
-            });
-            assert_eq!(failure.status, status, "{code}");
-        }
-    }
 
     #[test]
     fn the_message_of_an_answer_is_unescaped() {

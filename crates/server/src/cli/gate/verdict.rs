@@ -198,7 +198,7 @@ async fn findings(caller: &Client, image: &ImageName) -> Result<Vec<Value>, Fail
         }
         let now = Clock::system().now();
         let answer = caller.ecr("DescribeImageScanFindings", &input, now).await;
-        let Ok(body) = answer.map_err(Failure::failed)?.success() else {
+        let Ok(body) = answer?.success() else {
             return Ok(findings);
         };
         let mut page: Value = serde_json::from_slice(&body).map_err(Failure::failed)?;

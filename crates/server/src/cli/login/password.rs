@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use bonded_model::{Secret, Timestamp};
 use serde::Deserialize;
 
-use crate::cli::{Failure, Status};
-use crate::client::{Client, ClientError, Refusal};
+use crate::cli::Failure;
+use crate::client::Client;
 
 /// What docker sends to a registry.
 pub(crate) struct Password {
@@ -35,10 +35,7 @@ struct AuthorizationData {
 pub(crate) async fn fetch(client: &Client, now: Timestamp) -> Result<Password, Failure> {
     let input = serde_json::json!({});
     let answer = client.ecr("GetAuthorizationToken", &input, now).await;
-    let body = answer
-        .map_err(|e| failed(&e))?
-        .success()
-        .map_err(|e| refused(&e))?;
+    let body = answer?.success()?;
     let unexpected = || Failure::failed(client.unexpected("its answer has no token"));
     let answer: Answer = serde_json::from_slice(&body).map_err(|_| unexpected())?;
     let data = answer
@@ -74,28 +71,8 @@ pub(crate) async fn identity(client: &Client, now: Timestamp) -> Result<String, 
     }
     let parameters = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
     let answer = client.query("sts", &parameters, now).await;
-    let body = answer
-        .map_err(|e| failed(&e))?
-        .success()
-        .map_err(|e| refused(&e))?;
+    let body = answer?.success()?;
     let response: Response = quick_xml::de::from_str(&String::from_utf8_lossy(&body))
         .map_err(|_| Failure::failed(client.unexpected("its answer names nobody")))?;
     Ok(response.get_caller_identity_result.arn)
-}
-
-fn failed(error: &ClientError) -> Failure {
-    match error {
-        ClientError::Exchange { refusal, .. } if matches!(refusal.status.as_u16(), 401 | 403) => {
-            Failure::new(Status::Denied, error)
-        }
-        ClientError::Settings(_) => Failure::usage(error),
-        other => Failure::failed(other),
-    }
-}
-
-fn refused(refusal: &Refusal) -> Failure {
-    match refusal.status.as_u16() {
-        400 | 401 | 403 => Failure::new(Status::Denied, refusal),
-        _ => Failure::failed(refusal),
-    }
 }

@@ -63,11 +63,11 @@ impl Repository {
             .build()
             .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
         let now = Clock::system().now();
-        let asked = known.client(None).map_err(Failure::usage)?;
+        let asked = known.client(None)?;
         let password = runtime.block_on(fetch(&asked, now))?;
         let pair = format!("{}:{}", password.user, password.secret.expose());
         Ok(Self {
-            client: of_registry.client(None).map_err(Failure::usage)?,
+            client: of_registry.client(None)?,
             host,
             name: name.to_owned(),
             authorization: format!("Basic {}", STANDARD.encode(pair)),
@@ -134,7 +134,7 @@ impl Repository {
             .body(Full::from(Bytes::new()))
             .map_err(|error| Failure::usage(format!("'{path}' cannot be asked for: {error}")))?;
         self.runtime.block_on(async {
-            let streamed = server.open(request).await.map_err(Failure::failed)?;
+            let streamed = server.open(request).await?;
             if streamed.status == StatusCode::OK {
                 return Ok(streamed);
             }

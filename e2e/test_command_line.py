@@ -1,0 +1,204 @@
+"""Every command of docs/reference/commands.md, which the command line itself writes: its help, its refusals, its JSON,
+and what it says to whom it does not know or when no server runs."""
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from account import PULL, Account, allow, document, refused
+from report_formats import write_layout
+from scanning import advisory, debian, import_advisories, layer
+from server import BINARY, ROOT, clean_environment
+
+PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text()
+USAGE_ERROR, FAILED = 2, 1
+
+
+@dataclass(frozen=True)
+class Command:
+    words: list[str]
+    page: str
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+    def has(self, option: str) -> bool:
+        return f"{option}`" in self.page
+
+
+def commands() -> list[Command]:
+    """All commands that do something, and not only have others."""
+    parts = re.split(r"^## bonded ", PAGE, flags=re.MULTILINE)[1:]
+    found = [Command(part.split("\n", 1)[0].split(), part) for part in parts]
+    return [command for command in found if "```text" in command.page]
+
+
+COMMANDS = commands()
+
+
+def ready(command: Command) -> bool:
+    """Whether it is known with which arguments it has something to say: none, or those of `ARGUMENTS`."""
+    needs = re.search(r"^bonded .*<", command.page, flags=re.MULTILINE)
+    return not needs or command.name in ARGUMENTS
+
+
+# Arguments with which a command has something to say. A capital name stands for what `places` makes.
+ARGUMENTS = {
+    "account attach-policy": ["333333333333", "some", "POLICY"],
+    "account close": ["333333333333"],
+    "account create": ["333333333333"],
+    "account detach-policy": ["333333333333", "some"],
+    "account policies": ["ACCOUNT"],
+    "advisories load": ["ADVISORIES"],
+    "backup": ["DIRECTORY"],
+    "can": ["PRINCIPAL", "ecr:BatchGetImage", "team/app"],
+    "gate check": ["IMAGE", "--as", "ROLE"],
+    "keyring check": ["FILE"],
+    "keyring export": ["FILE"],
+    "keyring retire": ["some"],
+    "login": ["localhost:1"],
+    "oidc-provider check": ["ARN"],
+    "oidc-provider remove-keys": ["ARN"],
+    "oidc-provider set-keys": ["ARN", "POLICY"],
+    "scan": ["LAYOUT", "--advisories", "ADVISORIES"],
+    "scan diff": ["LAYOUT", "LAYOUT", "--advisories", "ADVISORIES"],
+    "token create": ["--user", "alice"],
+    "token list": ["--user", "alice"],
+    "token revoke": ["ACCA00000000000000000"],
+    "why": ["DECISION"],
+}
+
+
+def each(commands: list[Command]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("command", commands, ids=lambda command: command.name)
+
+
+def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BINARY, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment or clean_environment(),
+    )
+
+
+@each(COMMANDS)
+def test_a_command_has_help_and_refuses_an_unknown_option(command: Command) -> None:
+    shown = run(*command.words, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"Usage: bonded {command.name}" in shown.stdout
+    refused = run(*command.words, "--no-such-option")
+    assert (refused.returncode, refused.stdout) == (USAGE_ERROR, "")
+    assert "--no-such-option" in refused.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command(shell: str, tmp_path: Path) -> None:
+    made = run("completion", shell)
+    assert (made.returncode, made.stderr) == (0, "")
+    for command in COMMANDS:
+        assert re.search(rf"\b{re.escape(command.words[-1])}\b", made.stdout), command.name
+    if shell == "bash":
+        script = tmp_path / "completion"
+        script.write_text(made.stdout)
+        ask = f"source {script}; COMP_WORDS=(bonded account ''); COMP_CWORD=2; _bonded bonded '' account"
+        said = subprocess.run(
+            ["bash", "-c", ask + '; echo "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True
+        )
+        assert {"create", "list", "close"} <= set(said.stdout.split())
+
+
+def signs(command: Command) -> bool:
+    return command.has("--endpoint-url URL") and command.name != "doctor"
+
+
+@each([command for command in COMMANDS if signs(command) and ready(command)])
+def test_without_a_key_it_says_where_to_put_one(command: Command, tmp_path: Path) -> None:
+    environment = clean_environment() | {"HOME": str(tmp_path), "BONDED_DATA": str(tmp_path)}
+    said = run(*command.words, *arguments(command, tmp_path), environment=environment)
+    assert (said.returncode, said.stdout) == (USAGE_ERROR, ""), said.stderr
+    assert "no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" in said.stderr
+
+
+# What reads a file, or begins by making a server of its own.
+WITHOUT_A_SERVER = {"demo", "keyring check"}
+
+
+def asks_the_server(command: Command) -> bool:
+    asks = command.has("--data DIRECTORY") and not command.has("--endpoint-url URL")
+    return asks and command.name not in WITHOUT_A_SERVER
+
+
+@each([command for command in COMMANDS if asks_the_server(command) and ready(command)])
+def test_without_a_server_it_says_how_to_start_one(command: Command, tmp_path: Path) -> None:
+    said = run(*command.words, *arguments(command, tmp_path), "--data", str(tmp_path / "data"))
+    assert (said.returncode, said.stdout) == (FAILED, ""), said.stderr
+    assert "bonded serve" in said.stderr
+
+
+def arguments(command: Command, directory: Path) -> list[str]:
+    """Arguments that are well formed and name nothing that is there, but a policy."""
+    policy = directory / "policy.json"
+    policy.write_text(document(allow("*")))
+    names = {
+        "ACCOUNT": "333333333333",
+        "ARN": "arn:aws:iam::111122223333:oidc-provider/gitlab.example.com",
+        "PRINCIPAL": "arn:aws:iam::111122223333:user/alice",
+        "DECISION": "0" * 24,
+        "IMAGE": "team/app:v1",
+        "POLICY": str(policy),
+    }
+    given = ARGUMENTS.get(command.name, [])
+    return [names.get(word, str(directory / word) if word.isupper() else word) for word in given]
+
+
+@pytest.fixture(scope="module")
+def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the capital names of `ARGUMENTS` stand for."""
+    home = tmp_path_factory.mktemp("places")
+    account.iam.create_user(UserName="alice")
+    role = account.role("puller", None, allow(PULL))
+    repository = account.repository("team/app")
+    account.server.push_and_pull(account.key).push(repository, "v1")
+    with refused("AccessDeniedException") as denied:
+        account.server.client("ecr", account.user("powerless").key).describe_repositories()
+    layout = home / "layout"
+    layout.mkdir()
+    write_layout(layout, [layer(debian(("bash", "5.2.15-2", "bash")))])
+    record = advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "1")
+    return {
+        "ACCOUNT": account.id,
+        "ADVISORIES": str(import_advisories(account.server, home / "records", record)),
+        "DECISION": denied.message.rsplit(" ", 1)[1].rstrip(")"),
+        "DIRECTORY": str(home / "backup"),
+        "IMAGE": f"localhost:{account.server.port}/{repository}:v1",
+        "LAYOUT": f"oci:{layout}",
+        "PRINCIPAL": account.sts.get_caller_identity()["Arn"],
+        "ROLE": role,
+    }
+
+
+# What needs more than arguments to succeed is tested elsewhere: e2e/test_keyring.py.
+ELSEWHERE = {"keyring retire"}
+
+
+def speaks_json(command: Command) -> bool:
+    return command.has("--output FORM") and command.name not in ELSEWHERE
+
+
+@each([command for command in COMMANDS if speaks_json(command) and ready(command)])
+def test_json_is_all_that_a_program_reads(command: Command, account: Account, places: dict[str, str]) -> None:
+    words = [*command.words, *(places.get(word, word) for word in ARGUMENTS.get(command.name, []))]
+    if command.has("--data DIRECTORY"):
+        words += ["--data", str(account.server.data)]
+    said = account.server.command(*words, "-o", "json", key=account.key)
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    json.loads(said.stdout)
