@@ -528,9 +528,18 @@ def test_why_explains_both_outcomes(trusted: Trust) -> None:
     assert not why["allowed"]
     text = trusted.server.command("why", decision, key=account.key).stdout
     assert "repo:octo-org/app:pull_request" in text and f"{trusted.issuer.name}:sub" in text, text
+    assert f"who    repo:octo-org/app:pull_request by a token of {trusted.provider}" in text
     # The token itself is nowhere.
     trusted.assume(trusted.issuer.token(BRANCH))
     records = "".join(path.read_text() for path in trusted.server.data.rglob("*.jsonl"))
+    assumed = [json.loads(line) for line in records.splitlines() if trusted.role in line]
+    (allowed,) = [
+        record["id"] for record in assumed if record["denied"] is None and record["checks"][0]["action"] == ACTION
+    ]
+    why = json.loads(trusted.server.command("why", allowed, "-o", "json", key=account.key).stdout)
+    assert why["allowed"] and why["webIdentitySubject"] == BRANCH
+    (check,) = why["checks"]
+    assert (check["action"], check["resource"], check["outcome"]) == (ACTION, trusted.role, "allowed")
     assert ACTION in records and "eyJ" not in records + trusted.server.log.read_text()
 
 

@@ -49,7 +49,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 pub use error::EgressError;
@@ -59,6 +59,9 @@ use crate::tls;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
+
+/// How long one of several addresses of a host may take to accept a connection.
+const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// How long a document that the registry asks for may take.
 const DOCUMENT_TIME: Duration = Duration::from_secs(10);
@@ -223,9 +226,10 @@ impl Egress {
                 };
                 continue;
             }
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = unreachable(error),
+            match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = unreachable(error),
+                Err(_) => failure = unreachable(io::ErrorKind::TimedOut.into()),
             }
         }
         Err(failure)

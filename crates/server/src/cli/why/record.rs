@@ -13,6 +13,8 @@ pub(super) struct Record {
     time: String,
     principal: String,
     access_key_id: String,
+    #[serde(default)]
+    web_identity_subject: Option<String>,
     source_ip: String,
     user_agent: Option<String>,
     allowed: bool,
@@ -116,10 +118,13 @@ impl Record {
         let agent = self.user_agent.as_deref().unwrap_or("no user agent");
         let mut lines = vec![
             format!("decision {}: {outcome}", self.id),
-            format!(
-                "who    {} with the key {}",
-                self.principal, self.access_key_id
-            ),
+            match &self.web_identity_subject {
+                Some(subject) => format!("who    {subject} by a token of {}", self.principal),
+                None => format!(
+                    "who    {} with the key {}",
+                    self.principal, self.access_key_id
+                ),
+            },
             format!("where  {} ({agent})", self.source_ip),
             format!("when   {}", self.time),
         ];
