@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from account import Account, allow, deny, document, grant, refused
+from account import PULL, Account, allow, deny, document, grant, refused
 from server import Server
 from test_iam_groups import may_describe
 
@@ -102,3 +102,19 @@ def test_a_closed_account_has_no_credentials_any_more(account: Account) -> None:
     assert "closed" in operate(account.server, "list")
     assert "exists" in refuse(account.server, "create", closed.id)
     assert "default account" in refuse(account.server, "close", account.id)
+
+
+def test_the_repositories_of_a_closed_account_are_gone_for_others(account: Account) -> None:
+    owner = Account(account.server, account.server.create_account("444444444444"))
+    name = owner.repository(policy=document(grant(f"arn:aws:iam::{account.id}:root", ["ecr:ListImages", *PULL])))
+    account.ecr.list_images(registryId=owner.id, repositoryName=name)
+    operate(account.server, "close", owner.id)
+
+    def denial(repository: str) -> str:
+        with refused("AccessDeniedException") as denied:
+            account.ecr.list_images(registryId=owner.id, repositoryName=repository)
+        return denied.message.split(" (decision")[0].replace(repository, "…")
+
+    assert denial(name) == denial("absent")
+    with refused("AccessDeniedException"):
+        account.ecr.batch_get_image(registryId=owner.id, repositoryName=name, imageIds=[{"imageTag": "v1"}])

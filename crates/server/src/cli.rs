@@ -22,6 +22,7 @@ mod print;
 mod progress;
 mod scan;
 mod serve;
+mod share;
 mod status;
 mod token;
 mod why;
@@ -61,6 +62,7 @@ enum Command {
     Token(token::TokenCommand),
     Why(why::Why),
     Can(can::Can),
+    Share(share::Share),
     Login(login::Login),
     Logout(login::Logout),
     CredentialHelper(credential_helper::CredentialHelper),
@@ -96,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Can(command) => command.run(),
+        Command::Share(command) => command.run(),
         Command::Login(command) => command.run(),
         Command::Logout(command) => command.run(),
         Command::CredentialHelper(command) => command.run(),

@@ -110,9 +110,11 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| malformed(&e.to_string()))
 }
 
+/// A repository of an account that is not closed: with its account it is gone for everybody.
 const FIND: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, \
      r.tag_mutability, r.tag_filters, r.scan_on_push, r.tags, p.id, p.text \
-     FROM repositories r LEFT JOIN policy_versions p ON p.id = r.policy \
+     FROM repositories r JOIN accounts a ON a.id = r.account AND a.closed_at IS NULL \
+     LEFT JOIN policy_versions p ON p.id = r.policy \
      WHERE r.account = $1 AND r.region = $2 AND r.name = $3";
 
 /// The parameters of [`FIND`].
