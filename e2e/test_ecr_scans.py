@@ -36,6 +36,7 @@ RECORDS = [
     advisory("DEBIAN-CVE-2020-0003", "Debian:12", "openssl", "3.0.1-1"),
     advisory("GHSA-aaaa-bbbb-cccc", "PyPI", "jinja2", "3.1.4", MEDIUM) | {"aliases": ["CVE-2024-34064"]},
     advisory("PYSEC-2020-1", "PyPI", "jinja2", "3.0.0"),
+    advisory("DEBIAN-CVE-2024-0004", "Debian:10", "linux", "4.19.316-1", CRITICAL),
 ]
 NEWEST = 1793491200.0  # 2026-11-01
 
@@ -193,7 +194,8 @@ def test_a_list_of_images_shows_their_scans(account: Account, repository: str, i
                 "lib/apk/db/installed": b"P:musl\nV:1.2.5-r0\nA:x86_64\n\n",
             },
             "FINDINGS_UNAVAILABLE",
-            "there are no advisories for 'Alpine:v3.20': nothing is known of its packages",
+            "there are no advisories for 'Alpine:v3.20': nothing is known of its packages; "
+            "alpine 3.20.1 has got no updates since 2026-04-01",
         ),
         ({"etc/os-release": DEBIAN}, "FAILED", None),
     ],
@@ -211,6 +213,18 @@ def test_what_is_not_known_of_an_image_is_said(
     (detail,) = account.ecr.describe_images(repositoryName=name)["imageDetails"]
     assert detail["imageScanStatus"]["status"] == expected
     assert "imageScanFindingsSummary" not in detail
+
+
+def test_a_system_without_updates_and_kernel_headers_are_said_and_do_not_count(account: Account) -> None:
+    name = account.repository("old", imageScanningConfiguration={"scanOnPush": True})
+    buster = {"etc/os-release": b"ID=debian\nVERSION_ID=10\n"}
+    shown, description = status(account, name, layer(debian(("linux-libc-dev", "4.19.1-1", "linux")) | buster))
+    assert shown == "COMPLETE"
+    assert description == (
+        "The scan was completed successfully; debian 10 has got no updates since 2024-06-30; "
+        "1 findings do not count: they are in packages of kernel headers."
+    )
+    assert findings(account, name, {"imageTag": "v1"})["imageScanFindings"]["findingSeverityCounts"] == {}
 
 
 def test_a_layer_that_is_broken_or_hostile_fails_the_scan_and_the_waiter(account: Account) -> None:

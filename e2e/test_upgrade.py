@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from account import Account, refused
 from kept_data import DIRECTORY, LAYER, OTHER, VULNERABLE
 from oci import digest
-from scanning import scanned
+from scanning import SCAN_SECONDS, scanned
 from server import Key, Server
 
 KEPT = sorted(DIRECTORY.glob("*.tar.gz"))
@@ -31,6 +32,7 @@ def test_there_is_a_directory_of_an_earlier_version() -> None:
 
 def test_a_data_directory_of_an_earlier_version_serves_all_it_had(opened: tuple[Server, dict[str, Any]]) -> None:
     server, expected = opened
+    begun = time.time()
     server.start()
     account = Account.default(server)
     dev = Key(expected["dev"]["id"], expected["dev"]["secret"], account.id)
@@ -39,6 +41,7 @@ def test_a_data_directory_of_an_earlier_version_serves_all_it_had(opened: tuple[
     assert_identities(account, dev)
     assert_images(account, expected)
     assert_decisions(account, other, dev, expected["images"])
+    assert_judged_anew(account, begun)
 
     # It goes on from there: the same bytes again, something new, and what nothing refers to is collected.
     registry = server.push_and_pull(dev)
@@ -85,6 +88,19 @@ def assert_images(account: Account, expected: dict[str, Any]) -> None:
     assert [referrer["digest"] for referrer in referrers] == [expected["signature"]]
     assert registry.pull("team/other", "gone").status_code == 404
     found = scanned(account, "team/app", {"imageTag": "vulnerable"})
+    assert found["imageScanFindings"]["findingSeverityCounts"] == {"CRITICAL": 1}
+
+
+def assert_judged_anew(account: Account, begun: float) -> None:
+    """Layers that an earlier version has indexed are indexed by this one, and the image is judged by that."""
+    deadline = time.monotonic() + SCAN_SECONDS
+    while True:
+        found = scanned(account, "team/app", {"imageTag": "vulnerable"})
+        assert found["imageScanStatus"]["status"] == "COMPLETE", found
+        if found["imageScanFindings"]["imageScanCompletedAt"].timestamp() >= begun:
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
     assert found["imageScanFindings"]["findingSeverityCounts"] == {"CRITICAL": 1}
 
 

@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("media_type", model::media_type),
     ("advisory_table", scan::advisory_table),
     ("osv_record", scan::osv_record),
+    ("package_file", scan::package_file),
     ("policy", policy::policy),
     ("presigned", signature::presigned),
     ("query_form", http_api::query_form),

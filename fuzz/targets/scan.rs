@@ -6,7 +6,7 @@ use bonded_scan::{
     inspect_layer, match_image, merge,
 };
 
-use super::can_be_shown;
+use super::{can_be_shown, first_line};
 
 /// A layer, as it is stored.
 pub(super) fn layer(data: &[u8]) {
@@ -42,6 +42,24 @@ pub(super) fn image_archive(data: &[u8]) {
         }
         Err(error) => can_be_shown(&error),
     }
+}
+
+/// A file of an image that is read for packages: its path, a line, and what is in it.
+pub(super) fn package_file(data: &[u8]) {
+    let (path, content) = first_line(data);
+    let mut tar = vec![0; 512];
+    let length = path.len().min(100);
+    tar[..length].copy_from_slice(&path.as_bytes()[..length]);
+    tar[100..107].copy_from_slice(b"0000644");
+    tar[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+    tar[148..156].copy_from_slice(b"        ");
+    tar[156] = b'0';
+    tar[257..265].copy_from_slice(b"ustar\x0000");
+    let sum: u32 = tar.iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    tar.extend(content);
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    layer(&tar);
 }
 
 /// An inventory, as it is stored.

@@ -5,6 +5,7 @@
 //! database is broken has not been scanned.
 
 mod apk;
+mod conda;
 mod dpkg;
 mod executable;
 mod java;
@@ -13,18 +14,23 @@ mod node;
 mod python;
 mod rpm;
 mod ruby;
+mod sbom;
+mod yarn;
 
 use std::io::{self, BufRead, Read as _};
 
 pub(crate) use apk::parse_apk;
+pub(crate) use conda::parse_conda;
 pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
-pub(crate) use executable::parse_executable;
-pub(crate) use java::parse_java;
+pub(crate) use executable::{is_judged_program, parse_executable};
+pub(crate) use java::{parse_java, parse_java_release};
 pub(crate) use manifests::{parse_composer, parse_deps_json};
 pub(crate) use node::parse_node;
 pub(crate) use python::parse_python;
 pub(crate) use rpm::parse_rpm;
 pub(crate) use ruby::parse_gemspec;
+pub(crate) use sbom::parse_sbom;
+pub(crate) use yarn::{parse_pnp, parse_yarn_cache};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +74,16 @@ pub(crate) enum DatabaseFile {
     Composer,
     /// The list beside a program of .NET: [`parse_deps_json`].
     DepsJson,
+    /// conda's record of a package: [`parse_conda`].
+    Conda,
+    /// The list of Yarn's Plug'n'Play: [`parse_pnp`].
+    Pnp,
+    /// An archive of Yarn's cache: [`parse_yarn_cache`].
+    YarnCache,
+    /// A list of packages that was put into the image: [`parse_sbom`].
+    Sbom,
+    /// The description of a Java runtime: [`parse_java_release`].
+    JavaRelease,
     /// [`OsRelease::parse`](crate::OsRelease::parse).
     OsRelease,
 }
@@ -115,6 +131,11 @@ impl DatabaseFile {
             ("vendor", "composer", "installed.json") => Some(Self::Composer),
             _ if file.ends_with(".deps.json") => Some(Self::DepsJson),
             (_, _, "package.json") if node::is_package_json(path) => Some(Self::Node),
+            (_, "conda-meta", _) if file.ends_with(".json") => Some(Self::Conda),
+            (_, _, ".pnp.cjs" | ".pnp.js" | ".pnp.data.json") => Some(Self::Pnp),
+            _ if yarn::is_cached(folder, file) => Some(Self::YarnCache),
+            _ if sbom::is_one(file) => Some(Self::Sbom),
+            (_, _, "release") => Some(Self::JavaRelease),
             _ if file.ends_with("os-release") || file.starts_with("os-release") => {
                 Some(Self::OsRelease)
             }
@@ -153,8 +174,42 @@ impl DatabaseFile {
                 | Self::Gemspec
                 | Self::Composer
                 | Self::DepsJson
+                | Self::Conda
+                | Self::Pnp
+                | Self::YarnCache
+                | Self::Sbom
+                | Self::JavaRelease
         )
     }
+
+    /// Whether it lists packages that others also say are there: of one that they name too, only they
+    /// count.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Pnp | Self::Sbom)
+    }
+}
+
+/// Whether a package of the operating system may own something that is read: the metadata of a
+/// language, or a program. `path` has no leading `/`.
+pub(crate) fn may_be_read(path: &str) -> bool {
+    const NO_PROGRAMS: [&str; 7] = [
+        "boot/",
+        "etc/",
+        "usr/include/",
+        "usr/lib/modules/",
+        "usr/share/",
+        "usr/src/",
+        "var/",
+    ];
+    let path = path.trim_start_matches("./");
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_library = name.starts_with("lib") && name.contains(".so");
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    let has_no_ending = ending.is_none_or(|of| of.bytes().all(|byte| byte.is_ascii_digit()));
+    let may_be_program = !name.is_empty()
+        && !NO_PROGRAMS.iter().any(|start| path.starts_with(start))
+        && (has_no_ending || is_library);
+    may_be_program || DatabaseFile::of_path(path).is_some_and(DatabaseFile::is_language)
 }
 
 /// A package database that was not understood, and so has not been read.
@@ -303,10 +358,42 @@ mod tests {
                 Some(DatabaseFile::Composer),
             ),
             ("srv/App.deps.json", Some(DatabaseFile::DepsJson)),
+            (
+                "opt/conda/conda-meta/xz-5.2.6-h166bdaf_0.json",
+                Some(DatabaseFile::Conda),
+            ),
+            ("srv/.pnp.cjs", Some(DatabaseFile::Pnp)),
+            (
+                "srv/.yarn/cache/a-npm-1.0.0-1a2b.zip",
+                Some(DatabaseFile::YarnCache),
+            ),
+            (
+                "opt/bitnami/redis/.spdx-redis.spdx",
+                Some(DatabaseFile::Sbom),
+            ),
+            ("opt/java/openjdk/release", Some(DatabaseFile::JavaRelease)),
             ("METADATA", None),
             ("", None),
         ] {
             assert_eq!(DatabaseFile::of_path(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_system_may_own_metadata_and_programs() {
+        for (path, want) in [
+            ("usr/bin/bash", true),
+            ("usr/bin/python3.11", true),
+            ("usr/lib/x86_64-linux-gnu/libruby-3.1.so.3.1", true),
+            (
+                "usr/lib/python3/dist-packages/six-1.dist-info/METADATA",
+                true,
+            ),
+            ("usr/share/doc/bash/copyright", false),
+            ("usr/lib/python3/six.py", false),
+            ("etc/passwd", false),
+        ] {
+            assert_eq!(may_be_read(path), want, "{path}");
         }
     }
 

@@ -118,7 +118,13 @@ impl<'l> Merge<'l> {
         let mut installed = HashSet::new();
         for (path, content) in &databases {
             for package in &content.packages {
-                installed.insert((package.kind, package.name.as_str()));
+                let is_own = image
+                    .os
+                    .as_ref()
+                    .is_none_or(|os| !package.is_third_party(os));
+                if is_own {
+                    installed.insert((package.kind, package.name.as_str()));
+                }
                 let layer = self.first_layer(package, None);
                 self.add(image, package, path, layer, None)?;
             }
@@ -140,6 +146,9 @@ impl<'l> Merge<'l> {
                 _ => {}
             }
         }
+        // Lists come last: of what others also name, only they count.
+        languages.sort_by_key(|(_, _, content)| content.file.is_list());
+        let mut named = None;
         for (path, layer, content) in languages {
             if let Some(reason) = &content.problem {
                 image.problems.push(Problem {
@@ -148,7 +157,15 @@ impl<'l> Merge<'l> {
                 });
             }
             let owner = owners.get(&path).cloned();
+            if content.file.is_list() && named.is_none() {
+                named = Some(named_packages(image));
+            }
             for (index, package) in content.packages.iter().enumerate() {
+                if let Some(named) = &mut named
+                    && !named.insert(named_as(package))
+                {
+                    continue;
+                }
                 let layer = self.first_layer(package, Some(&path));
                 let within = content
                     .within
@@ -234,8 +251,9 @@ impl<'l> Merge<'l> {
         Ok(())
     }
 
-    /// The packages of the operating system that metadata of languages belongs to, by its path. Only
-    /// a package that is installed owns anything.
+    /// The packages of the operating system that metadata of languages and programs belong to, by
+    /// their paths. Only a package of the distribution's that is installed owns anything: what another
+    /// repository has brought is not what the distribution repairs.
     fn owners(
         &mut self,
         databases: &[(String, ContentOf<'l>)],
@@ -260,6 +278,24 @@ impl<'l> Merge<'l> {
         }
         Ok(owners)
     }
+}
+
+/// A package by what advisories know it by, whatever says that it is there.
+type Named = (PackageKind, String, String);
+
+fn named_as(package: &Package) -> Named {
+    let kind = match package.kind {
+        PackageKind::Bitnami => PackageKind::Program,
+        kind => kind,
+    };
+    let name = package.source_name.clone();
+    (kind, name, package.source_version.clone())
+}
+
+/// The packages of languages that are known already.
+fn named_packages(image: &ImageInventory) -> HashSet<Named> {
+    let packages = image.packages.iter();
+    packages.map(|found| named_as(&found.package)).collect()
 }
 
 #[cfg(test)]

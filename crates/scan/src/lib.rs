@@ -12,6 +12,7 @@ mod advisories;
 mod database;
 mod difference;
 mod ecosystem;
+mod end_of_life;
 mod image;
 mod layer;
 mod matching;
@@ -33,14 +34,15 @@ pub use advisories::{
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
+pub use end_of_life::EndOfLife;
 pub use image::{ImageInventory, ImagePackage, merge};
 pub use layer::{
     ArchiveFiles, INVENTORY_VERSION, InvalidArchive, InvalidInventory, LayerInventory, LayerLimits,
     LayerProblem, expand_archive, inspect_layer,
 };
-pub use matching::{MatchOptions, match_image};
+pub use matching::{KERNEL_HEADERS, MatchOptions, match_image};
 pub use os_release::OsRelease;
-pub use package::{Package, PackageKind};
+pub use package::{Evidence, Package, PackageKind};
 pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};
 pub use problem::{Problem, ProblemCode};
 pub use report::{

@@ -4,11 +4,15 @@ mod vex;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bonded_model::Timestamp;
+
 use crate::advisories::{Advisories, Affected};
 use crate::image::{ImageInventory, ImagePackage};
 use crate::package_version::{PackageVersion, judgements};
 use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
-use crate::{Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, VersionOrder};
+use crate::{
+    Ecosystem, INVENTORY_VERSION, Package, PackageKind, Problem, ProblemCode, Rating, VersionOrder,
+};
 
 /// The most findings of one image.
 const FINDING_LIMIT: usize = 1_000_000;
@@ -20,7 +24,14 @@ pub struct MatchOptions {
     /// distribution repairs those without changing the version that the language sees, so by
     /// default its advisories are the ones that count.
     pub comprehensive: bool,
+    /// When the image is judged, which decides whether its system still gets updates; the time of
+    /// the advisories if `None`.
+    pub now: Option<Timestamp>,
 }
+
+/// What suppresses the findings of packages with a kernel's headers:
+/// [`Package::is_kernel_headers`](crate::Package::is_kernel_headers).
+pub const KERNEL_HEADERS: &str = "kernel headers";
 
 /// A finding's place in the order of a result.
 type Key = (String, String, String, String, String);
@@ -55,7 +66,9 @@ pub fn match_image(
     }
     let mut problems = image.problems.clone();
     problems.extend(matching.problems());
+    let now = options.now.unwrap_or(advisories.as_of());
     ScanResult {
+        end_of_life: image.os.as_ref().and_then(|os| os.end_of_life(now)),
         os: image.os.clone(),
         layers: image.layers.clone(),
         packages,
@@ -83,21 +96,28 @@ struct Matching<'a> {
 
 impl Matching<'_> {
     fn package(&mut self, found: &ImagePackage, ecosystem: Option<&str>) {
-        // The image has said so: it is a problem of its own.
+        // The image has said so, or there are none for packages of this kind.
         let Some(ecosystem) = ecosystem else {
             return;
         };
-        let Some(key) = PackageVersion::of(&found.package, ecosystem) else {
-            return;
-        };
-        let advisories = self.advisories;
-        let Some(judgements) = judgements(advisories, &key) else {
+        for key in PackageVersion::all_of(&found.package, ecosystem) {
+            self.named(found, &key);
+        }
+    }
+
+    /// What is said of a package under one of its names.
+    fn named(&mut self, found: &ImagePackage, key: &PackageVersion) {
+        let (advisories, ecosystem) = (self.advisories, key.ecosystem.as_str());
+        let Some(judgements) = judgements(advisories, key) else {
             self.unknown.insert(ecosystem.to_owned());
             return;
         };
         for (affected, judgement) in judgements {
+            if self.is_of_other_stream(&found.package, &affected) {
+                continue;
+            }
             match judgement {
-                Ok(fixed) => self.found(found, ecosystem, &affected, fixed),
+                Ok(fixed) => self.found(found, key, &affected, fixed),
                 Err(error) => self.undetermined.push(Undetermined {
                     advisory: affected.advisory.id.to_owned(),
                     ecosystem: ecosystem.to_owned(),
@@ -111,14 +131,38 @@ impl Matching<'_> {
         }
     }
 
+    /// Whether an advisory is about another stream of a module than the package is of. The packages
+    /// of a stream have `.module` in their releases, and its advisories name it first: `Important:
+    /// nodejs:18 security update`. What cannot be told apart is compared.
+    fn is_of_other_stream(&self, package: &Package, affected: &Affected<'_>) -> bool {
+        if package.kind != PackageKind::Rpm {
+            return false;
+        }
+        let mut ranges = self.advisories.ranges(affected);
+        let of_module =
+            ranges.any(|range| range.fixed().is_some_and(|fixed| fixed.contains(".module")));
+        let is_modular = !package.module.is_empty() || package.version.contains(".module");
+        if of_module != is_modular {
+            return !affected_without_end(self.advisories, affected);
+        }
+        let mut words = affected.advisory.title.split_ascii_whitespace();
+        let stream = words
+            .find(|word| !word.ends_with(':'))
+            .filter(|word| word.contains(':'));
+        is_modular
+            && !package.module.is_empty()
+            && stream.is_some_and(|stream| stream != package.module)
+    }
+
     fn found(
         &mut self,
         found: &ImagePackage,
-        ecosystem: &str,
+        known_as: &PackageVersion,
         affected: &Affected<'_>,
         fixed: Option<String>,
     ) {
         let advisory = affected.advisory;
+        let ecosystem = known_as.ecosystem.as_str();
         let id = match advisory.cve {
             "" => advisory.id,
             cve => cve,
@@ -127,7 +171,10 @@ impl Matching<'_> {
         let others = names.iter().filter(|name| **name != id);
         let aliases: Vec<String> = others.map(|name| (*name).to_owned()).collect();
         let facts = self.advisories.facts(names.iter().copied());
-        let suppressed_by = vex::suppressed_by(self.advisories, self.image, found, &names);
+        let suppressed_by = match found.package.is_kernel_headers() {
+            true => Some(KERNEL_HEADERS.to_owned()),
+            false => vex::suppressed_by(self.advisories, self.image, found, &names),
+        };
         let key = (
             ecosystem.to_owned(),
             found.package.name.clone(),
@@ -146,7 +193,10 @@ impl Matching<'_> {
             ecosystem: ecosystem.to_owned(),
             package: found.package.name.clone(),
             version: found.package.version.clone(),
-            source_name: found.package.source_name.clone(),
+            source_name: match found.package.groups.is_empty() {
+                true => found.package.source_name.clone(),
+                false => known_as.name.clone(),
+            },
             fixed,
             severity: affected.rating.map(|rating| rating.severity),
             score: affected.rating.and_then(|rating| rating.score),
@@ -204,6 +254,14 @@ impl Matching<'_> {
         }
         problems
     }
+}
+
+/// Whether an advisory names no version that repairs the package, so that nothing tells of which
+/// stream it is.
+fn affected_without_end(advisories: &Advisories, affected: &Affected<'_>) -> bool {
+    advisories
+        .ranges(affected)
+        .all(|range| range.fixed().is_none())
 }
 
 fn some(text: &str) -> Option<String> {

@@ -24,6 +24,46 @@ pub struct Package {
     /// The processor that it is for, as recorded; empty if none is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub architecture: String,
+    /// Who distributes it, where the database says so: `VENDOR` of rpm; of dpkg only what is known
+    /// to be none of the distribution's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vendor: String,
+    /// The module and the stream of it that an rpm package is of: `nodejs:18`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub module: String,
+    /// Of a Java archive that does not name its group: those that it may be of, by what is in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// What its name and version are known by.
+    #[serde(default, skip_serializing_if = "Evidence::is_recorded")]
+    pub evidence: Evidence,
+}
+
+/// What the name and version of a package are known by.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The database or the metadata of what installed it.
+    #[default]
+    Recorded,
+    /// The `MANIFEST.MF` of a Java archive.
+    Manifest,
+    /// The name of its file.
+    FileName,
+    /// A text in a program.
+    VersionString,
+    /// A list that whoever built the image has put into it.
+    Sbom,
+}
+
+impl Evidence {
+    /// Whether it is the database or the metadata of what installed it.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        *self == Self::Recorded
+    }
 }
 
 /// What manages a package.
@@ -52,6 +92,12 @@ pub enum PackageKind {
     Composer,
     /// NuGet: packages of .NET.
     Nuget,
+    /// conda: of any language.
+    Conda,
+    /// What an SBOM of Bitnami's lists in an image of theirs.
+    Bitnami,
+    /// A program that no package manager has installed, by a text in it.
+    Program,
 }
 
 impl PackageKind {
@@ -73,6 +119,9 @@ impl PackageKind {
             Self::Gem => "gem",
             Self::Composer => "composer",
             Self::Nuget => "nuget",
+            Self::Conda => "conda",
+            Self::Bitnami => "bitnami",
+            Self::Program => "program",
         }
     }
 
@@ -86,6 +135,23 @@ impl PackageKind {
 }
 
 impl Package {
+    /// A package whose name and version are those that advisories know.
+    #[must_use]
+    pub fn new(kind: PackageKind, name: &str, version: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            source_name: name.to_owned(),
+            source_version: version.to_owned(),
+            architecture: String::new(),
+            vendor: String::new(),
+            module: String::new(),
+            groups: Vec::new(),
+            evidence: Evidence::Recorded,
+        }
+    }
+
     /// The name and version under which advisories are looked up: of the source package, but of rpm
     /// packages their own, which is how the advisories of those distributions list them.
     pub(crate) fn advisory_key(&self) -> (&str, &str) {
@@ -109,7 +175,72 @@ impl Package {
             PackageKind::Gem => Some("RubyGems".to_owned()),
             PackageKind::Composer => Some("Packagist".to_owned()),
             PackageKind::Nuget => Some("NuGet".to_owned()),
-            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os?.ecosystem(self.kind),
+            PackageKind::Bitnami => Some("Bitnami".to_owned()),
+            PackageKind::Program => {
+                crate::database::is_judged_program(&self.name).then(|| "Bitnami".to_owned())
+            }
+            PackageKind::Conda => None,
+            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os
+                .filter(|os| !self.is_third_party(os))?
+                .ecosystem(self.kind),
+        }
+    }
+}
+
+/// The beginnings of `VENDOR` in the packages that distributions with rpm build themselves, by `ID`.
+const VENDORS: [(&str, &[&str]); 14] = [
+    ("almalinux", &["AlmaLinux", "CloudLinux"]),
+    ("amzn", &["Amazon"]),
+    ("azurelinux", &["Microsoft"]),
+    ("centos", &["CentOS", "Red Hat"]),
+    ("fedora", &["Fedora"]),
+    ("mageia", &["Mageia"]),
+    ("mariner", &["Microsoft"]),
+    ("ol", &["Oracle"]),
+    ("opensuse-leap", &["SUSE", "openSUSE"]),
+    ("photon", &["VMware", "Broadcom"]),
+    ("rhel", &["Red Hat"]),
+    ("rocky", &["Rocky"]),
+    ("sled", &["SUSE"]),
+    ("sles", &["SUSE"]),
+];
+
+impl Package {
+    /// Whether the database shows that the package is none of the distribution's: from Docker's
+    /// repository, NodeSource's, EPEL. The distribution's advisories are not about it then.
+    #[must_use]
+    pub fn is_third_party(&self, os: &OsRelease) -> bool {
+        match self.kind {
+            PackageKind::Deb => {
+                !self.vendor.is_empty() && !self.vendor.eq_ignore_ascii_case(&os.id)
+            }
+            PackageKind::Rpm if !self.vendor.is_empty() => {
+                let mut known = VENDORS.iter();
+                let own = known.find(|(id, _)| *id == os.id);
+                own.is_some_and(|(_, own)| !own.iter().any(|own| self.vendor.starts_with(own)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it holds the headers of a kernel that does not run in a container: it has the
+    /// kernel's advisories, thousands of them, and nothing of it is executed.
+    #[must_use]
+    pub fn is_kernel_headers(&self) -> bool {
+        let name = self.name.as_str();
+        match self.kind {
+            PackageKind::Deb => {
+                let starts = ["linux-libc-dev", "linux-headers-", "linux-kbuild-"];
+                self.source_name.starts_with("linux")
+                    && starts.iter().any(|start| name.starts_with(start))
+            }
+            PackageKind::Rpm => {
+                name == "linux-glibc-devel"
+                    || name.starts_with("kernel-")
+                        && (name.ends_with("-headers") || name.ends_with("-devel"))
+            }
+            PackageKind::Apk => name == "linux-headers",
+            _ => false,
         }
     }
 }
@@ -125,6 +256,64 @@ pub(crate) fn normalize_python_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_of_others_are_told_from_the_distributions() {
+        for (kind, id, vendor, want) in [
+            (PackageKind::Rpm, "almalinux", "AlmaLinux", false),
+            (PackageKind::Rpm, "almalinux", "Fedora Project", true),
+            (PackageKind::Rpm, "almalinux", "", false),
+            (PackageKind::Rpm, "rhel", "Red Hat, Inc.", false),
+            (PackageKind::Rpm, "openEuler", "http://openeuler.org", false),
+            (PackageKind::Deb, "debian", "", false),
+            (PackageKind::Deb, "debian", "Docker", true),
+            (PackageKind::Deb, "kali", "Kali", false),
+            (PackageKind::Python, "debian", "Docker", false),
+        ] {
+            let mut package = Package::new(kind, "a", "1");
+            vendor.clone_into(&mut package.vendor);
+            let os = OsRelease {
+                id: id.to_owned(),
+                ..OsRelease::default()
+            };
+            assert_eq!(package.is_third_party(&os), want, "{id} {vendor}");
+        }
+    }
+
+    #[test]
+    fn headers_of_a_kernel_are_no_kernel() {
+        for (kind, name, source, want) in [
+            (PackageKind::Deb, "linux-libc-dev", "linux", true),
+            (
+                PackageKind::Deb,
+                "linux-headers-6.1.0-18-amd64",
+                "linux",
+                true,
+            ),
+            (
+                PackageKind::Deb,
+                "linux-image-6.1.0-18-amd64",
+                "linux",
+                false,
+            ),
+            (PackageKind::Deb, "linux-libc-dev", "mine", false),
+            (PackageKind::Rpm, "kernel-headers", "kernel", true),
+            (PackageKind::Rpm, "kernel-uek-devel", "kernel-uek", true),
+            (PackageKind::Rpm, "kernel-core", "kernel", false),
+            (
+                PackageKind::Rpm,
+                "linux-glibc-devel",
+                "linux-glibc-devel",
+                true,
+            ),
+            (PackageKind::Apk, "linux-headers", "linux-headers", true),
+            (PackageKind::Npm, "linux-headers", "linux-headers", false),
+        ] {
+            let mut package = Package::new(kind, name, "1");
+            source.clone_into(&mut package.source_name);
+            assert_eq!(package.is_kernel_headers(), want, "{name}");
+        }
+    }
 
     #[test]
     fn names_of_python_packages_are_normalized() {

@@ -40,15 +40,21 @@ pub struct PackageVersions(
 pub(crate) type Judgement = Result<Option<String>, UnparsableVersion>;
 
 impl PackageVersion {
-    /// Under what a package is looked up in `ecosystem`; `None` if nothing is known of those.
-    pub(crate) fn of(package: &Package, ecosystem: &str) -> Option<Self> {
-        let family: Ecosystem = ecosystem.parse().ok()?;
+    /// Under what a package is looked up in `ecosystem`; nothing if that is not known. An archive of
+    /// Java that does not name its group has a name for each that it may be of.
+    pub(crate) fn all_of(package: &Package, ecosystem: &str) -> Vec<Self> {
+        let Ok(family) = ecosystem.parse::<Ecosystem>() else {
+            return Vec::new();
+        };
         let (name, version) = package.advisory_key();
-        Some(Self {
+        let of = |name: &str| Self {
             ecosystem: ecosystem.to_owned(),
             name: family.package_name(name),
             version: version.to_owned(),
-        })
+        };
+        let groups = package.groups.iter();
+        let grouped = groups.map(|group| of(&format!("{group}:{name}")));
+        std::iter::once(of(name)).chain(grouped).collect()
     }
 
     /// Whether two sets of advisories say something else of it, so that an image with it has to be
@@ -77,15 +83,10 @@ impl PackageVersions {
                 continue;
             }
             let ecosystem = found.package.ecosystem(image.os.as_ref());
-            let of = |ecosystem: String| PackageVersion::of(&found.package, &ecosystem);
-            if let Some(PackageVersion {
-                ecosystem,
-                name,
-                version,
-            }) = ecosystem.and_then(of)
-            {
-                let names = all.0.entry(ecosystem).or_default();
-                names.entry(name).or_default().insert(version);
+            let of = |ecosystem: String| PackageVersion::all_of(&found.package, &ecosystem);
+            for key in ecosystem.map(of).unwrap_or_default() {
+                let names = all.0.entry(key.ecosystem).or_default();
+                names.entry(key.name).or_default().insert(key.version);
             }
         }
         all

@@ -3,13 +3,18 @@
 use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{ImagePackage, OsRelease, PackageKind, Problem, Score, Severity, UNRATED};
+use crate::{
+    EndOfLife, Evidence, ImagePackage, OsRelease, PackageKind, Problem, Score, Severity, UNRATED,
+};
 
 /// What was found in an image, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanResult {
     /// The operating system, if the image says which.
     pub os: Option<OsRelease>,
+    /// Until when that gets updates, where it is known.
+    #[serde(default)]
+    pub end_of_life: Option<EndOfLife>,
     /// The layers of the image, the lowest first.
     pub layers: Vec<Digest>,
     /// Every package, sorted by kind, name, version and path.
@@ -61,6 +66,18 @@ pub struct ScannedPackage {
     pub layer: u32,
     /// The package of the operating system that it is a part of: `deb:python3-pip`.
     pub owner: Option<String>,
+    /// See [`Package::vendor`](crate::Package::vendor).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vendor: String,
+    /// Whether it is none of the distribution's, so that there are no advisories for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub third_party: bool,
+    /// See [`Package::module`](crate::Package::module).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub module: String,
+    /// What its name and version are known by.
+    #[serde(default, skip_serializing_if = "Evidence::is_recorded")]
+    pub evidence: Evidence,
 }
 
 /// A vulnerability of a package.
@@ -218,6 +235,10 @@ impl ScannedPackage {
             path: found.path.clone(),
             layer: found.layer,
             owner: found.owner.clone(),
+            vendor: package.vendor.clone(),
+            third_party: os.is_some_and(|os| package.is_third_party(os)),
+            module: package.module.clone(),
+            evidence: package.evidence,
         }
     }
 }

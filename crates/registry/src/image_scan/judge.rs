@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem, ProblemCode,
-    match_image, merge,
+    Finding, KERNEL_HEADERS, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem,
+    ProblemCode, match_image, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,10 @@ pub(super) fn judge(
         let status = ScanStatus::FindingsUnavailable;
         return Ok(ended(status, ScanState::Unsupported, text.to_owned()));
     };
-    let options = MatchOptions::default();
+    let options = MatchOptions {
+        now: Some(now),
+        ..MatchOptions::default()
+    };
     let packages = PackageVersions::of(&image, options);
     let matched = match_image(&image, &loaded.advisories, options);
     let findings = &matched.findings;
@@ -142,7 +145,7 @@ pub(super) fn judge(
     Ok(Judged {
         result: ScanResult {
             status,
-            description: describe(&matched.problems),
+            description: describe(&matched),
             facts,
             judged_by: judged_by.clone(),
             severity_counts: severity_counts(findings),
@@ -237,7 +240,26 @@ fn status(problems: &[Problem], unread: Unread) -> ScanStatus {
     worst.unwrap_or(ScanStatus::Complete)
 }
 
-fn describe(problems: &[Problem]) -> Option<String> {
+/// What there is to say of a scan: why it is not complete, then what its counts do not tell.
+fn describe(matched: &bonded_scan::ScanResult) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(describe_problems(&matched.problems));
+    if let (Some(end), Some(os)) = (&matched.end_of_life, &matched.os)
+        && end.passed
+    {
+        parts.push(end.shown(os));
+    }
+    let is_apart = |of: &&Finding| of.suppressed_by.as_deref() == Some(KERNEL_HEADERS);
+    let apart = matched.findings.iter().filter(is_apart).count();
+    if apart > 0 {
+        parts.push(format!(
+            "{apart} findings do not count: they are in packages of kernel headers"
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn describe_problems(problems: &[Problem]) -> Option<String> {
     let mut text = String::new();
     for (i, problem) in problems.iter().take(NAMED).enumerate() {
         text += if i == 0 { "" } else { "; " };

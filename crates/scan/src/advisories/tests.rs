@@ -393,14 +393,7 @@ fn tables_and_statements_add_to_what_an_advisory_says() {
                 "products": [{"@id": product, "subcomponents": parts}]}]})
     };
     let package = |name: &str, path: &str| crate::ImagePackage {
-        package: crate::Package {
-            kind: crate::PackageKind::Python,
-            name: name.to_owned(),
-            version: "1".to_owned(),
-            source_name: name.to_owned(),
-            source_version: "1".to_owned(),
-            architecture: String::new(),
-        },
+        package: crate::Package::new(crate::PackageKind::Python, name, "1"),
         path: path.to_owned(),
         layer: 0,
         owner: None,

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::{DatabaseError, DatabaseFile, FileOwner, Lines, push};
+use super::{DatabaseError, FileOwner, Lines, may_be_read, push};
 use crate::path::join;
 use crate::{Package, PackageKind};
 
@@ -62,7 +62,7 @@ pub(crate) fn parse_apk(
             }
             "R" => {
                 let path = join(&paragraph.directory, value);
-                if DatabaseFile::of_path(&path).is_some_and(DatabaseFile::is_language) {
+                if may_be_read(&path) {
                     push(&mut paragraph.files, path)?;
                 }
                 continue;
@@ -96,12 +96,9 @@ fn finish(
         None => name.clone(),
     };
     let package = Package {
-        kind: PackageKind::Apk,
-        name,
-        version: version.clone(),
         source_name,
-        source_version: version,
         architecture: paragraph.architecture.unwrap_or_default(),
+        ..Package::new(PackageKind::Apk, &name, &version)
     };
     push(packages, package)
 }
@@ -138,7 +135,7 @@ mod tests {
     fn metadata_of_languages_has_an_owner() {
         let database = "P:py3-six\nV:1.16.0-r0\nF:usr/lib/python3.10/site-packages\nR:six.py\n\
                         F:usr/lib/python3.10/site-packages/six-1.16.0.egg-info\nR:PKG-INFO\n\n\
-                        P:musl\nV:1\nF:lib\nR:libc.so\n";
+                        P:musl\nV:1\nF:etc\nR:passwd\n";
         let (_, owners) = parse_apk(database.as_bytes()).unwrap();
         let path = "usr/lib/python3.10/site-packages/six-1.16.0.egg-info/PKG-INFO";
         assert_eq!(

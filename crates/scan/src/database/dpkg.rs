@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::{DatabaseError, DatabaseFile, FileOwner, Lines, push};
+use super::{DatabaseError, FileOwner, Lines, may_be_read, push};
 use crate::path::{clean, split};
 use crate::{Package, PackageKind};
 
@@ -14,6 +14,8 @@ struct Paragraph {
     status: Option<String>,
     source: Option<String>,
     architecture: Option<String>,
+    origin: Option<String>,
+    maintainer: Option<String>,
     begun: bool,
 }
 
@@ -48,6 +50,8 @@ pub(crate) fn parse_dpkg(input: impl BufRead) -> Result<Vec<Package>, DatabaseEr
             "status" => &mut paragraph.status,
             "source" => &mut paragraph.source,
             "architecture" => &mut paragraph.architecture,
+            "origin" => &mut paragraph.origin,
+            "maintainer" => &mut paragraph.maintainer,
             _ => continue,
         };
         if field.replace(value.trim().to_owned()).is_some() {
@@ -94,17 +98,56 @@ fn finish(
         None => String::new(),
     };
     let package = Package {
-        kind: PackageKind::Deb,
-        name,
-        version,
         source_name,
         source_version,
         architecture,
+        vendor: third_party(paragraph.origin.as_deref(), paragraph.maintainer.as_deref()),
+        ..Package::new(PackageKind::Deb, &name, &version)
     };
     push(packages, package)
 }
 
-/// Whose the metadata of language packages is, by the list of a package's files: `info/NAME.list`,
+/// Who distributes a package that is none of the distribution's own; empty if nothing shows that.
+///
+/// dpkg does not keep where a package came from. What shows it is `Origin`, which Debian leaves out
+/// of what it builds itself, and the maintainer of packages that are known to be built elsewhere.
+fn third_party(origin: Option<&str>, maintainer: Option<&str>) -> String {
+    let own = ["debian", "ubuntu", "raspbian"];
+    let origin = origin.filter(|origin| !own.iter().any(|own| origin.eq_ignore_ascii_case(own)));
+    let mail = |maintainer: &str| {
+        let (_, mail) = maintainer.rsplit_once('<')?;
+        Some(mail.trim_end_matches('>').to_ascii_lowercase())
+    };
+    let elsewhere = maintainer.filter(|maintainer| {
+        mail(maintainer).is_some_and(|mail| THIRD_PARTIES.contains(&mail.as_str()))
+    });
+    let name = elsewhere.and_then(|of| of.split('<').next());
+    let vendor = origin.or(name).unwrap_or_default().trim();
+    vendor.chars().take(100).collect()
+}
+
+/// The maintainers of packages in repositories that are often added to Debian and Ubuntu, by the
+/// address that their packages state.
+const THIRD_PARTIES: [&str; 16] = [
+    "build@nodesource.com",
+    "contact@grafana.com",
+    "developers@lists.mariadb.org",
+    "info@elastic.co",
+    "ivan@nodesource.com",
+    "mysql-build@oss.oracle.com",
+    "nginx-packaging@f5.com",
+    "nginx-packaging@nginx.com",
+    "nsadmin@nodesource.com",
+    "packaging@gitlab.com",
+    "packaging@mongodb.com",
+    "support@docker.com",
+    "support@gitlab.com",
+    "support@influxdb.com",
+    "team@grafana.com",
+    "zulu-info@azul.com",
+];
+
+/// Whose the metadata of language packages and the programs are, by the list of a package's files: `info/NAME.list`,
 /// `info/NAME:ARCHITECTURE.list`, `NAME.md5sums` beside either. `None` if none is among them.
 ///
 /// # Errors
@@ -127,10 +170,17 @@ pub(crate) fn parse_dpkg_files(
             true => line.split_once("  ").map_or("", |(_, path)| path),
             false => &line,
         };
-        if DatabaseFile::of_path(path.trim_start_matches('/'))
-            .is_some_and(DatabaseFile::is_language)
+        let path = clean(path);
+        // A list names directories too, before what is in them.
+        if let Some(last) = owner.paths.last()
+            && path
+                .strip_prefix(last.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
         {
-            push(&mut owner.paths, clean(path))?;
+            owner.paths.pop();
+        }
+        if may_be_read(&path) {
+            push(&mut owner.paths, path)?;
         }
     }
     Ok((!owner.paths.is_empty()).then_some(owner))
@@ -181,6 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_elsewhere_is_told_apart() {
+        let of = |fields: &str| {
+            let text = format!("Package: a\nVersion: 1\n{fields}");
+            parse(&text).unwrap()[0].vendor.clone()
+        };
+        for (fields, want) in [
+            ("Maintainer: Docker <support@docker.com>\n", "Docker"),
+            ("Maintainer: Somebody <somebody@debian.org>\n", ""),
+            ("Maintainer: nobody\n", ""),
+            ("Origin: Debian\n", ""),
+            (
+                "Origin: gitlab.example\nMaintainer: Docker <support@docker.com>\n",
+                "gitlab.example",
+            ),
+        ] {
+            assert_eq!(of(fields), want, "{fields}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_has_no_packages() {
         assert_eq!(parse("").unwrap(), []);
         assert_eq!(parse("\n\n").unwrap(), []);
@@ -209,7 +279,7 @@ mod tests {
     #[test]
     fn a_list_of_files_names_the_owner_of_metadata() {
         let python = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO";
-        let list = format!("/.\n/usr\n/{python}\n/usr/share/doc/six\n");
+        let list = format!("/.\n/usr\n/usr/lib\n/usr/lib/python3\n/{python}\n/usr/share/doc/six\n");
         let owner = FileOwner {
             package: "python3-six".to_owned(),
             paths: vec![python.to_owned()],
@@ -224,7 +294,9 @@ mod tests {
         let found = parse_dpkg_files(sums.as_bytes(), path).unwrap();
         assert_eq!(found.as_ref(), Some(&owner));
         let path = "var/lib/dpkg/info/bash.list";
-        assert_eq!(parse_dpkg_files(&b"/bin/bash\n"[..], path).unwrap(), None);
+        let of = |list: &str| parse_dpkg_files(list.as_bytes(), path).unwrap();
+        assert_eq!(of("/etc\n/etc/bash.bashrc\n"), None);
+        assert_eq!(of("/.\n/bin\n/bin/bash\n").unwrap().paths, ["bin/bash"]);
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! Programs that say what they were built from: Go's build information, and the list that
-//! cargo-auditable puts into programs of Rust.
+//! cargo-auditable puts into programs of Rust; and those whose own version can be told.
 
 mod elf;
 mod go;
+mod program;
 mod rust;
 
 use std::io::Read;
 
 use super::DatabaseError;
 use crate::{Package, PackageKind};
+pub(crate) use program::is_judged_program;
 
-/// How much of a program is looked at at once, in bytes. Of a larger one the list of
-/// cargo-auditable is not found; Go's information is, wherever it is.
+/// How much of a program is looked at at once, in bytes.
 const WINDOW: usize = 64 << 20;
 
-/// How much two looks have in common: more than Go's information ever has.
-const OVERLAP: usize = 4 << 20;
+/// Which part of it two looks have in common: 4 MiB, more than anything that is looked for has.
+const OVERLAP: usize = 16;
 
 /// Whether a file begins as a program does: ELF, Mach-O or PE.
 pub(super) fn is_one(four: &[u8]) -> bool {
@@ -28,28 +29,53 @@ pub(super) fn is_one(four: &[u8]) -> bool {
     )
 }
 
-/// The packages that a program was built from; none if it does not say so. What is damaged says
-/// nothing.
+/// The packages that a program at `path` was built from, and what it is itself; none if it does not
+/// say so. What is damaged says nothing.
 ///
 /// # Errors
-/// [`DatabaseError::Io`] only.
-pub(crate) fn parse_executable(mut input: impl Read) -> Result<Vec<Package>, DatabaseError> {
+/// [`DatabaseError::Io`]; [`DatabaseError::Damaged`] if it says so in a place that is not looked at.
+pub(crate) fn parse_executable(
+    input: impl Read,
+    path: &str,
+) -> Result<Vec<Package>, DatabaseError> {
+    parse(input, path, WINDOW)
+}
+
+fn parse(mut input: impl Read, path: &str, window: usize) -> Result<Vec<Package>, DatabaseError> {
     let mut bytes = Vec::new();
-    (&mut input).take(WINDOW as u64).read_to_end(&mut bytes)?;
+    (&mut input).take(window as u64).read_to_end(&mut bytes)?;
+    let is_whole = bytes.len() < window;
+    let mut search = program::Search::new(path);
     let mut packages = rust::packages(&bytes);
+    let (mut has_crates, mut has_modules, mut elsewhere) = (!packages.is_empty(), false, false);
     loop {
-        if let Some(found) = go::packages(&bytes) {
+        if !has_modules && let Some(found) = go::packages(&bytes) {
             packages.extend(found);
-            break;
+            has_modules = true;
         }
-        if bytes.len() < WINDOW {
+        // What is at the end of a file says where the list is; without it, it is looked for.
+        if !is_whole && !has_modules && !has_crates {
+            let found = rust::search(&bytes);
+            has_crates = !found.is_empty();
+            packages.extend(found);
+            elsewhere |= go::points_elsewhere(&bytes);
+        }
+        search.look(&bytes);
+        let is_done = (has_modules || has_crates) && search.is_over();
+        if bytes.len() < window || is_done {
             break;
         }
         // Both are multiples of the alignment of what is looked for.
-        bytes.drain(..WINDOW - OVERLAP);
-        let more = (WINDOW - OVERLAP) as u64;
-        (&mut input).take(more).read_to_end(&mut bytes)?;
+        let more = window - window / OVERLAP;
+        bytes.drain(..more);
+        (&mut input).take(more as u64).read_to_end(&mut bytes)?;
     }
+    if elsewhere && !has_modules {
+        return Err(DatabaseError::Damaged(
+            "it is a program of Go before 1.18 of more than 64 MiB, whose modules are not read",
+        ));
+    }
+    packages.extend(search.packages());
     packages.sort();
     packages.dedup();
     Ok(packages)
@@ -59,12 +85,8 @@ pub(crate) fn parse_executable(mut input: impl Read) -> Result<Vec<Package>, Dat
 fn package(kind: PackageKind, name: &str, version: &str, comparable: String) -> Option<Package> {
     let is_token = super::node::is_token;
     (is_token(name) && is_token(version) && is_token(&comparable)).then(|| Package {
-        kind,
-        name: name.to_owned(),
-        version: version.to_owned(),
-        source_name: name.to_owned(),
         source_version: comparable,
-        architecture: String::new(),
+        ..Package::new(kind, name, version)
     })
 }
 

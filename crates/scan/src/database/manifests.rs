@@ -91,12 +91,8 @@ fn json<T: for<'de> Deserialize<'de>>(input: impl Read) -> Result<T, DatabaseErr
 
 fn package(kind: PackageKind, name: &str, version: &str, comparable: &str) -> Option<Package> {
     (is_token(name) && is_token(version) && is_token(comparable)).then(|| Package {
-        kind,
-        name: name.to_owned(),
-        version: version.to_owned(),
-        source_name: name.to_owned(),
         source_version: comparable.to_owned(),
-        architecture: String::new(),
+        ..Package::new(kind, name, version)
     })
 }
 

@@ -56,14 +56,7 @@ pub(crate) fn parse_node(input: impl Read) -> Result<Option<Package>, DatabaseEr
     if !is_token(&name) || !is_token(&version) {
         return Ok(None);
     }
-    Ok(Some(Package {
-        kind: PackageKind::Npm,
-        source_name: name.clone(),
-        source_version: version.clone(),
-        architecture: String::new(),
-        name,
-        version,
-    }))
+    Ok(Some(Package::new(PackageKind::Npm, &name, &version)))
 }
 
 /// Whether a text can be a name or version.

@@ -48,12 +48,8 @@ pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, D
         return Err(lines.malformed("the Name has neither a letter nor a digit"));
     }
     Ok(Package {
-        kind: PackageKind::Python,
-        name,
         source_name,
-        source_version: version.clone(),
-        version,
-        architecture: String::new(),
+        ..Package::new(PackageKind::Python, &name, &version)
     })
 }
 

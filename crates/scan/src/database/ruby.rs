@@ -26,14 +26,7 @@ pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Option<Package>, Data
     let (Some(name), Some(version)) = (name, version) else {
         return Ok(None);
     };
-    Ok(Some(Package {
-        kind: PackageKind::Gem,
-        source_name: name.clone(),
-        source_version: version.clone(),
-        architecture: String::new(),
-        name,
-        version,
-    }))
+    Ok(Some(Package::new(PackageKind::Gem, &name, &version)))
 }
 
 /// The text in `s.FIELD = "text".freeze`, or in `Gem::Version.new("text")`.

@@ -297,6 +297,11 @@ pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
         | DatabaseFile::Gemspec
         | DatabaseFile::Composer
         | DatabaseFile::DepsJson
+        | DatabaseFile::Conda
+        | DatabaseFile::Pnp
+        | DatabaseFile::YarnCache
+        | DatabaseFile::Sbom
+        | DatabaseFile::JavaRelease
         | DatabaseFile::OsRelease => None,
     }
 }

@@ -361,3 +361,49 @@ fn a_problem_of_a_layer_is_one_of_the_image() {
     assert_eq!(image.problems[0].layer, Some(1));
     assert_eq!(packages(&image), ["bash 5.2-1 0"]);
 }
+
+#[test]
+fn programs_of_packages_of_the_system_have_an_owner_and_others_none() {
+    let bash = "\x7fELF\x02\x01 @(#)Bash version 5.2.15(1)";
+    let status = |vendor: &str| {
+        format!("Package: bash\nStatus: install ok installed\nVersion: 5.2-1\n{vendor}")
+    };
+    for (vendor, want) in [
+        ("", [Some("deb:bash"), None]),
+        ("Maintainer: Docker <support@docker.com>\n", [None, None]),
+    ] {
+        let image = image(&[&[
+            OS,
+            ("var/lib/dpkg/status", &status(vendor)),
+            ("var/lib/dpkg/info/bash.list", "/.\n/bin\n/bin/bash\n"),
+            ("bin/bash", bash),
+            ("usr/local/bin/bash", bash),
+        ]]);
+        let programs = image.packages.iter();
+        let programs = programs.filter(|found| found.package.kind == PackageKind::Program);
+        let owners: Vec<_> = programs.map(|found| found.owner.as_deref()).collect();
+        assert_eq!(owners, want, "{vendor}");
+    }
+}
+
+#[test]
+fn what_a_list_names_counts_once() {
+    let list = r#"{"packageRegistryData":[["a",[["npm:1.0.0",{}]]],["b",[["npm:2.0.0",{}]]]]}"#;
+    let sbom = r#"{"bomFormat":"CycloneDX","components":[{"purl":"pkg:npm/b@2.0.0"},
+                  {"purl":"pkg:npm/c@3.0.0"},{"purl":"pkg:npm/a@1.0.0"}]}"#;
+    let image = image(&[&[
+        (
+            "srv/node_modules/a/package.json",
+            "{\"name\":\"a\",\"version\":\"1.0.0\"}",
+        ),
+        ("srv/.pnp.data.json", list),
+        ("srv/app.cdx.json", sbom),
+    ]]);
+    let found: Vec<_> = image
+        .packages
+        .iter()
+        .map(|of| (&*of.package.name, &*of.path))
+        .collect();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[0], ("a", "srv/node_modules/a/package.json"));
+}

@@ -144,7 +144,11 @@ impl Collector {
             false => read(file, &path, head.chain(archive))?,
         };
         let silent = content.packages.is_empty() && content.problem.is_none();
-        if file == DatabaseFile::Executable && silent {
+        let is_common = matches!(
+            file,
+            DatabaseFile::Executable | DatabaseFile::JavaRelease | DatabaseFile::Sbom
+        );
+        if is_common && silent {
             // It says nothing, but it may stand where something that did was.
             return self.other(path);
         }
@@ -248,11 +252,24 @@ fn read(
         DatabaseFile::DepsJson => {
             database::parse_deps_json(input).map(|packages| content.packages = packages)
         }
-        DatabaseFile::Java => database::parse_java(input).map(|found| {
+        DatabaseFile::Conda => {
+            database::parse_conda(input).map(|package| content.packages.push(package))
+        }
+        DatabaseFile::Pnp => database::parse_pnp(input).map(|packages| content.packages = packages),
+        DatabaseFile::Sbom => {
+            database::parse_sbom(input).map(|packages| content.packages = packages)
+        }
+        DatabaseFile::JavaRelease => {
+            database::parse_java_release(input).map(|package| content.packages.extend(package))
+        }
+        DatabaseFile::YarnCache => database::parse_yarn_cache(input).map(|found| {
+            (content.packages, content.within) = found.into_iter().unzip();
+        }),
+        DatabaseFile::Java => database::parse_java(input, path).map(|found| {
             (content.packages, content.within) = found.into_iter().unzip();
         }),
         DatabaseFile::Executable => {
-            database::parse_executable(input).map(|packages| content.packages = packages)
+            database::parse_executable(input, path).map(|packages| content.packages = packages)
         }
         DatabaseFile::Python => {
             database::parse_python(input, path).map(|package| content.packages.push(package))
@@ -275,8 +292,11 @@ fn weight(content: &Content) -> usize {
             &package.source_name,
             &package.source_version,
             &package.architecture,
+            &package.vendor,
+            &package.module,
         ];
-        texts.iter().map(|text| text.len()).sum::<usize>() + 2 * OVERHEAD
+        let texts = texts.into_iter().chain(&package.groups);
+        texts.map(String::len).sum::<usize>() + 2 * OVERHEAD
     });
     let owners = content.owners.iter().map(|owner| {
         let paths = owner.paths.iter().map(|path| path.len() + OVERHEAD / 2);

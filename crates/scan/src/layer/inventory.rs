@@ -10,8 +10,9 @@ use crate::{OsRelease, Package};
 
 /// The version of what [`inspect_layer`](crate::inspect_layer) finds. It grows with every change of
 /// what is found in a layer or of how it is written down; an inventory of another version is made
-/// anew.
-pub const INVENTORY_VERSION: u32 = 1;
+/// anew, when an image with the layer is judged the next time. Version 2 knows conda, Yarn, SBOMs,
+/// programs by their versions, archives of Java without a `pom.properties`, vendors and modules.
+pub const INVENTORY_VERSION: u32 = 2;
 
 /// The most bytes that an encoded inventory expands to: some times what
 /// [`LayerLimits::kept`](super::LayerLimits::kept) lets in.
@@ -204,7 +205,8 @@ mod tests {
         let json = serde_json::to_vec(&next).unwrap();
         let next = zstd::encode_all(json.as_slice(), 3).unwrap();
         let error = LayerInventory::decode(&next).unwrap_err().to_string();
-        assert!(error.ends_with("it is of version 2"), "{error}");
+        let want = format!("it is of version {}", INVENTORY_VERSION + 1);
+        assert!(error.ends_with(&want), "{error}");
         for bytes in [&b""[..], b"x", &bytes[..bytes.len() - 1]] {
             assert!(LayerInventory::decode(bytes).is_err());
         }

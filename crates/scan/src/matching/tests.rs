@@ -6,14 +6,7 @@ use crate::{AdvisoryImport, OsRelease, Package, PackageKind, Severity};
 
 fn package(kind: PackageKind, name: &str, version: &str) -> ImagePackage {
     ImagePackage {
-        package: Package {
-            kind,
-            name: name.to_owned(),
-            version: version.to_owned(),
-            source_name: name.to_owned(),
-            source_version: version.to_owned(),
-            architecture: String::new(),
-        },
+        package: Package::new(kind, name, version),
         path: format!("srv/{name}"),
         layer: 0,
         owner: None,
@@ -157,7 +150,10 @@ fn what_a_package_of_the_system_owns_is_matched_only_when_asked() {
     ];
     let image = image(vec![six]);
     for (comprehensive, want) in [(false, 0), (true, 1)] {
-        let options = MatchOptions { comprehensive };
+        let options = MatchOptions {
+            comprehensive,
+            now: None,
+        };
         let result = match_image(&image, &advisories(&records), options);
         assert_eq!(result.findings.len(), want);
         assert!(result.is_complete());
@@ -212,4 +208,128 @@ fn findings_that_count_are_counted() {
     }
     assert_eq!(result.counts().total, 0);
     assert_eq!(result.worst(), None);
+}
+
+#[test]
+fn an_archive_of_a_group_unknown_is_what_has_advisories() {
+    let mut beans = package(PackageKind::Maven, "spring-beans", "5.3.17");
+    beans.package.groups = vec!["org.other".to_owned(), "org.springframework".to_owned()];
+    let name = "org.springframework:spring-beans";
+    let records = [
+        record("GHSA-1", "Maven", name, &below("5.3.18")),
+        record("GHSA-2", "Maven", "com.example:spring-beans", &below("9")),
+    ];
+    let result = scan(vec![beans], &records);
+    let [finding] = &result.findings[..] else {
+        panic!("{:?}", result.findings)
+    };
+    assert_eq!(
+        (&*finding.package, &*finding.source_name),
+        ("spring-beans", name)
+    );
+}
+
+#[test]
+fn advisories_of_another_stream_are_not_about_a_package() {
+    let stream = |id: &str, stream: &str, fixed: &str| {
+        let mut record = record(id, "AlmaLinux:8", "nodejs", &below(fixed));
+        record["summary"] = format!("Important: {stream}security update").into();
+        record["aliases"] = json!([]);
+        record
+    };
+    let records = [
+        stream("ALSA-16", "nodejs:16 ", "1:16.20.2-1.module_el8.8.0+1"),
+        stream("ALSA-18", "nodejs:18 ", "1:18.20.2-1.module_el8.9.0+2"),
+        stream("ALSA-any", "", "1:17.0.0-1.module_el8.9.0+2"),
+        stream("ALSA-plain", "nodejs ", "1:19.0.0-1.el8"),
+    ];
+    for (version, module, want) in [
+        (
+            "1:16.1.0-1.module_el8.5.0+9",
+            "nodejs:16",
+            &["ALSA-16", "ALSA-any"][..],
+        ),
+        ("1:18.1.0-1.module_el8.5.0+9", "nodejs:18", &["ALSA-18"]),
+        // A database without labels: what cannot be told apart is compared.
+        (
+            "1:16.1.0-1.module_el8.5.0+9",
+            "",
+            &["ALSA-16", "ALSA-18", "ALSA-any"],
+        ),
+        ("1:16.1.0-1.el8", "", &["ALSA-plain"]),
+    ] {
+        let mut node = package(PackageKind::Rpm, "nodejs", version);
+        module.clone_into(&mut node.package.module);
+        let mut image = image(vec![node]);
+        image.os = Some(OsRelease {
+            id: "almalinux".to_owned(),
+            version_id: "8.9".to_owned(),
+            ..OsRelease::default()
+        });
+        let result = match_image(&image, &advisories(&records), MatchOptions::default());
+        let found: Vec<_> = result.findings.iter().map(|of| &*of.advisory).collect();
+        assert_eq!(found, want, "{version} {module}");
+    }
+}
+
+#[test]
+fn findings_of_kernel_headers_are_shown_and_do_not_count() {
+    let mut headers = package(PackageKind::Deb, "linux-libc-dev", "6.1.1-1");
+    headers.package.source_name = "linux".to_owned();
+    let records = [record("D-1", "Debian:12", "linux", &below("6.1.2-1"))];
+    let result = scan(vec![headers], &records);
+    assert_eq!(result.findings.len(), 1);
+    assert_eq!(
+        result.findings[0].suppressed_by.as_deref(),
+        Some("kernel headers")
+    );
+    assert_eq!(result.counts().total, 0);
+    assert!(result.is_complete());
+}
+
+#[test]
+fn packages_of_another_repository_are_not_what_the_distribution_speaks_of() {
+    let mut docker = package(PackageKind::Deb, "docker-ce", "1");
+    "Docker".clone_into(&mut docker.package.vendor);
+    let records = [
+        record("D-1", "Debian:12", "docker-ce", &below("2")),
+        record("P-1", "Debian:12", "bash", &below("2")),
+    ];
+    let result = scan(vec![docker], &records);
+    assert_eq!(result.findings, []);
+    let package = &result.packages[0];
+    assert!(package.third_party && package.ecosystem.is_none());
+    assert_eq!(package.vendor, "Docker");
+}
+
+#[test]
+fn a_program_is_judged_by_its_own_advisories_if_it_has_some() {
+    let records = [record("BIT-redis-1", "Bitnami", "redis", &below("7.0.16"))];
+    let redis = || package(PackageKind::Program, "redis", "7.0.15");
+    let openssl = package(PackageKind::Program, "openssl", "1.1.1w");
+    let result = scan(vec![redis(), openssl], &records);
+    assert!(result.is_complete(), "{:?}", result.problems);
+    assert_eq!(result.findings.len(), 1);
+    assert_eq!(result.packages[1].ecosystem, None);
+    // Without those nothing is known of it.
+    let records = [record("P-1", "PyPI", "six", &below("2"))];
+    assert!(!scan(vec![redis()], &records).is_complete());
+}
+
+#[test]
+fn a_system_without_updates_is_said() {
+    let of = |now: &str| {
+        let options = MatchOptions {
+            now: Timestamp::parse_rfc3339(now),
+            ..MatchOptions::default()
+        };
+        let records = [record("D-1", "Debian:12", "bash", &below("2"))];
+        match_image(&image(Vec::new()), &advisories(&records), options)
+            .end_of_life
+            .unwrap()
+    };
+    let end = of("2028-07-01T00:00:00Z");
+    assert!(end.passed);
+    assert!(!of("2028-06-30T12:00:00Z").passed);
+    assert_eq!(end.date, "2028-06-30");
 }

@@ -95,15 +95,15 @@ fn image() -> impl Strategy<Value = ImageInventory> {
     let package = (kind, "[abc]", "[0-6]|odd version", any::<bool>());
     let package = package.prop_map(|(kind, name, version, owned)| ImagePackage {
         package: Package {
-            kind,
-            name: match kind {
-                PackageKind::Deb => format!("{name}-bin"),
-                _ => name.clone(),
-            },
-            version: version.clone(),
             source_name: name.clone(),
-            source_version: version,
-            architecture: String::new(),
+            ..Package::new(
+                kind,
+                &match kind {
+                    PackageKind::Deb => format!("{name}-bin"),
+                    _ => name.clone(),
+                },
+                &version,
+            )
         },
         // In one of two places, so that some are beside each other.
         path: format!("srv/{}", name == "c"),

@@ -66,6 +66,7 @@ fn kind(kind: PackageKind) -> &'static str {
     match kind {
         PackageKind::Python => "pypi",
         PackageKind::Go => "golang",
+        PackageKind::Program => "generic",
         kind => kind.name(),
     }
 }
@@ -116,6 +117,10 @@ mod tests {
             path: String::new(),
             layer: 0,
             owner: None,
+            vendor: String::new(),
+            third_party: false,
+            module: String::new(),
+            evidence: crate::Evidence::Recorded,
         }
     }
 

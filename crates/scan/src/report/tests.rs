@@ -28,6 +28,10 @@ fn package(name: &str, path: &str) -> ScannedPackage {
         path: path.to_owned(),
         layer: 0,
         owner: None,
+        vendor: String::new(),
+        third_party: false,
+        module: String::new(),
+        evidence: crate::Evidence::Recorded,
     }
 }
 
@@ -57,6 +61,7 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
 
 fn result(problems: Vec<Problem>) -> ScanResult {
     ScanResult {
+        end_of_life: None,
         os: Some(OsRelease {
             id: "debian".to_owned(),
             version_id: "12".to_owned(),

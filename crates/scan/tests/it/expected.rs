@@ -23,7 +23,13 @@ fn a_debian_image_with_python_packages_has_exactly_the_expected_findings() {
     assert_eq!(os.version_id, expected["os"]["VERSION_ID"]);
 
     let advisories = shared::advisories(&data, &["Debian", "PyPI"]);
-    let of = |comprehensive| match_image(&image, &advisories, MatchOptions { comprehensive });
+    let of = |comprehensive| {
+        let options = MatchOptions {
+            comprehensive,
+            ..MatchOptions::default()
+        };
+        match_image(&image, &advisories, options)
+    };
     let result = of(false);
     assert!(result.is_complete(), "{:?}", result.problems);
     let packages = serde_json::to_value(&result.packages).unwrap();

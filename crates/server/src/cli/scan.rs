@@ -14,6 +14,7 @@ mod verified;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use bonded_registry::Clock;
 use bonded_scan::{Advisories, Contents, MatchOptions, ScanResult, Severity, Subject, match_image};
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -159,6 +160,7 @@ impl Scan {
         let inspected = self.look_into()?;
         let options = MatchOptions {
             comprehensive: self.comprehensive,
+            now: Some(Clock::system().now()),
         };
         let advisories = match advisories {
             Some(advisories) if !self.output.is_bill_of_materials() => advisories,

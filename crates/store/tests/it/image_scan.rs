@@ -273,6 +273,11 @@ fn a_scan_waits_for_its_layers_and_is_woken_by_the_last_inventory() {
             to_scan(layer).await,
             LayerToScan::Indexed(b"inventory".to_vec())
         );
+        // What other analyzers have found is not what these would find.
+        let id = app.id.clone();
+        let digest = Digest::sha256(b"layer");
+        let later = store.layer_to_scan(&id, &digest, "inventory-of-a-later-version");
+        assert_eq!(later.await.unwrap(), LayerToScan::NotIndexed(object));
         let woken = claim(&store, NOW).await.unwrap();
         assert_eq!(woken.job, scan.job);
         // Waiting is no failure.

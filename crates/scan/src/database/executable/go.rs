@@ -2,7 +2,7 @@
 
 use super::elf::Elf;
 use super::package;
-use crate::{Package, PackageKind};
+use crate::{Evidence, Package, PackageKind};
 
 /// What begins it, at a multiple of 16 bytes.
 const MAGIC: &[u8] = b"\xff Go buildinf:";
@@ -25,6 +25,12 @@ pub(super) fn packages(bytes: &[u8]) -> Option<Vec<Package>> {
     packages.extend(toolchain(version));
     packages.extend(modules.map(list).unwrap_or_default());
     Some(packages)
+}
+
+/// Whether the bytes have build information that is in another part of the program.
+pub(super) fn points_elsewhere(bytes: &[u8]) -> bool {
+    let mut chunks = bytes.chunks(ALIGNMENT);
+    chunks.any(|chunk| chunk.starts_with(MAGIC) && chunk.get(15).is_some_and(|of| of & 2 == 0))
 }
 
 /// The version and the list of modules, of whichever form the information at a place is.
@@ -107,9 +113,15 @@ fn toolchain(version: &str) -> Option<Package> {
 /// The modules of a list: lines of `mod`, `dep` and `=>`, which replaces the line before it.
 fn list(text: &str) -> Vec<Package> {
     let mut packages = Vec::new();
+    let mut own = None;
     for line in text.lines() {
         let mut fields = line.split('\t');
         let kind = fields.next().unwrap_or_default();
+        if kind == "build"
+            && let Some(flags) = fields.next().and_then(|of| of.strip_prefix("-ldflags="))
+        {
+            own = own.or_else(|| of_flags(text, flags));
+        }
         if !matches!(kind, "mod" | "dep" | "=>") {
             continue;
         }
@@ -120,7 +132,39 @@ fn list(text: &str) -> Vec<Package> {
         let version = fields.next().unwrap_or_default();
         packages.push(module(name, version));
     }
-    packages.into_iter().flatten().collect()
+    packages.into_iter().flatten().chain(own).collect()
+}
+
+/// The program's own module, if its build did not know its version but put one into a variable:
+/// `-X main.version=1.18.1`, or in a package of the module.
+fn of_flags(text: &str, flags: &str) -> Option<Package> {
+    let mut lines = text.lines();
+    let own = lines.find_map(|line| line.strip_prefix("mod\t"))?;
+    let (name, rest) = own.split_once('\t')?;
+    if rest.split('\t').next()? != "(devel)" {
+        return None;
+    }
+    let words = flags.split_ascii_whitespace();
+    let words = words.map(|word| word.trim_matches(['"', '\'', '\\']));
+    let mut versions = words.filter_map(|word| {
+        let (variable, value) = word.strip_prefix("-X=").unwrap_or(word).split_once('=')?;
+        let (package, variable) = variable.rsplit_once('.')?;
+        let names_it = ["version", "ver"].contains(&variable.to_ascii_lowercase().as_str());
+        let is_own = package == "main" || package.starts_with(name);
+        let value = value.trim_matches(['"', '\'', '\\']);
+        let version = value.strip_prefix('v').unwrap_or(value);
+        let numbers = version.split(['-', '+']).next()?.split('.');
+        let is_version = numbers.clone().count() == 3
+            && numbers
+                .into_iter()
+                .all(|of| !of.is_empty() && of.bytes().all(|b| b.is_ascii_digit()));
+        (names_it && is_own && is_version).then(|| format!("v{version}"))
+    });
+    let version = versions.next()?;
+    Some(Package {
+        evidence: Evidence::VersionString,
+        ..module(name, &version)?
+    })
 }
 
 /// A module; `None` if it has no version: it is the program itself, or a directory.

@@ -33,7 +33,32 @@ pub(super) fn packages(bytes: &[u8]) -> Vec<Package> {
     let Some(section) = section else {
         return Vec::new();
     };
-    let list = serde_json::from_reader(ZlibDecoder::new(section).take(LIMIT));
+    listed(section)
+}
+
+/// The crates on the first list that is somewhere in a part of a program; none if there is none.
+pub(super) fn search(bytes: &[u8]) -> Vec<Package> {
+    const START: &[u8] = b"{\"packages\":";
+    // The first byte of zlib, and what its second can be.
+    let starts = bytes.windows(2).enumerate();
+    let starts = starts.filter(|(_, two)| matches!(two, [0x78, 0x01 | 0x5e | 0x9c | 0xda]));
+    for (at, _) in starts {
+        let mut start = [0; START.len()];
+        let head = bytes[at..].get(..256).unwrap_or(&bytes[at..]);
+        if ZlibDecoder::new(head).read_exact(&mut start).is_ok() && start == START {
+            let crates = listed(&bytes[at..]);
+            if !crates.is_empty() {
+                return crates;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The crates on a list.
+fn listed(compressed: &[u8]) -> Vec<Package> {
+    let list = serde_json::Deserializer::from_reader(ZlibDecoder::new(compressed).take(LIMIT));
+    let list = list.into_iter().next().and_then(Result::ok);
     let crates = list.map_or(Vec::new(), |list: List| list.packages);
     let crates = crates.iter().filter(|of| {
         // What is local or from git is not what advisories of crates.io are about.

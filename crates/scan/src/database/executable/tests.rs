@@ -71,7 +71,13 @@ fn go(version: &str) -> Vec<u8> {
 
 /// The packages of a program as `name version comparable`.
 fn packages(bytes: &[u8]) -> Vec<String> {
-    let packages = parse_executable(bytes).unwrap();
+    shown(&parse_executable(bytes, "bin/program").unwrap())
+}
+
+/// What is looked at at once, for programs that are larger than that.
+const SMALL: usize = 1 << 20;
+
+fn shown(packages: &[Package]) -> Vec<String> {
     let packages = packages.iter();
     packages
         .map(|p| format!("{} {} {}", p.name, p.version, p.source_version))
@@ -100,11 +106,77 @@ fn a_go_program_names_its_modules_and_its_go() {
         assert_eq!(comparable.unwrap_or_default(), want, "{version}");
     }
     // Beyond what is looked at at once.
-    let mut large = vec![0; WINDOW + 4096];
+    let mut large = vec![0; SMALL + 4096];
     large.extend(elf("x", b""));
     large.resize(large.len().next_multiple_of(16), 0);
     large.extend(go("go1.21.5"));
-    assert_eq!(packages(&large), want);
+    assert_eq!(shown(&parse(large.as_slice(), "x", SMALL).unwrap()), want);
+}
+
+#[test]
+fn a_version_that_a_build_sets_is_that_of_the_program() {
+    let modules = |version: &str, flags: &str| {
+        let text =
+            format!("path\ta.io/x/cmd/x\nmod\ta.io/x\t{version}\t\nbuild\t-ldflags={flags}\n");
+        let mut bytes = b"\xff Go buildinf:\x08\x02".to_vec();
+        bytes.resize(32, 0);
+        bytes.extend(inline(b"go1.22.1"));
+        bytes.extend(inline(&guarded(&text)));
+        packages(&elf(".go.buildinfo", &bytes))
+    };
+    let stdlib = "stdlib 1.22.1 1.22.1".to_owned();
+    for (flags, want) in [
+        ("\"-s -X main.version=1.18.1 -w\"", "a.io/x v1.18.1 1.18.1"),
+        (
+            "-X=a.io/x/internal/build.Version='v2.0.0-rc.1'",
+            "a.io/x v2.0.0-rc.1 2.0.0-rc.1",
+        ),
+    ] {
+        assert_eq!(
+            modules("(devel)", flags),
+            [want.to_owned(), stdlib.clone()],
+            "{flags}"
+        );
+    }
+    for flags in [
+        "\"-X main.version=dev\"",
+        "\"-X other.io/y.version=1.0.0\"",
+        "-X",
+        "-X main.commit=1.0.0",
+    ] {
+        assert_eq!(modules("(devel)", flags), [&*stdlib], "{flags}");
+    }
+    let known = modules("v1.0.0", "-X main.version=2.0.0");
+    assert_eq!(known, ["a.io/x v1.0.0 1.0.0".to_owned(), stdlib]);
+}
+
+#[test]
+fn a_list_of_crates_is_found_wherever_a_large_program_has_it() {
+    let json = br#"{"packages":[{"name":"time","version":"0.1.43","source":"crates.io"}]}"#;
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(json).unwrap();
+    let list = encoder.finish().unwrap();
+    for before in [1000, SMALL - 20, SMALL + 5000] {
+        let mut large = elf("x", b"");
+        large.resize(before, 0x78);
+        large.extend(&list);
+        large.resize(SMALL + 10_000, 0x9c);
+        let found = parse(large.as_slice(), "x", SMALL).unwrap();
+        assert_eq!(shown(&found), ["time 0.1.43 0.1.43"], "{before}");
+    }
+}
+
+#[test]
+fn what_an_old_large_program_does_not_let_read_is_said() {
+    let mut large = elf(
+        ".go.buildinfo",
+        b"\xff Go buildinf:\x08\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    );
+    large.resize(SMALL + 1, 0);
+    assert!(matches!(
+        parse(large.as_slice(), "x", SMALL),
+        Err(DatabaseError::Damaged(_))
+    ));
 }
 
 #[test]
@@ -168,6 +240,6 @@ proptest! {
                 *changed = byte;
             }
         }
-        let _ = parse_executable(bytes.as_slice());
+        let _ = parse_executable(bytes.as_slice(), "bin/program");
     }
 }

@@ -1,7 +1,7 @@
 //! The header of a package: an index of tags, and their values (rpm's `hdrblob`).
 
 use super::{part, u32_be};
-use crate::database::{DatabaseFile, FileOwner, PACKAGE_LIMIT};
+use crate::database::{FileOwner, PACKAGE_LIMIT, may_be_read};
 use crate::path::clean;
 use crate::{Package, PackageKind};
 
@@ -9,11 +9,14 @@ const NAME: usize = 1000;
 const VERSION: usize = 1001;
 const RELEASE: usize = 1002;
 const EPOCH: usize = 1003;
+const VENDOR: usize = 1011;
+const PACKAGER: usize = 1015;
 const ARCHITECTURE: usize = 1022;
 const SOURCE: usize = 1044;
 const DIRECTORY_OF_FILE: usize = 1116;
 const FILE_NAMES: usize = 1117;
 const DIRECTORIES: usize = 1118;
+const MODULE: usize = 5096;
 
 /// What is known of a value: its type, its place and how many there are.
 #[derive(Clone, Copy)]
@@ -58,13 +61,14 @@ pub(super) fn parse(blob: &[u8]) -> Result<Option<(Package, Option<FileOwner>)>,
     let source = text(SOURCE).and_then(source);
     let (source_name, source_version) = source.unwrap_or((name, &version));
     let owner = header.owner(name);
+    let vendor = header.text(VENDOR).or_else(|| header.text(PACKAGER));
     let package = Package {
-        kind: PackageKind::Rpm,
-        name: name.to_owned(),
         source_name: source_name.to_owned(),
         source_version: source_version.to_owned(),
         architecture: text(ARCHITECTURE).unwrap_or_default().to_owned(),
-        version,
+        vendor: vendor.unwrap_or_default().chars().take(100).collect(),
+        module: text(MODULE).map(stream).unwrap_or_default(),
+        ..Package::new(PackageKind::Rpm, name, &version)
     };
     Ok(Some((package, owner)))
 }
@@ -77,6 +81,12 @@ fn source(file: &str) -> Option<(&str, &str)> {
     let (rest, _) = stem.rsplit_once('-')?;
     let (name, _) = rest.rsplit_once('-')?;
     Some((name, &stem[name.len() + 1..]))
+}
+
+/// The module and its stream in a label: `nodejs:18:8080020230322142316:63b34585`.
+fn stream(label: &str) -> String {
+    let parts: Vec<&str> = label.splitn(3, ':').take(2).collect();
+    parts.join(":")
 }
 
 fn is_token(text: &str) -> bool {
@@ -128,7 +138,7 @@ impl<'b> Header<'b> {
         })
     }
 
-    /// Which metadata of language packages is among the package's files.
+    /// Which metadata of language packages and which programs are among the package's files.
     fn owner(&self, package: &str) -> Option<FileOwner> {
         let directories: Vec<&str> = self.texts(DIRECTORIES).collect();
         let value = self.value(DIRECTORY_OF_FILE)?;
@@ -137,8 +147,7 @@ impl<'b> Header<'b> {
             let place = value.place.checked_add(index * 4)?;
             let directory = directories.get(u32_be(self.data, place)?)?;
             let path = format!("{directory}{name}");
-            let file = DatabaseFile::of_path(path.trim_start_matches('/'));
-            if file.is_some_and(DatabaseFile::is_language) {
+            if may_be_read(path.trim_start_matches('/')) {
                 paths.push(clean(&path));
             }
         }

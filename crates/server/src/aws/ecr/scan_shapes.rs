@@ -33,7 +33,10 @@ impl ScanStatusShape {
         };
         let description = match scan.status {
             ScanStatus::InProgress => "The scan was requested and has not ended.".to_owned(),
-            ScanStatus::Complete => "The scan was completed successfully.".to_owned(),
+            ScanStatus::Complete => match &scan.description {
+                None => "The scan was completed successfully.".to_owned(),
+                Some(more) => format!("The scan was completed successfully; {more}."),
+            },
             _ => scan.description.clone().unwrap_or_default(),
         };
         Self {

@@ -149,6 +149,16 @@ fn lines(scanned: &Scanned) -> Vec<String> {
         lines.push(String::new());
     }
     lines.push(summary(result));
+    let apart = result.findings.len() - result.counting().count();
+    if apart > 0 {
+        let reason = "what suppresses them is in the JSON, as 'suppressed_by'";
+        lines.push(format!("{apart} more do not count: {reason}"));
+    }
+    if let (Some(end), Some(os)) = (&result.end_of_life, &result.os)
+        && end.passed
+    {
+        lines.push(format!("{}: {}", end.shown(os), end.source));
+    }
     lines.extend(result.problems.iter().map(|problem| {
         let mut place = String::new();
         if let Some(layer) = problem.layer {
