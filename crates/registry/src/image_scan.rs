@@ -5,6 +5,7 @@
 //! come to the same. A layer that was not indexed yet is waited for. What is not known is said:
 //! a scan is complete only if everything in the image was read and judged.
 
+mod describe;
 mod history;
 mod judge;
 
@@ -24,6 +25,7 @@ use crate::layer_index::analyzers;
 use crate::worker_thread::on_a_thread;
 use judge::{Judged, LayerToJudge, judge};
 
+pub use describe::ecr_description;
 pub use history::finding_arn;
 pub(crate) use judge::{FindingsPart, PART};
 pub use judge::{Observed, ecr_severity};

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    Finding, KERNEL_HEADERS, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem,
-    ProblemCode, match_image, merge,
+    Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem, ProblemCode,
+    match_image, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::advisories::LoadedAdvisories;
 use crate::error::{Error, Result};
+use crate::image_scan::describe::describe;
 use crate::layer_index::IndexedLayer;
 
 /// How many findings are kept together.
@@ -19,9 +20,6 @@ pub(crate) const PART: usize = 500;
 
 /// The most findings that are kept of an image.
 const FINDINGS_LIMIT: usize = 50_000;
-
-/// How many problems a description names.
-const NAMED: usize = 3;
 
 /// A layer of an image, as it was indexed.
 pub(super) struct LayerToJudge {
@@ -238,41 +236,6 @@ fn status(problems: &[Problem], unread: Unread) -> ScanStatus {
     ];
     let worst = worst.into_iter().find(|status| found.contains(status));
     worst.unwrap_or(ScanStatus::Complete)
-}
-
-/// What there is to say of a scan: why it is not complete, then what its counts do not tell.
-fn describe(matched: &bonded_scan::ScanResult) -> Option<String> {
-    let mut parts = Vec::new();
-    parts.extend(describe_problems(&matched.problems));
-    if let (Some(end), Some(os)) = (&matched.end_of_life, &matched.os)
-        && end.passed
-    {
-        parts.push(end.shown(os));
-    }
-    let is_apart = |of: &&Finding| of.suppressed_by.as_deref() == Some(KERNEL_HEADERS);
-    let apart = matched.findings.iter().filter(is_apart).count();
-    if apart > 0 {
-        parts.push(format!(
-            "{apart} findings do not count: they are in packages of kernel headers"
-        ));
-    }
-    (!parts.is_empty()).then(|| parts.join("; "))
-}
-
-fn describe_problems(problems: &[Problem]) -> Option<String> {
-    let mut text = String::new();
-    for (i, problem) in problems.iter().take(NAMED).enumerate() {
-        text += if i == 0 { "" } else { "; " };
-        text += &problem.message;
-        if let Some(path) = &problem.path {
-            text += &format!(" ('{}')", path.escape_debug());
-        }
-    }
-    if problems.len() > NAMED {
-        text += &format!("; and {} more", problems.len() - NAMED);
-    }
-    let cut = text.chars().take(1000).collect();
-    (!problems.is_empty()).then_some(cut)
 }
 
 fn counts(matched: &bonded_scan::ScanResult, now: Timestamp) -> ScanCounts {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use bonded_model::{Digest, RepositoryArn, ScanStatus, ScanType, Timestamp};
-use bonded_registry::{Finding, FoundByScan, FoundFinding, ImageScan, ecr_severity, finding_arn};
+use bonded_registry::{
+    Finding, FoundByScan, FoundFinding, ImageScan, ecr_description, ecr_severity, finding_arn,
+};
 use serde::Serialize;
 
 /// `ImageScanStatus`.
@@ -31,17 +33,9 @@ impl ScanStatusShape {
             (ScanType::Enhanced, ScanStatus::Complete) => "ACTIVE",
             (_, status) => status.as_str(),
         };
-        let description = match scan.status {
-            ScanStatus::InProgress => "The scan was requested and has not ended.".to_owned(),
-            ScanStatus::Complete => match &scan.description {
-                None => "The scan was completed successfully.".to_owned(),
-                Some(more) => format!("The scan was completed successfully; {more}."),
-            },
-            _ => scan.description.clone().unwrap_or_default(),
-        };
         Self {
             status,
-            description: Some(description),
+            description: Some(ecr_description(scan)),
         }
     }
 }
