@@ -19,10 +19,32 @@ provider "aws" {
   }
 }
 data "aws_caller_identity" "me" {}
+data "aws_ecr_authorization_token" "me" {}
 resource "aws_ecr_repository" "app" {
-  name         = "team-a/prod/app"
-  force_delete = true
-  tags         = { team = "a" }
+  name                 = "team-a/prod/app"
+  image_tag_mutability = "IMMUTABLE"
+  force_delete         = true
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+  tags = { team = "a" }
+}
+resource "aws_ecr_repository" "base" {
+  name = "team-a/base"
+}
+data "aws_ecr_repository" "base" { name = aws_ecr_repository.base.name }
+resource "aws_ecr_registry_scanning_configuration" "all" {
+  scan_type = "BASIC"
+  rule {
+    scan_frequency = "SCAN_ON_PUSH"
+    repository_filter {
+      filter      = "*"
+      filter_type = "WILDCARD"
+    }
+  }
 }
 resource "aws_ecr_repository_policy" "app" {
   repository = aws_ecr_repository.app.name
