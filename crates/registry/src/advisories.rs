@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bonded_model::{Digest, Timestamp};
-use bonded_scan::Advisories;
+use bonded_scan::{Advisories, InvalidAdvisories};
 use bonded_store::{JudgedBy, ScanGeneration};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,9 @@ pub enum AdvisoriesRefused {
     /// The file is not one of advisories.
     #[error("{0}")]
     Invalid(String),
+    /// The file is of a form that this version does not read.
+    #[error("{0}")]
+    Outdated(String),
     /// An ecosystem has lost more than a tenth of its advisories.
     #[error(
         "'{ecosystem}' has {now} advisories, and {before} before: more than a tenth is missing. \
@@ -117,8 +120,15 @@ impl Registry {
         if let Some(digest) = last_sha256.and_then(|text| text.parse::<Digest>().ok())
             && let Some(file) = self.store().open_advisories(&digest)?
         {
-            let advisories = map(&file).await?;
-            return self.enter(advisories, false).await.map(Some);
+            match map(&file).await {
+                Ok(advisories) => return self.enter(advisories, false).await.map(Some),
+                // Another version of this program made it: no reason not to serve. What was found
+                // stays, and grows older.
+                Err(Error::AdvisoriesRefused(error @ AdvisoriesRefused::Outdated(_))) => {
+                    tracing::error!(%error, "the advisories that were used last cannot be used");
+                }
+                Err(error) => return Err(error),
+            }
         }
         match setting {
             Some(path) => self.load(path, false, false).await.map(Some),
@@ -179,7 +189,12 @@ pub(crate) async fn map(file: &File) -> Result<Advisories> {
     let mapped = tokio::task::spawn_blocking(move || Advisories::map(&file)).await;
     mapped
         .map_err(|e| refused(e.to_string()))?
-        .map_err(|e| refused(e.to_string()))
+        .map_err(|error| match error {
+            InvalidAdvisories::Version(_) => {
+                Error::AdvisoriesRefused(AdvisoriesRefused::Outdated(error.to_string()))
+            }
+            error => refused(error.to_string()),
+        })
 }
 
 fn counts(advisories: &Advisories) -> BTreeMap<String, u64> {
