@@ -55,6 +55,8 @@ ARGUMENTS = {
     "account detach-policy": ["333333333333", "some"],
     "account policies": ["ACCOUNT"],
     "advisories load": ["ADVISORIES"],
+    "allow add": ["CVE-2026-1", "--repositories", "*", "--owner", "x", "--reason", "y", "--until", "1d"],
+    "allow remove": ["some"],
     "backup": ["DIRECTORY"],
     "can": ["PRINCIPAL", "ecr:BatchGetImage", "team/app"],
     "gate check": ["IMAGE", "--as", "ROLE"],

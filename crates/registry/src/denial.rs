@@ -98,6 +98,7 @@ impl Registry {
         let Ok(arn) = arn.parse::<RepositoryArn>() else {
             return Ok(None);
         };
+        let of = arn.clone();
         let target = ImagesIn {
             repository: arn,
             ids: vec![ImageId::Digest(image.facts.digest.clone())],
@@ -112,6 +113,10 @@ impl Registry {
             return Ok(None);
         };
         let mut findings = FindingsPart::read(&bytes)?.findings;
+        let list = self.allow_list(&of, caller.time()).await?;
+        findings
+            .iter_mut()
+            .for_each(|finding| list.suppress(finding));
         findings.retain(|finding| finding.suppressed_by.is_none());
         findings.sort_by_key(|finding| Reverse(finding.severity));
         let named = findings.iter().take(NAMED).map(|finding| {

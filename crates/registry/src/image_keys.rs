@@ -235,6 +235,7 @@ mod tests {
             scannable: true,
             current_tags: Some(Vec::new()),
             scan,
+            scanned: Vec::new(),
         };
         let facts = ImageKeys::All.known(&image, unrated, NOW);
         let value = |key: &&str| match facts.get(*key) {

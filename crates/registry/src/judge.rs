@@ -108,7 +108,7 @@ enum View {
 /// What looks at images, and may stop as soon as one is allowed.
 pub struct Look<'a> {
     pub(crate) registry: &'a Registry,
-    caller: &'a Caller,
+    pub(crate) caller: &'a Caller,
     accepts: &'a (dyn Fn(usize, &Seen) -> bool + Sync),
 }
 

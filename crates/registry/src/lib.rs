@@ -19,6 +19,7 @@
 //! | `create_on_push` | repositories that a push makes |
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
+//! | `allowed_vulnerability` | what a registry accepts for a while |
 //! | `scan_findings`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
@@ -36,6 +37,7 @@ mod access_key;
 mod access_question;
 mod account;
 mod advisories;
+mod allowed_vulnerability;
 mod attached_policy;
 mod audit;
 mod authenticate;
@@ -116,14 +118,15 @@ pub use access_key::NewAccessKey;
 pub use access_question::AccessQuestion;
 pub use account::FirstAdministrator;
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
+pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;
 pub use bonded_scan::Finding;
 pub use bonded_store::{
-    AccessKey, Account, Amount, Backup, DeleteImageRefused, DeletedImage, Group, IdentityCounts,
-    ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing, LastUsed, Layer,
-    ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter, Repository,
-    Role, RootKey, ServiceToken, Session, Statistics, StoredManifest, TagStatus, UploadId, Usage,
-    User,
+    AccessKey, Account, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
+    Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing,
+    LastUsed, Layer, ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter,
+    Repository, Role, RootKey, ServiceToken, Session, Statistics, StoredManifest, TagStatus,
+    UploadId, Usage, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;

@@ -98,7 +98,7 @@ impl Registry {
             .store()
             .find_image_scan(&repository.id, &image.digest)
             .await?;
-        let scan = scan.ok_or_else(|| {
+        let mut scan = scan.ok_or_else(|| {
             let (digest, tag) = Self::named(allowed);
             let repository = Box::new(arn.clone());
             Error::ScanNotFound {
@@ -114,7 +114,17 @@ impl Registry {
             first.min(last)..last
         };
         let next = Some(range.end).filter(|end| !range.is_empty() && *end < scan.findings);
-        let findings = self.findings(repository, &image.digest, range).await?;
+        let mut findings = self.findings(repository, &image.digest, range).await?;
+        let list = self.allow_list(arn, allowed.caller().time()).await?;
+        if !list.is_empty() {
+            findings
+                .iter_mut()
+                .for_each(|found| list.suppress(&mut found.finding));
+            let all = self.all_findings(&repository.id, &image.digest).await?;
+            if let Some((all, _)) = all.filter(|_| scan.status != ScanStatus::InProgress) {
+                scan.severity_counts = list.severity_counts(&all);
+            }
+        }
         let scanning = self.scanning_of(&arn.account, &arn.region).await?;
         Ok(FoundByScan {
             image,

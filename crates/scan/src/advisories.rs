@@ -10,20 +10,24 @@ mod check;
 mod compare;
 mod facts;
 mod file;
+mod gems;
 mod import;
 mod map;
 mod ranges;
 mod record;
+mod report;
 mod severities;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod updateinfo;
 mod vex;
 mod write;
 
 pub(crate) use facts::Statement;
 pub(crate) use file::Affected;
 pub use file::{Advisories, EcosystemTotal, InvalidAdvisories};
-pub use import::{AdvisoryImport, FILE_LIMIT, ImportError, ImportReport, InvalidRecord};
+pub use import::{AdvisoryImport, FILE_LIMIT, ImportError, InvalidRecord};
 pub(crate) use ranges::{End, Range};
+pub use report::ImportReport;
 pub(crate) use vex::{VexStatus, split};

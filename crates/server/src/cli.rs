@@ -2,6 +2,7 @@
 
 mod account;
 mod advisories;
+mod allow;
 mod backup;
 mod can;
 mod completion;
@@ -58,6 +59,7 @@ enum Command {
     Keyring(keyring::KeyringCommand),
     Policy(policy::PolicyCommand),
     Advisories(advisories::AdvisoriesCommand),
+    Allow(allow::AllowCommand),
     Scan(Box<scan::ScanCommand>),
     Token(token::TokenCommand),
     Why(why::Why),
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Keyring(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Advisories(command) => command.run(),
+        Command::Allow(command) => command.run(),
         Command::Scan(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Why(command) => command.run(),

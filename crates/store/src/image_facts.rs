@@ -5,6 +5,7 @@
 //! is looked up when it is asked for ([`find`]), so no row is ever out of date with another.
 
 mod find;
+mod scans;
 mod tags;
 
 use bonded_model::{Digest, Manifest, ManifestKind, Severity, Timestamp};

@@ -14,6 +14,7 @@
 mod access_key;
 mod account;
 mod advisory_file;
+mod allowed_vulnerability;
 mod attached_policy;
 mod audit;
 mod backup;
@@ -83,6 +84,7 @@ use bonded_model::{Secret, Timestamp};
 pub use access_key::{AccessKey, LastUsed, LimitExceeded};
 pub use account::{Account, IdentityCounts, NewAdministrator};
 pub use advisory_file::AdvisoryCopy;
+pub use allowed_vulnerability::AllowedVulnerability;
 pub use attached_policy::{Bounded, PolicyEntity};
 pub use audit::{AuditLog, LINE_LIMIT};
 pub use backup::{Backup, Verified};

@@ -108,9 +108,9 @@ impl Judged for ImageIn {
 
     async fn look(&self, found: &mut Self::Found, look: &Look<'_>) -> Result<Vec<Seen>> {
         let id = id_of(found.as_ref().map(|(repository, _)| repository));
-        let store = look.registry.store();
         let named = std::slice::from_ref(&self.reference);
-        let facts = store.image_facts(&id, named).await?.pop().flatten();
+        let facts = look.image_facts((&self.repository, &id), named).await?;
+        let facts = facts.into_iter().next().flatten();
         if let Some((_, digest)) = found {
             *digest = facts.as_ref().map(|facts| facts.digest.clone());
         }
@@ -191,7 +191,7 @@ impl Judged for ImagesIn {
     async fn look(&self, found: &mut Self::Found, look: &Look<'_>) -> Result<Vec<Seen>> {
         let id = id_of(found.as_ref().map(|(repository, _)| repository));
         let named: Vec<Reference> = self.ids.iter().map(ImageId::reference).collect();
-        let facts = look.registry.store().image_facts(&id, &named).await?;
+        let facts = look.image_facts((&self.repository, &id), &named).await?;
         let digest = facts.iter().map(|f| f.as_ref().map(|f| f.digest.clone()));
         let now: Vec<Resolved> = self
             .ids
@@ -243,7 +243,7 @@ impl Judged for SubjectIn {
     async fn look(&self, found: &mut Self::Found, look: &Look<'_>) -> Result<Vec<Seen>> {
         let id = id_of(found.as_ref());
         let named = [Reference::Digest(self.subject.clone())];
-        let facts = look.registry.store().image_facts(&id, &named).await?;
+        let facts = look.image_facts((&self.repository, &id), &named).await?;
         let facts = facts.into_iter().next().flatten();
         let seen = facts.map_or(Seen::Unknown, |facts| Seen::image(&id, facts));
         Ok(vec![seen])

@@ -46,7 +46,9 @@ impl Judged for LayerIn {
 
     async fn look(&self, found: &mut Self::Found, look: &Look<'_>) -> Result<Vec<Seen>> {
         let id = id_of(found.as_ref());
-        Ok(vec![look_at_layer(&id, &self.digest, 0, look).await?])
+        Ok(vec![
+            look_at_layer((&self.repository, &id), &self.digest, 0, look).await?,
+        ])
     }
 }
 
@@ -82,7 +84,7 @@ impl Judged for LayersIn {
         let id = id_of(found.as_ref());
         let mut all = Vec::with_capacity(self.digests.len());
         for (at, digest) in self.digests.iter().enumerate() {
-            all.push(look_at_layer(&id, digest, at, look).await?);
+            all.push(look_at_layer((&self.repository, &id), digest, at, look).await?);
         }
         Ok(all)
     }
@@ -91,7 +93,7 @@ impl Judged for LayersIn {
 /// The first image that lets the layer be read as the resource `at`, those first that the caller
 /// pulled lately; else one that does not.
 async fn look_at_layer(
-    repository: &RepositoryId,
+    (arn, repository): (&RepositoryArn, &RepositoryId),
     layer: &Digest,
     at: usize,
     look: &Look<'_>,
@@ -101,9 +103,8 @@ async fn look_at_layer(
         if !store.image_has_layer(repository, &image, layer).await? {
             continue;
         }
-        let facts = store
-            .image_facts(repository, &[Reference::Digest(image)])
-            .await?;
+        let named = [Reference::Digest(image)];
+        let facts = look.image_facts((arn, repository), &named).await?;
         let facts = facts.into_iter().flatten().find(|facts| facts.scannable);
         let seen = facts.map(|facts| Seen::image(repository, facts));
         if let Some(seen) = seen.filter(|seen| look.accepts(at, seen)) {
@@ -113,8 +114,10 @@ async fn look_at_layer(
     let mut candidates = Candidates::default();
     let (mut after, mut page) = (None, FIRST_PAGE);
     loop {
-        let found = store
+        let mut found = store
             .facts_of_images_with_layer(repository, layer, after.as_ref(), page)
+            .await?;
+        look.without_allowed((arn, repository), found.iter_mut())
             .await?;
         let last = found.len() < page as usize;
         after = found.last().map(|facts| facts.digest.clone());

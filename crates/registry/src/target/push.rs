@@ -139,6 +139,7 @@ impl Judged for ImageToPut {
             scannable: false,
             current_tags: store.current_tags(&id, &self.0.digest).await?,
             scan: JudgedScan::NotApplicable,
+            scanned: Vec::new(),
         };
         let seen = Seen::image(&id, facts);
         Ok(vec![seen; self.0.tags.len().max(1)])

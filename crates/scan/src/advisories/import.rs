@@ -10,10 +10,12 @@ use super::Range;
 use super::alpine::repaired_first;
 use super::ranges::ranges;
 use super::record::{AffectedRecord, Record};
+use super::report::ImportReport;
 use super::severities::{self, Rated, Ratings};
 use super::tables::{Table, Tables};
 use super::vex::Statements;
 use super::write;
+use super::{gems, updateinfo};
 use crate::Ecosystem;
 
 /// The longest record, in bytes: those of distributions with long lists reach a few MiB.
@@ -42,38 +44,8 @@ pub struct AdvisoryImport {
     records: BTreeMap<String, Kept>,
     tables: Tables,
     statements: Statements,
+    accepts_chainguard: bool,
     report: ImportReport,
-}
-
-/// What an import has taken in and what not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ImportReport {
-    /// Records in the file.
-    pub advisories: u64,
-    /// Records that were withdrawn.
-    pub withdrawn: u64,
-    /// Records of which another with the same id was modified later.
-    pub superseded: u64,
-    /// Records that are about no package we can match, by the ecosystem that we do not know.
-    pub unknown_ecosystems: BTreeMap<String, u64>,
-    /// Packages listed without a version or a range: they match nothing.
-    pub without_versions: u64,
-    /// Ranges with a bound that has no order: packages they are about will be undetermined.
-    pub without_order: u64,
-    /// Vulnerabilities that a table lists as exploited.
-    pub exploited: u64,
-    /// Vulnerabilities with a probability of being exploited (EPSS).
-    pub epss: u64,
-    /// Vulnerabilities that a table of CVEs rates.
-    pub ratings: u64,
-    /// Statements of `OpenVEX` documents, by name of the vulnerability and product.
-    pub statements: u64,
-    /// Files that are none of these.
-    pub refused: u64,
-    /// The first of them, with the reason.
-    pub refused_first: Vec<String>,
-    /// Advisories of each ecosystem, with its release.
-    pub ecosystems: BTreeMap<String, u64>,
 }
 
 /// The bytes are not a record.
@@ -128,6 +100,12 @@ impl AdvisoryImport {
         Self::default()
     }
 
+    /// Takes in advisories of Wolfi and Chainguard too, whose terms (CC BY-NC-ND, and a licence of
+    /// Chainguard's for commercial scanners) the operator accepts; else they are left out.
+    pub fn accept_chainguard(&mut self) {
+        self.accepts_chainguard = true;
+    }
+
     /// Takes in one record.
     ///
     /// # Errors
@@ -159,7 +137,8 @@ impl AdvisoryImport {
 
     /// Takes in a file, which tells itself what it is: a record; a table of exploited
     /// vulnerabilities (CISA's KEV), of probabilities (FIRST's EPSS) or of ratings (a feed of NVD's
-    /// in JSON 2.0, a record of CVE JSON 5); an `OpenVEX` document. If it is none, or damaged, the
+    /// in JSON 2.0, a record of CVE JSON 5); an `OpenVEX` document; an `updateinfo.xml` of Amazon
+    /// Linux or Oracle Linux. If it is none, or damaged, the
     /// report says so under `name`.
     pub fn add_file(&mut self, name: &str, bytes: &[u8]) {
         let record = match bytes.len() as u64 > RECORD_LIMIT {
@@ -180,9 +159,24 @@ impl AdvisoryImport {
             Ok(Some((sum, count))) => *sum += count,
             Ok(None) => match self.statements.add(bytes) {
                 Ok(Some(count)) => self.report.statements += count,
-                Ok(None) => self.refuse(name, &no_record.to_string()),
+                Ok(None) => self.add_updates(name, bytes, &no_record),
                 Err(damaged) => self.refuse(name, &damaged),
             },
+            Err(damaged) => self.refuse(name, &damaged),
+        }
+    }
+
+    /// Takes in an `updateinfo.xml`.
+    fn add_updates(&mut self, name: &str, bytes: &[u8], no_record: &InvalidRecord) {
+        match updateinfo::records(bytes) {
+            Ok(Some(records)) => {
+                for record in records {
+                    if let Err(error) = self.add_record(record.to_string().as_bytes()) {
+                        self.refuse(name, &error.to_string());
+                    }
+                }
+            }
+            Ok(None) => self.refuse(name, &no_record.to_string()),
             Err(damaged) => self.refuse(name, &damaged),
         }
     }
@@ -287,6 +281,11 @@ impl AdvisoryImport {
             *self.report.unknown_ecosystems.entry(name).or_default() += 1;
             return None;
         };
+        let of_chainguard = matches!(ecosystem, Ecosystem::Wolfi | Ecosystem::Chainguard);
+        if of_chainguard && !self.accepts_chainguard {
+            self.report.not_licensed += 1;
+            return None;
+        }
         let name = ecosystem.package_name(&package.name);
         if !is_text(&name) || !is_text(&package.ecosystem) {
             return None;
@@ -295,6 +294,12 @@ impl AdvisoryImport {
         let mut all = Vec::new();
         for range in affected.ranges.iter().filter(|range| range.kind != "GIT") {
             all.extend(ranges(range, order));
+        }
+        if let Some(safe) = &specific.safe
+            && all.is_empty()
+            && ecosystem == Ecosystem::RubyGems
+        {
+            all = gems::affected(safe.iter());
         }
         all.sort();
         all.dedup();

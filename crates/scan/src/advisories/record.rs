@@ -100,6 +100,8 @@ pub(super) struct Specific {
     pub(super) informational: String,
     /// The package is listed to say that it is not affected.
     pub(super) not_affected: bool,
+    /// The Ruby Advisory Database: what requirements of gems hold for versions that are safe.
+    pub(super) safe: Option<Vec<String>>,
 }
 
 /// Any JSON: what is not understood says nothing.
@@ -108,7 +110,7 @@ impl<'de> Deserialize<'de> for Specific {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Any {
-            Members(Members),
+            Members(Box<Members>),
             Other(serde::de::IgnoredAny),
         }
         #[derive(Deserialize)]
@@ -118,10 +120,13 @@ impl<'de> Deserialize<'de> for Specific {
             priority: Option<Value>,
             informational: Option<Value>,
             not_affected: Option<Value>,
+            patched_versions: Option<Value>,
+            unaffected_versions: Option<Value>,
         }
         Ok(match Any::deserialize(deserializer)? {
             Any::Other(_) => Self::default(),
             Any::Members(members) => {
+                let members = *members;
                 let text = |value: Option<Value>| match value {
                     Some(Value::String(text)) => text,
                     _ => String::new(),
@@ -134,6 +139,14 @@ impl<'de> Deserialize<'de> for Specific {
                         .unwrap_or_default(),
                     informational: text(members.informational),
                     not_affected: members.not_affected == Some(Value::Bool(true)),
+                    safe: members.patched_versions.map(|patched| {
+                        let lists = [Some(patched), members.unaffected_versions];
+                        let all = lists.into_iter().flatten().flat_map(|list| match list {
+                            Value::Array(list) => list,
+                            _ => Vec::new(),
+                        });
+                        all.map(|version| text(Some(version))).collect()
+                    }),
                 }
             }
         })

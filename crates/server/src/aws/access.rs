@@ -1,4 +1,4 @@
-//! The operation that AWS has not: `ExplainAccess`, which `bonded can` asks. Query protocol, version
+//! The operations that AWS has not. Here: `ExplainAccess`, which `bonded can` asks. Query protocol, version
 //! 2026-11-27, signed for the service `bonded`.
 
 use std::collections::BTreeMap;
@@ -6,11 +6,19 @@ use std::collections::BTreeMap;
 use bonded_registry::{AccessQuestion, Action, Allowed, Caller, Checks, Error, Registry, Result};
 use serde::{Deserialize, Serialize};
 
+use super::allowed_vulnerabilities::{
+    DeleteAllowedVulnerability, ListAllowedVulnerabilities, PutAllowedVulnerability,
+};
 use super::operation::{Endpoint, Operation};
 use super::query::list;
 
 /// The operations that are served, one line each.
-pub(super) const OPERATIONS: &[Endpoint] = &[Endpoint::of::<ExplainAccess>()];
+pub(super) const OPERATIONS: &[Endpoint] = &[
+    Endpoint::of::<ExplainAccess>(),
+    Endpoint::of::<PutAllowedVulnerability>(),
+    Endpoint::of::<ListAllowedVulnerabilities>(),
+    Endpoint::of::<DeleteAllowedVulnerability>(),
+];
 
 /// The most context keys of a question.
 const CONTEXT_LIMIT: usize = 50;

@@ -5,11 +5,12 @@
 //! |---|---|
 //! | `operation` | the [`Operation`] trait and the path every operation takes |
 //! | `ecr`, `sts`, `iam` | the operations and their shapes |
-//! | `access` | the operation that is ours: `ExplainAccess` |
+//! | `access`, `allowed_vulnerabilities` | the operations that are ours |
 //! | `query` | the Query protocol's forms |
 //! | `error` | the wire form of each error |
 
 mod access;
+mod allowed_vulnerabilities;
 mod ecr;
 mod error;
 mod iam;

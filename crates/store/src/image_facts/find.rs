@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ManifestKind, Reference, Tag};
 
+use super::scans::Scans;
 use super::tags::{tags_of, tags_with_layer};
 use super::{DEPTH, LIMIT, ScanCounts, ScanState, kind_of};
 use crate::Store;
@@ -30,6 +31,8 @@ pub struct ImageFacts {
     pub current_tags: Option<Vec<Tag>>,
     /// Its scan, or those that count for it.
     pub scan: JudgedScan,
+    /// The images that those scans are of, in the same order.
+    pub scanned: Vec<Digest>,
 }
 
 /// The scans that count for an image.
@@ -232,10 +235,11 @@ async fn judged(
         scannable: found.is_scannable(),
         current_tags: tags,
         scan: JudgedScan::Unknown(UnknownScan::TooMany),
+        scanned: Vec::new(),
     };
     let mut at = found;
     for _ in 0..=DEPTH {
-        let own = own_scan(tx, repository, &at).await?;
+        let (own, scanned) = own_scan(tx, repository, &at).await?;
         let subject = at
             .subject
             .take()
@@ -243,6 +247,7 @@ async fn judged(
         // What was scanned and is no file system is about its subject, as any artifact is.
         let Some(subject) = subject else {
             facts.scan = own;
+            facts.scanned = scanned;
             return Ok(facts);
         };
         let more = tags_of(tx, repository, &subject).await?;
@@ -263,10 +268,17 @@ async fn judged(
 }
 
 /// The scan of an image, or those of the images of an index, without regard to its subject.
-async fn own_scan(tx: &mut Tx<'_>, repository: &str, found: &Found) -> Result<JudgedScan> {
+async fn own_scan(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    found: &Found,
+) -> Result<(JudgedScan, Vec<Digest>)> {
     let mut all = Scans::default();
     match &found.facts {
-        None => return Ok(JudgedScan::Unknown(UnknownScan::NotScanned)),
+        None => {
+            let unknown = JudgedScan::Unknown(UnknownScan::NotScanned);
+            return Ok((unknown, Vec::new()));
+        }
         Some((ManifestKind::Artifact, _)) => {}
         Some((ManifestKind::Image, scan)) => all.add(&found.digest, scan.clone()),
         Some((ManifestKind::Index, _)) => {
@@ -276,46 +288,12 @@ async fn own_scan(tx: &mut Tx<'_>, repository: &str, found: &Found) -> Result<Ju
     Ok(all.judged())
 }
 
-/// The scans that count together: any that is unknown makes all so.
-#[derive(Default)]
-struct Scans {
-    complete: Vec<ScanCounts>,
-    pending: Vec<Digest>,
-    /// Why they are unknown for another reason than that a scan is awaited.
-    unknown: Option<UnknownScan>,
-}
-
-impl Scans {
-    fn add(&mut self, digest: &Digest, scan: ScanState) {
-        match scan {
-            ScanState::Complete(counts) => self.complete.push(counts),
-            ScanState::NotApplicable => {}
-            ScanState::Pending => self.pending.push(digest.clone()),
-            ScanState::NotScanned => self.unknown(UnknownScan::NotScanned),
-            ScanState::Unsupported => self.unknown(UnknownScan::Unsupported),
-            ScanState::Failed => self.unknown(UnknownScan::Failed),
-        }
-    }
-
-    fn unknown(&mut self, why: UnknownScan) {
-        self.unknown.get_or_insert(why);
-    }
-
-    fn judged(self) -> JudgedScan {
-        if let Some(why) = self.unknown {
-            JudgedScan::Unknown(why)
-        } else if !self.pending.is_empty() {
-            JudgedScan::Unknown(UnknownScan::Pending(self.pending))
-        } else if self.complete.is_empty() {
-            JudgedScan::NotApplicable
-        } else {
-            JudgedScan::Complete(self.complete)
-        }
-    }
-}
-
 /// The scans of everything in an index that can be scanned.
-async fn scans_of_index(tx: &mut Tx<'_>, repository: &str, index: &Digest) -> Result<JudgedScan> {
+async fn scans_of_index(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    index: &Digest,
+) -> Result<(JudgedScan, Vec<Digest>)> {
     const SQL: &str = "WITH RECURSIVE down (image, depth) AS (\
          SELECT child, CAST(1 AS BIGINT) FROM image_children WHERE repository = $1 AND image = $2 \
          UNION SELECT c.child, d.depth + 1 FROM down d \

@@ -25,17 +25,22 @@ const FEWER: u64 = 10;
 /// records give the same file. Files tell themselves what they are: beside records of OSV also
 /// CISA's list of exploited vulnerabilities (JSON), FIRST's EPSS (CSV), feeds of NVD (JSON 2.0) and
 /// records of CVE JSON 5, whose severities count where no advisory states one, and OpenVEX
-/// documents. They may be compressed with gzip.
+/// documents, and updateinfo.xml of Amazon Linux and Oracle Linux. They may be compressed with gzip.
 #[derive(Args)]
 pub(super) struct Import {
     /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
-    /// of records; or one record, table or OpenVEX document
+    /// of records; or one record, table, OpenVEX document or updateinfo.xml
     #[arg(required = true, value_name = "DIRECTORY|ZIP|FILE")]
     sources: Vec<PathBuf>,
 
     /// The file to write, or to replace as a whole
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+
+    /// Take in advisories of Wolfi and Chainguard, whose terms (CC BY-NC-ND, and a licence of
+    /// Chainguard's for commercial scanners) you accept; else they are left out
+    #[arg(long, value_name = "OF", value_parser = ["chainguard"])]
+    accept_license: Option<String>,
 
     /// Replace the file even if an ecosystem has over 10 % fewer advisories than it has there
     #[arg(long)]
@@ -45,6 +50,9 @@ pub(super) struct Import {
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut import = AdvisoryImport::new();
+        if self.accept_license.is_some() {
+            import.accept_chainguard();
+        }
         for source in &self.sources {
             take(&mut import, source, 0)?;
         }
@@ -88,7 +96,7 @@ fn take(import: &mut AdvisoryImport, path: &Path, depth: usize) -> Result<(), Fa
         for path in paths {
             let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
             let is_list = path.ends_with("modified_id.csv");
-            let mut known = ["json", "zip", "csv", "gz"].iter();
+            let mut known = ["json", "zip", "csv", "xml", "gz"].iter();
             if path.is_dir() || (known.any(|ending| is_named(ending)) && !is_list) {
                 take(import, &path, depth + 1)?;
             }
@@ -191,6 +199,13 @@ fn tell(report: &ImportReport, advisories: &Advisories) {
         let text =
             format!("left out: {count} packages of '{ecosystem}', whose versions we cannot order");
         print::error(clean(&text));
+    }
+    if report.not_licensed > 0 {
+        let count = report.not_licensed;
+        print::error(format_args!(
+            "left out: {count} packages of Wolfi and Chainguard, whose terms were not accepted: \
+             '--accept-license chainguard'"
+        ));
     }
     if report.without_versions > 0 {
         let count = report.without_versions;
