@@ -39,6 +39,7 @@ IAM_CALLS: dict[str, tuple[str, dict]] = {
     "ListAccountAliases": ("*", {}),
     "GetAccountSummary": ("*", {}),
     "ListVirtualMFADevices": ("*", {}),
+    "GetAccountAuthorizationDetails": ("*", {}),
     "SimulateCustomPolicy": ("*", {"PolicyInputList": [document(allow("*"))], "ActionNames": ["ecr:PutImage"]}),
     "GetContextKeysForCustomPolicy": ("*", {"PolicyInputList": [document(allow("*"))]}),
     "SimulatePrincipalPolicy": ("user/USER", SOURCE | {"ActionNames": ["ecr:PutImage"]}),

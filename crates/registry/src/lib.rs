@@ -29,6 +29,7 @@
 //! | `session`, `user_session` | STS |
 //! | `web_identity`, `issuer_keys`, `fetch` | callers by the token of an identity provider |
 //! | `reconcile`, `collect` | what is put right from time to time; what goes |
+//! | `account_details` | all that has policies, with them |
 //! | `account` | accounts and their first administrator |
 //! | `key_ring` | the root keys that everything is sealed by |
 
@@ -36,6 +37,7 @@ mod access;
 mod access_key;
 mod access_question;
 mod account;
+mod account_details;
 mod advisories;
 mod allowed_vulnerability;
 mod attached_policy;
@@ -117,6 +119,7 @@ pub use access::{Action, Allowed, Checks};
 pub use access_key::NewAccessKey;
 pub use access_question::AccessQuestion;
 pub use account::FirstAdministrator;
+pub use account_details::{Detail, DetailKind, HeldPolicies};
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;

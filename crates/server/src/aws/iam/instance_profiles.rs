@@ -46,7 +46,11 @@ impl ProfileShape {
         })
     }
 
-    async fn all(registry: &Registry, profiles: &[InstanceProfile]) -> Result<List<Self>> {
+    /// Each with its role.
+    pub(super) async fn all(
+        registry: &Registry,
+        profiles: &[InstanceProfile],
+    ) -> Result<List<Self>> {
         let mut shown = Vec::with_capacity(profiles.len());
         for profile in profiles {
             shown.push(Self::new(registry, profile).await?);

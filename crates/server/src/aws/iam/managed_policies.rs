@@ -19,7 +19,7 @@ use crate::aws::query::{List, flag};
 /// `Policy`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct PolicyShape {
+pub(super) struct PolicyShape {
     policy_name: String,
     policy_id: String,
     arn: String,
@@ -52,6 +52,14 @@ impl PolicyShape {
             create_date: policy.created_at.to_string(),
             update_date: policy.updated_at.to_string(),
             tags: None,
+        }
+    }
+
+    /// With its description and without tags, as an account's details show it.
+    pub(super) fn detailed(policy: &ManagedPolicy) -> Self {
+        Self {
+            description: policy.description.clone(),
+            ..Self::listed(policy)
         }
     }
 

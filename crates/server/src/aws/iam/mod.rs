@@ -9,13 +9,14 @@
 //! | `users`, `groups`, `group_members`, `access_keys`, `service_tokens`, `service_token_lists`, `roles` | principals and their credentials |
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
 //! | `tags` | tags of all of them |
-//! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account` | the rest |
+//! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account`, `account_details` | the rest |
 //! | `simulator`, `simulation_input`, `policy_exclusions`, `simulation_result` | the policy simulator |
 //! | `absent` | what nobody has here, and tools ask for |
 
 mod absent;
 mod access_keys;
 mod account;
+mod account_details;
 mod attached_policies;
 mod boundaries;
 mod families;
@@ -148,6 +149,7 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<account::DeleteAccountAlias>(),
     Endpoint::of::<account::ListAccountAliases>(),
     Endpoint::of::<account::GetAccountSummary>(),
+    Endpoint::of::<account_details::GetAccountAuthorizationDetails>(),
     Endpoint::of::<simulator::SimulateCustomPolicy>(),
     Endpoint::of::<simulator::SimulatePrincipalPolicy>(),
     Endpoint::of::<simulator::GetContextKeysForCustomPolicy>(),

@@ -43,7 +43,8 @@ impl UserShape {
         }
     }
 
-    fn whole(user: &User) -> Self {
+    /// With boundary and tags.
+    pub(super) fn whole(user: &User) -> Self {
         let tags = (!user.tags.is_empty()).then(|| tag_list(&user.tags).into());
         Self {
             permissions_boundary: user.boundary.as_deref().map(BoundaryShape::new),
