@@ -1,0 +1,194 @@
+//! What the scanner costs, beside what cannot be had for less: expanding the same bytes.
+//!
+//!     cargo run --release -p bonded-scan --example bars -- LAYER ... [advisories FILE]
+//!
+//! For each layer (a file, as it is stored): CPU of one inspection and of plain decompression of the same
+//! bytes by the same library, the fastest of five rounds in turns. With a file of advisories: CPU of matching
+//! what the layers hold, laid over each other. Then a layer of 5 GiB that is made while it is read, and the
+//! most memory that the process has ever had. `docs/performance.md` has figures.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write as _};
+
+use bonded_model::Digest;
+use bonded_scan::{
+    Advisories, LayerInventory, LayerLimits, MatchOptions, inspect_layer, match_image, merge,
+};
+use flate2::bufread::MultiGzDecoder;
+
+const ROUNDS: usize = 5;
+
+const MATCHES: u64 = 500;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (layers, advisories) = match arguments.iter().position(|word| word == "advisories") {
+        Some(at) => (&arguments[..at], arguments.get(at + 1)),
+        None => (&arguments[..], None),
+    };
+    let mut out = io::stdout().lock();
+    let mut inventories = Vec::new();
+    for path in layers {
+        let bytes = std::fs::read(path)?;
+        let (mut plain, mut ours) = (u64::MAX, u64::MAX);
+        let mut inventory = LayerInventory::default();
+        for _ in 0..ROUNDS {
+            plain = plain.min(cpu(|| expand(&bytes))?.0);
+            let (took, found) = cpu(|| inspect_layer(bytes.as_slice(), &LayerLimits::default()))?;
+            (ours, inventory) = (ours.min(took), found);
+        }
+        let (files, packages) = (inventory.entries(), inventory.package_count());
+        writeln!(
+            out,
+            "{path}: {:.1} MiB expanded, {files} entries, {packages} packages, kept {} bytes: \
+             {:.1} ms, plain decompression {:.1} ms, ratio {:.3}",
+            inventory.expanded() as f64 / f64::from(1 << 20),
+            inventory.encode()?.len(),
+            milliseconds(ours),
+            milliseconds(plain),
+            ours as f64 / plain as f64
+        )?;
+        inventories.push((Digest::sha256(&bytes), inventory));
+    }
+    if let Some(path) = advisories {
+        let layers: Vec<_> = inventories
+            .iter()
+            .map(|(of, found)| (of.clone(), found))
+            .collect();
+        let image = merge(&layers);
+        let advisories = Advisories::map(&File::open(path)?).map_err(io::Error::other)?;
+        let mut findings = 0;
+        // The kernel counts CPU in ticks, which are longer than one match.
+        let (took, ()) = cpu(|| {
+            for _ in 0..MATCHES {
+                let result = match_image(&image, &advisories, MatchOptions::default());
+                findings = result.findings.len();
+            }
+            Ok(())
+        })?;
+        let best = took / MATCHES;
+        let packages = image.packages.len();
+        writeln!(
+            out,
+            "matching {packages} packages, {findings} findings: {:.3} ms",
+            milliseconds(best)
+        )?;
+    }
+    drop(inventories);
+    let large = Large::new(5 << 30);
+    let (took, inventory) = cpu(|| inspect_layer(large, &LayerLimits::default()))?;
+    writeln!(
+        out,
+        "a layer of {:.1} GiB, {} entries: {:.0} ms, {:?}",
+        inventory.expanded() as f64 / f64::from(1 << 30),
+        inventory.entries(),
+        milliseconds(took),
+        inventory.problems()
+    )?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let most = status.lines().find(|line| line.starts_with("VmHWM"));
+    writeln!(out, "most memory: {}", most.unwrap_or_default())
+}
+
+fn milliseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
+/// What a call gives, and the CPU that this thread took for it, in nanoseconds.
+fn cpu<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<(u64, T)> {
+    let now = || -> io::Result<u64> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+        let first = text.split_ascii_whitespace().next().unwrap_or_default();
+        first.parse().map_err(io::Error::other)
+    };
+    let before = now()?;
+    let value = call()?;
+    Ok((now()? - before, value))
+}
+
+fn expand(bytes: &[u8]) -> io::Result<u64> {
+    let mut buffer = vec![0; 128 << 10];
+    let mut input: Box<dyn Read> = match bytes.starts_with(&[0x1f, 0x8b]) {
+        true => Box::new(MultiGzDecoder::new(bytes)),
+        false => Box::new(zstd::Decoder::with_buffer(BufReader::new(bytes))?),
+    };
+    let mut expanded = 0;
+    loop {
+        match input.read(&mut buffer)? {
+            0 => return Ok(expanded),
+            read => expanded += read as u64,
+        }
+    }
+}
+
+/// A tar archive of small programs, and now and then one of 200 MiB.
+struct Large {
+    left: u64,
+    file: u64,
+    pending: Vec<u8>,
+    /// How much of the content of the last file is still to come.
+    content: u64,
+}
+
+impl Large {
+    fn new(bytes: u64) -> Self {
+        Self {
+            left: bytes,
+            file: 0,
+            pending: Vec::new(),
+            content: 0,
+        }
+    }
+
+    fn next_file(&mut self) {
+        self.file += 1;
+        let (name, length) = match self.file % 20_000 {
+            0 => (format!("usr/bin/program-{}", self.file), 200 << 20),
+            _ => (
+                format!("usr/lib/{}/{}.so.1", self.file / 100, self.file),
+                12 << 10,
+            ),
+        };
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000755");
+        header[124..135].copy_from_slice(format!("{length:011o}").as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        // A program, of which nothing is known before its end.
+        header.extend(b"\x7fELF\x02\x01\x01\0");
+        self.content = length - 8;
+        self.pending = header;
+    }
+}
+
+impl Read for Large {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.pending.is_empty() && self.content == 0 {
+            if self.left == 0 {
+                return Ok(0);
+            }
+            self.next_file();
+        }
+        let length = match self.pending.is_empty() {
+            false => {
+                let length = self.pending.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&self.pending[..length]);
+                self.pending.drain(..length);
+                length
+            }
+            true => {
+                let most = usize::try_from(self.content).unwrap_or(usize::MAX);
+                let length = buffer.len().min(most);
+                buffer[..length].fill(0x5a);
+                self.content -= length as u64;
+                length
+            }
+        };
+        self.left = self.left.saturating_sub(length as u64);
+        Ok(length)
+    }
+}
