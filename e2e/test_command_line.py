@@ -69,6 +69,7 @@ ARGUMENTS = {
     "oidc-provider set-keys": ["ARN", "POLICY"],
     "scan": ["LAYOUT", "--advisories", "ADVISORIES"],
     "scan diff": ["LAYOUT", "LAYOUT", "--advisories", "ADVISORIES"],
+    "scan show": ["IMAGE", "-o", "cyclonedx"],
     "token create": ["--user", "alice"],
     "token list": ["--user", "alice"],
     "token revoke": ["ACCA00000000000000000"],
@@ -188,8 +189,9 @@ def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     }
 
 
-# What needs more than arguments to succeed is tested elsewhere: e2e/test_keyring.py.
-ELSEWHERE = {"keyring retire"}
+# What needs more than arguments to succeed, or has other forms, is tested elsewhere: e2e/test_keyring.py,
+# e2e/test_reports.py.
+ELSEWHERE = {"keyring retire", "scan show"}
 
 
 def speaks_json(command: Command) -> bool:

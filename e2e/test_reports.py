@@ -2,15 +2,22 @@
 
 import io
 import json
+import re
 import subprocess
 import tarfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from account import PULL, Account, allow
+from oci import OCI_INDEX
+from raw import ECR_TARGET, JSON, post, signed_headers
 from report_formats import Page, cyclonedx, purls, rows, sarif, spdx, write_layout
-from scanning import CRITICAL, MEDIUM, advisory, debian, import_advisories, layer, python
-from server import BINARY, Server
+from scanning import CRITICAL, MEDIUM, SCAN_SECONDS, advisory, debian, import_advisories, layer, python, scanned
+from server import BINARY, Key, Server
+from test_ecr_images import index
 from test_scan_of_real_image import data, decompressed
 
 OPENSSL = ("libssl3", "1:3.0.11-1~deb12u2", "openssl")
@@ -117,3 +124,85 @@ def test_bills_of_real_images_are_valid(tmp_path: Path) -> None:
         document = spdx(scan(f"oci:{index.parent}", "-o", "spdx"))
         assert len(purls(bom)) > 10
         assert purls(bom) == purls(document)
+
+
+# -------------------------------------------------------------------------------------- of an image in a registry
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, advisories: Path) -> Iterator[Server]:
+    """A server with advisories."""
+    server = Server(tmp_path_factory.mktemp("server"), options=["--advisories", str(advisories)])
+    server.start()
+    yield server
+    server.stop()
+
+
+def show(account: Account, image: str, form: str, key: Key | None = None) -> subprocess.CompletedProcess[str]:
+    return account.server.command("scan", "show", image, "-o", form, key=key or account.key)
+
+
+def test_the_registry_says_what_is_in_an_image_and_what_was_found(account: Account) -> None:
+    name = account.repository("reported", imageScanningConfiguration={"scanOnPush": True})
+    v2 = account.server.push_and_pull(account.key)
+    image = v2.push(
+        name, "v1", layer(debian(OPENSSL, ("libstdc++6", "12.2.0-14", "gcc-12")) | python("Jinja2", "3.1.2"))
+    )
+    scanned(account, name, {"imageTag": "v1"})
+    # The same bill as is made where the image is used.
+    here = account.server.command(
+        "scan", f"127.0.0.1:{account.server.port}/{name}:v1", "-o", "cyclonedx", key=account.key
+    )
+    first = show(account, f"{name}:v1", "cyclonedx")
+    assert first.returncode == 0, first.stderr
+    assert purls(cyclonedx(first.stdout)) == purls(cyclonedx(here.stdout)) != []
+    assert show(account, f"{name}:v1", "cyclonedx").stdout == first.stdout
+    assert purls(spdx(show(account, f"{name}@{image.digest}", "spdx").stdout)) == purls(cyclonedx(first.stdout))
+    (run,) = sarif(show(account, f"{name}:v1", "sarif").stdout)["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+    found = {"CVE-2024-5535", "GHSA-aaaa-bbbb-cccc"}
+    assert {result["ruleId"] for result in run["results"]} == found
+    assert {row["id"] for row in rows(show(account, f"{name}:v1", "csv").stdout)} == found
+    assert f"{name}:v1" in Page(show(account, f"{name}:v1", "html").stdout).text
+
+
+def test_a_bill_needs_no_scan_and_findings_do(account: Account) -> None:
+    name = account.repository("unscanned")
+    v2 = account.server.push_and_pull(account.key)
+    v2.push(name, "v1", layer(debian(OPENSSL)))
+    deadline = time.monotonic() + SCAN_SECONDS
+    # The layer is looked into soon after its push.
+    while (done := show(account, f"{name}:v1", "cyclonedx")).returncode != 0 and time.monotonic() < deadline:
+        assert (done.returncode, "ScanNotFoundException" in done.stderr) == (4, True), done.stderr
+    assert "pkg:deb/debian/libssl3@1:3.0.11-1~deb12u2?arch=amd64&distro=debian-12" in purls(cyclonedx(done.stdout))
+    done = show(account, f"{name}:v1", "sarif")
+    assert (done.returncode, "ScanNotFoundException" in done.stderr) == (4, True), done.stderr
+    v2.put_manifest(name, "index", index(), OCI_INDEX)
+    assert show(account, f"{name}:index", "cyclonedx").returncode == 1
+    assert show(account, f"{name}:absent", "cyclonedx").returncode == 4
+
+
+def test_who_may_read_findings_may_have_a_report(account: Account) -> None:
+    name = account.repository("private")
+    v2 = account.server.push_and_pull(account.key)
+    v2.push(name, "v1", layer(debian(OPENSSL)))
+    reader = account.user("reader", allow("ecr:DescribeImageScanFindings", account.arn(name)))
+    puller = account.user("puller", allow(PULL, account.arn(name)))
+    said = set()
+    for repository in (name, account.unique("absent")):
+        done = show(account, f"{repository}:v1", "spdx", puller.key)
+        assert done.returncode == 3, done.stderr
+        text = re.sub(r"decision \S+; run: bonded why \S+", "", done.stderr)
+        said.add(text.replace(repository, "NAME"))
+    assert len(said) == 1 and "ecr:DescribeImageScanFindings" in said.pop()
+    done = show(account, f"{name}:v1", "sarif", reader.key)
+    assert done.returncode == 4, done.stderr
+
+
+def test_a_form_that_is_not_known_is_refused(account: Account) -> None:
+    name = account.repository("forms")
+    body = json.dumps({"repositoryName": name, "imageId": {"imageTag": "v1"}, "reportFormat": "PDF"}).encode()
+    headers = JSON | {"X-Amz-Target": f"{ECR_TARGET}GetImageReport"}
+    answer = post(account.server, body, signed_headers(account.server, account.key, body, headers))
+    assert answer.status == 400, answer.body
+    assert "CYCLONEDX_1_6" in json.loads(answer.body)["message"]

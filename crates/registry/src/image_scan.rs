@@ -8,6 +8,7 @@
 mod describe;
 mod history;
 mod judge;
+mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use describe::ecr_description;
 pub use history::finding_arn;
 pub(crate) use judge::{FindingsPart, PART};
 pub use judge::{Observed, ecr_severity};
+pub use report::ReportFormat;
 
 /// How long laying layers over each other and comparing may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);

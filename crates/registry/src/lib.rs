@@ -145,7 +145,7 @@ pub use fetch::Fetch;
 pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_keys::Unrated;
-pub use image_scan::{Observed, ecr_description, ecr_severity, finding_arn};
+pub use image_scan::{Observed, ReportFormat, ecr_description, ecr_severity, finding_arn};
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
 pub use outage::Outage;

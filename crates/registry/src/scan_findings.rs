@@ -98,15 +98,7 @@ impl Registry {
             .store()
             .find_image_scan(&repository.id, &image.digest)
             .await?;
-        let mut scan = scan.ok_or_else(|| {
-            let (digest, tag) = Self::named(allowed);
-            let repository = Box::new(arn.clone());
-            Error::ScanNotFound {
-                digest,
-                tag,
-                repository,
-            }
-        })?;
+        let mut scan = scan.ok_or_else(|| Self::no_scan(allowed))?;
         let last = first.saturating_add(limit.into()).min(scan.findings);
         let range = if scan.status == ScanStatus::InProgress {
             0..0
@@ -145,7 +137,7 @@ impl Registry {
         Ok(scanning.scan_type)
     }
 
-    async fn findings(
+    pub(crate) async fn findings(
         &self,
         repository: &Repository,
         image: &Digest,
@@ -181,7 +173,7 @@ impl Registry {
     }
 
     /// The one image that was judged.
-    async fn only_image(&self, allowed: &Allowed<ImagesIn>) -> Result<ImageDetail> {
+    pub(crate) async fn only_image(&self, allowed: &Allowed<ImagesIn>) -> Result<ImageDetail> {
         let mut images = self.describe_named_images(allowed).await?;
         images.pop().ok_or_else(|| Self::no_image(allowed))
     }
@@ -193,7 +185,16 @@ impl Registry {
         (digest, tag)
     }
 
-    fn no_image(allowed: &Allowed<ImagesIn>) -> Error {
+    pub(crate) fn no_scan(allowed: &Allowed<ImagesIn>) -> Error {
+        let (digest, tag) = Self::named(allowed);
+        Error::ScanNotFound {
+            digest,
+            tag,
+            repository: Box::new(allowed.target().repository.clone()),
+        }
+    }
+
+    pub(crate) fn no_image(allowed: &Allowed<ImagesIn>) -> Error {
         let (digest, tag) = Self::named(allowed);
         Error::ImageIdNotFound {
             digest,
@@ -202,7 +203,7 @@ impl Registry {
         }
     }
 
-    async fn scannable(&self, repository: &Repository, image: &Digest) -> Result<()> {
+    pub(crate) async fn scannable(&self, repository: &Repository, image: &Digest) -> Result<()> {
         let reference = Reference::Digest(image.clone());
         let stored = self.store().find_manifest(&repository.id, &reference);
         let Some(stored) = stored.await? else {

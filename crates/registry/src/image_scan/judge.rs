@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem, ProblemCode,
-    match_image, merge,
+    Contents, Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem,
+    ProblemCode, match_image, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,37 @@ impl Judged {
             findings: Vec::new(),
         }
     }
+}
+
+/// Lays the layers over each other and says what is in them.
+pub(super) fn contents(layers: &[LayerToJudge]) -> Result<Contents> {
+    let mut inventories = Vec::with_capacity(layers.len());
+    let mut failed = Vec::new();
+    for (number, LayerToJudge { digest, known }) in (0_u32..).zip(layers) {
+        let inventory = match known {
+            Known::Problem(problem) => LayerInventory::of_problem(problem.clone()),
+            Known::Indexed(bytes) => match IndexedLayer::read(bytes)? {
+                IndexedLayer::Inventory(inventory) => inventory,
+                IndexedLayer::Failed(message) => {
+                    failed.push(Problem {
+                        code: ProblemCode::Layer,
+                        message,
+                        layer: Some(number),
+                        path: None,
+                    });
+                    LayerInventory::default()
+                }
+            },
+        };
+        inventories.push((digest.clone(), inventory));
+    }
+    let borrowed: Vec<(Digest, &LayerInventory)> = inventories
+        .iter()
+        .map(|(digest, inventory)| (digest.clone(), inventory))
+        .collect();
+    let mut contents = Contents::from(&merge(&borrowed));
+    contents.problems.extend(failed);
+    Ok(contents)
 }
 
 /// What the layers alone keep from being known.

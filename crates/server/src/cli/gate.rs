@@ -17,8 +17,7 @@ use super::print::Form;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::variable;
-use image_name::ImageName;
-pub(super) use image_name::is_host;
+pub(super) use image_name::{ImageName, is_host};
 use verdict::{Outcome, Pulled, Verdict};
 
 /// What a denial says while the scan that it depends on has not ended.

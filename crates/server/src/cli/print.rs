@@ -43,6 +43,19 @@ pub(super) fn line(text: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
+/// Writes a text to standard output, as [`line`] does; it must be free of what steers terminals.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn text(text: &str) -> Result<(), super::Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(super::Failure::failed(
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a line of the program to standard error.
 pub(super) fn error(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "bonded: {text}");

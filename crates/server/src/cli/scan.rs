@@ -9,6 +9,7 @@ mod layout;
 mod registry;
 mod report;
 mod root_file_system;
+mod show;
 mod verified;
 
 use std::fs::File;
@@ -40,12 +41,14 @@ pub(super) struct ScanCommand {
 #[derive(Subcommand)]
 enum Action {
     Diff(Box<diff::Diff>),
+    Show(Box<show::Show>),
 }
 
 impl ScanCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match (self.action, self.scan) {
             (Some(Action::Diff(diff)), _) => diff.run(),
+            (Some(Action::Show(show)), _) => show.run(),
             (None, Some(scan)) => scan.run(),
             (None, None) => Err(Failure::usage("name an image to scan")),
         }

@@ -27,8 +27,8 @@ use crate::tls;
 /// How long a call may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// How large an answer may be, in bytes.
-const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// How large an answer may be, in bytes: a report of an image, as JSON.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// What a server answered.
 pub(crate) struct Answer {
@@ -36,7 +36,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// When it was given, by the server's clock.
     pub(crate) date: Option<Timestamp>,
-    /// The body, at most 4 MiB.
+    /// The body, at most 64 MiB.
     pub(crate) body: Bytes,
 }
 
@@ -178,7 +178,7 @@ impl Server {
         answered.unwrap_or_else(|_| Err(self.unexpected("it took too long")))
     }
 
-    /// The rest of an answer, at most 4 MiB.
+    /// The rest of an answer, at most 64 MiB.
     ///
     /// # Errors
     /// As [`Server::send`].

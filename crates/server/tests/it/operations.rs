@@ -12,6 +12,9 @@ fn example(endpoint: &aws::Endpoint) -> Value {
     serde_json::from_str(endpoint.example).unwrap()
 }
 
+/// ECR has no such operation; its action is the one that shows the same.
+const OF_OUR_OWN: &str = "GetImageReport";
+
 #[tokio::test]
 async fn every_operation_denies_a_caller_without_policies() {
     let app = App::new().await;
@@ -72,7 +75,7 @@ fn names_are_those_of_the_actions_and_stand_once() {
     for endpoint in aws::operations() {
         let (service, action) = endpoint.action.as_str().split_once(':').unwrap();
         // IAM knows no action of its own for it.
-        if !["ListImageReferrers", "ListServiceTokens"].contains(&endpoint.name) {
+        if !["ListImageReferrers", "ListServiceTokens", OF_OUR_OWN].contains(&endpoint.name) {
             assert_eq!(action, endpoint.name);
         }
         assert_eq!(service, endpoint.service());
@@ -83,7 +86,7 @@ fn names_are_those_of_the_actions_and_stand_once() {
 #[test]
 fn served_and_not_served_are_the_62_operations_of_ecr() {
     let served = aws::operations()
-        .filter(|endpoint| endpoint.service() == "ecr")
+        .filter(|endpoint| endpoint.service() == "ecr" && endpoint.name != OF_OUR_OWN)
         .map(|endpoint| endpoint.name);
     let not_served = include_str!("../../not_served.txt")
         .lines()

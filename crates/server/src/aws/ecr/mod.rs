@@ -9,6 +9,7 @@ mod layers;
 mod page;
 mod policies;
 mod referrers;
+mod reports;
 mod repositories;
 mod scan_shapes;
 mod scanning_configuration;
@@ -47,6 +48,7 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<layers::GetDownloadUrlForLayer>(),
     Endpoint::of::<scans::StartImageScan>(),
     Endpoint::of::<scans::DescribeImageScanFindings>(),
+    Endpoint::of::<reports::GetImageReport>(),
     Endpoint::of::<scanning_configuration::PutImageScanningConfiguration>(),
     Endpoint::of::<scanning_configuration::GetRegistryScanningConfiguration>(),
     Endpoint::of::<scanning_configuration::PutRegistryScanningConfiguration>(),

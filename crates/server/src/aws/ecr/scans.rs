@@ -14,7 +14,7 @@ use super::shapes::repository;
 use crate::aws::Operation;
 
 /// The one image that a request names.
-fn one_image(
+pub(super) fn one_image(
     caller: &Caller,
     registry_id: Option<&AccountId>,
     name: &RepositoryName,
@@ -30,7 +30,7 @@ fn one_image(
 }
 
 /// An image that cannot be here is not found, once the caller may know.
-fn not_absent(allowed: &Allowed<ImagesIn>, image_id: &ImageIdentifier) -> Result<()> {
+pub(super) fn not_absent(allowed: &Allowed<ImagesIn>, image_id: &ImageIdentifier) -> Result<()> {
     allowed.repository_of_images()?;
     match image_id.parse() {
         Ok(_) => Ok(()),

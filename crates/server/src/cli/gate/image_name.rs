@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// An image of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ImageName {
+pub(crate) struct ImageName {
     /// The account of the registry, if the host name says it.
     registry: Option<AccountId>,
     repository: RepositoryName,
@@ -66,7 +66,7 @@ pub(crate) fn is_host(text: &str) -> bool {
 
 impl ImageName {
     /// `ImageIdentifier`.
-    pub(super) fn image_id(&self) -> Value {
+    pub(crate) fn image_id(&self) -> Value {
         match &self.reference {
             Reference::Tag(tag) => json!({ "imageTag": tag.as_str() }),
             Reference::Digest(digest) => json!({ "imageDigest": digest.as_str() }),
@@ -74,7 +74,7 @@ impl ImageName {
     }
 
     /// Adds to the input of an operation which repository it is about.
-    pub(super) fn address(&self, input: &mut Value) {
+    pub(crate) fn address(&self, input: &mut Value) {
         input["repositoryName"] = self.repository.as_str().into();
         if let Some(registry) = &self.registry {
             input["registryId"] = registry.as_str().into();

@@ -1,6 +1,6 @@
 //! An image of a registry: read over `/v2`, with the credentials by which docker is logged in.
 //!
-//! Layers stream by and are never kept; a manifest is at most 4 MiB.
+//! Layers stream by and are never kept; a manifest is at most 64 MiB.
 
 use std::io::{self, Read};
 use std::time::Duration;

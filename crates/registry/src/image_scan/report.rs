@@ -1,0 +1,248 @@
+//! Reports of an image: what is in it, and what its last scan found, in the forms of `bonded scan`.
+
+use std::time::Duration;
+
+use bonded_model::{Digest, MANIFEST_LIMIT, Manifest, Reference, ScanStatus, Timestamp};
+use bonded_scan::{
+    AdvisoriesUsed, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject, write_csv,
+    write_cyclonedx, write_html, write_sarif, write_spdx,
+};
+use bonded_store::{ImageScan, Repository, StoreError};
+use futures_util::StreamExt as _;
+use tokio::sync::Semaphore;
+
+use super::{Layers, judge};
+use crate::Registry;
+use crate::access::Allowed;
+use crate::error::{Error, Result};
+use crate::target::ImagesIn;
+use crate::worker_thread::on_a_thread;
+
+/// How long making one may take.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The longest report, in bytes: larger images are looked into where they are used.
+const LENGTH_LIMIT: usize = 32 << 20;
+
+/// The reports that are made at once; more wait. Each lays all layers of its image over each other.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// What is in the image: CycloneDX 1.6 in JSON.
+    CycloneDx,
+    /// What is in the image: SPDX 2.3 in JSON.
+    Spdx,
+    /// What the last scan found: SARIF 2.1.0.
+    Sarif,
+    /// What the last scan found, for a spreadsheet.
+    Csv,
+    /// What the last scan found, for people.
+    Html,
+}
+
+impl ReportFormat {
+    /// The words of the API.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("CYCLONEDX_1_6", Self::CycloneDx),
+        ("SPDX_2_3", Self::Spdx),
+        ("SARIF_2_1_0", Self::Sarif),
+        ("CSV", Self::Csv),
+        ("HTML", Self::Html),
+    ];
+
+    fn is_bill_of_materials(self) -> bool {
+        matches!(self, Self::CycloneDx | Self::Spdx)
+    }
+}
+
+impl Registry {
+    /// A report of the image that was judged, and the image's digest. The findings are those of its
+    /// last scan, as `image_scan_findings` has them; bills of materials need no scan.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryNotFound`], [`Error::ImageIdNotFound`]; [`Error::UnsupportedImageType`]
+    /// for what is no image; [`Error::ScanNotFound`] if its layers were not looked into yet or,
+    /// for findings, no scan has ended; [`Error::LimitExceeded`] if it is longer than 32 MiB.
+    pub async fn image_report(
+        &self,
+        allowed: &Allowed<ImagesIn>,
+        format: ReportFormat,
+    ) -> Result<(Digest, String)> {
+        let repository = allowed.repository_of_images()?;
+        let image = self.only_image(allowed).await?;
+        self.scannable(repository, &image.digest).await?;
+        let no_scan = || Self::no_scan(allowed);
+        let scan = match format.is_bill_of_materials() {
+            true => None,
+            false => {
+                let scan = self.store().find_image_scan(&repository.id, &image.digest);
+                let ended = |scan: &ImageScan| scan.status != ScanStatus::InProgress;
+                Some(scan.await?.filter(ended).ok_or_else(no_scan)?)
+            }
+        };
+        let findings = match &scan {
+            Some(scan) => {
+                let found = self.findings(repository, &image.digest, 0..scan.findings);
+                let mut found = found.await?;
+                let now = allowed.caller().time();
+                let list = self.allow_list(&repository.arn, now).await?;
+                found
+                    .iter_mut()
+                    .for_each(|found| list.suppress(&mut found.finding));
+                found
+            }
+            None => Vec::new(),
+        };
+        let reference = Reference::Digest(image.digest.clone());
+        let stored = self.store().find_manifest(&repository.id, &reference);
+        let stored = stored.await?.ok_or_else(|| Self::no_image(allowed))?;
+        let manifest = Manifest::parse(&stored.bytes, Some(&stored.media_type))
+            .map_err(|e| StoreError::Corrupt(format!("the manifest '{}': {e}", image.digest)))?;
+        let subject = Subject {
+            name: Some(shown(allowed)),
+            digest: image.digest.clone(),
+            platform: None,
+            created: self.created(repository, &manifest).await?,
+        };
+        let Ok(_turn) = AT_ONCE.acquire().await else {
+            return Err(no_scan());
+        };
+        let layers = match self.layers(&repository.id, &manifest).await? {
+            Layers::Known(layers) => layers,
+            Layers::Awaited(_) => return Err(no_scan()),
+            Layers::TooMany(_) => {
+                return Err(Error::UnsupportedImageType {
+                    digest: image.digest,
+                    reason: "its layers hold more than is looked at",
+                });
+            }
+        };
+        let work = move |_| {
+            let contents = judge::contents(&layers)?;
+            let findings = findings.into_iter().map(|found| found.finding).collect();
+            let result = scan.map(|scan| result(&contents, &scan, findings));
+            written(format, &subject, &contents, result.as_ref())
+        };
+        let report = on_a_thread(TIME_LIMIT, work).await;
+        let report = report.map_err(|broken| Error::Unwritable(broken.to_string()))??;
+        Ok((image.digest, report))
+    }
+
+    /// When an image was made, if its configuration is here and says so.
+    async fn created(
+        &self,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Option<Timestamp>> {
+        let Some(config) = manifest.blobs.first() else {
+            return Ok(None);
+        };
+        let layer = self.store().find_layer(&repository.id, &config.digest);
+        let Some(layer) = layer.await?.filter(|l| l.size <= MANIFEST_LIMIT as u64) else {
+            return Ok(None);
+        };
+        let mut stream = self.store().read_layer(&layer, 0..layer.size).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = stream.next().await {
+            let unreadable = |error: std::io::Error| StoreError::Corrupt(error.to_string());
+            bytes.extend_from_slice(&piece.map_err(unreadable)?);
+        }
+        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(json["created"].as_str().and_then(Timestamp::parse_rfc3339))
+    }
+}
+
+/// How the image is named in the request, as clients name it.
+fn shown(allowed: &Allowed<ImagesIn>) -> String {
+    let target = allowed.target();
+    let name = &target.repository.name;
+    let id = target.ids.first();
+    match (id.and_then(|id| id.tag()), id.and_then(|id| id.digest())) {
+        (Some(tag), _) => format!("{name}:{tag}"),
+        (None, Some(digest)) => format!("{name}@{digest}"),
+        (None, None) => name.to_string(),
+    }
+}
+
+/// The result of a scan, of what is kept of it.
+fn result(
+    contents: &Contents,
+    scan: &ImageScan,
+    findings: Vec<bonded_scan::Finding>,
+) -> ScanResult {
+    let problem = || Problem {
+        code: ProblemCode::Undetermined,
+        message: match &scan.description {
+            Some(description) => description.clone(),
+            None => format!("the scan ended with {}", scan.status.as_str()),
+        },
+        layer: None,
+        path: None,
+    };
+    let is_complete = scan.status == ScanStatus::Complete;
+    let judged_by = &scan.judged_by;
+    let digest = judged_by.advisories_sha256.as_ref();
+    let digest = digest.and_then(|hash| format!("sha256:{hash}").parse().ok());
+    ScanResult {
+        os: contents.os.clone(),
+        end_of_life: (contents.os.as_ref().zip(scan.completed_at))
+            .and_then(|(os, at)| os.end_of_life(at)),
+        layers: contents.layers.clone(),
+        packages: contents.packages.clone(),
+        findings,
+        undetermined: Vec::new(),
+        problems: (!is_complete).then(problem).into_iter().collect(),
+        advisories: AdvisoriesUsed {
+            // Without advisories the description says so.
+            digest: digest.unwrap_or_else(|| Digest::sha256(b"")),
+            as_of: judged_by.advisories_at.unwrap_or(Timestamp::from_millis(0)),
+        },
+        inventory_version: bonded_scan::INVENTORY_VERSION,
+    }
+}
+
+fn written(
+    format: ReportFormat,
+    subject: &Subject,
+    contents: &Contents,
+    result: Option<&ScanResult>,
+) -> Result<String> {
+    let mut out = Bounded(Vec::new());
+    let images: Vec<ImageFindings<'_>> = result
+        .map(|result| ImageFindings { subject, result })
+        .into_iter()
+        .collect();
+    let done = match format {
+        ReportFormat::CycloneDx => write_cyclonedx(subject, contents, &mut out),
+        ReportFormat::Spdx => write_spdx(subject, contents, &mut out),
+        ReportFormat::Sarif => write_sarif(&images, &mut out),
+        ReportFormat::Csv => write_csv(&images, &mut out),
+        ReportFormat::Html => write_html(subject.shown(), &images, &mut out),
+    };
+    done.map_err(|_| {
+        Error::LimitExceeded(format!(
+            "the report is longer than {LENGTH_LIMIT} bytes; make it with 'bonded scan' where the \
+             image is used"
+        ))
+    })?;
+    String::from_utf8(out.0).map_err(|error| Error::Unwritable(error.to_string()))
+}
+
+/// Bytes in memory, up to [`LENGTH_LIMIT`].
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > LENGTH_LIMIT {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
