@@ -34,7 +34,7 @@ impl Registry {
     /// half that the asker may see, as [`Registry::explain`] gives it.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntity`]: the principal is to be of the asker's account and is not there.
+    /// [`crate::Error::NoSuchEntity`]: the principal is to be of the asker's account and is not there.
     pub async fn answer_access(&self, allowed: &Allowed<AccessQuestion>) -> Result<Value> {
         let (question, found) = (allowed.target(), allowed.found());
         let asker = allowed.caller();
