@@ -16,7 +16,7 @@ GUIDE = ROOT / "docs" / "guide"
 # Pages that need nothing but the AWS CLI, for e2e/test_guide.py; and those that need docker, for
 # e2e/clients/test_guide_with_docker.py.
 PAGES = ["backup.md", "ci.md"]
-WITH_ENGINES = ["first-ten-minutes.md", "cross-account.md", "teams-and-environments.md"]
+WITH_ENGINES = ["first-ten-minutes.md", "cross-account.md", "teams-and-environments.md", "scan-and-gate.md"]
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "end of the block"
 

@@ -130,7 +130,7 @@ fn create(account: AccountId, output: Form, data: DataDirectory) -> Result<(), F
     let key = ask_server(&data.path()?, &CreateAccount { account })?;
     let text = match output {
         Form::Json => serde_json::to_string_pretty(&key).map_err(Failure::failed)?,
-        Form::Text => format!(
+        Form::Table => format!(
             "account {} is made; the key of its user 'administrator', shown this once:\n\
              AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}",
             key.account,
@@ -146,7 +146,7 @@ fn list(output: Form, data: DataDirectory) -> Result<(), Failure> {
     let accounts = ask_server(&data.path()?, &ListAccounts {})?;
     let text = match output {
         Form::Json => serde_json::to_string_pretty(&accounts).map_err(Failure::failed)?,
-        Form::Text => {
+        Form::Table => {
             let line = |entry: &crate::operator::AccountEntry| {
                 let alias = entry.alias.as_deref().unwrap_or("-");
                 let state = match &entry.closed {
@@ -170,7 +170,7 @@ fn policies(account: AccountId, output: Form, data: DataDirectory) -> Result<(),
     let policies = ask_server(&data.path()?, &ListPolicies { account })?;
     let text = match output {
         Form::Json => serde_json::to_string_pretty(&policies).map_err(Failure::failed)?,
-        Form::Text => {
+        Form::Table => {
             let lines: Vec<String> = policies
                 .iter()
                 .map(|(name, text)| format!("{name}  {text}"))

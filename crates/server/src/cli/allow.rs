@@ -195,7 +195,7 @@ fn show(entries: &[Entry], form: Form) -> Result<(), Failure> {
             let json = serde_json::to_string(&json!({"allowedVulnerabilities": entries}));
             print::line(clean(&json.map_err(Failure::failed)?));
         }
-        Form::Text => {
+        Form::Table => {
             for entry in entries {
                 print::line(clean(&format!(
                     "{} {} {} in {} of {}, until {}, by {}: {}",

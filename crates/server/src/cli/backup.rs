@@ -62,7 +62,7 @@ impl BackupCommand {
             Form::Json => {
                 print::line(serde_json::to_string_pretty(&made).map_err(Failure::failed)?);
             }
-            Form::Text => print::line(format!(
+            Form::Table => print::line(format!(
                 "'{}' has {} blobs with {} bytes: {} copied now, {} removed",
                 clean(&directory.display().to_string()),
                 made.objects,

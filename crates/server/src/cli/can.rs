@@ -74,7 +74,7 @@ impl Can {
             .map_err(|error| unexpected(&format!("{error} in the explanation")))?;
         match self.output {
             Form::Json => print::line(clean(&value.to_string())),
-            Form::Text => explained
+            Form::Table => explained
                 .lines()
                 .iter()
                 .for_each(|line| print::line(clean(line))),

@@ -95,7 +95,7 @@ impl Doctor {
             Form::Json => {
                 print::line(serde_json::to_string_pretty(&findings).map_err(Failure::failed)?);
             }
-            Form::Text => findings.iter().for_each(|finding| {
+            Form::Table => findings.iter().for_each(|finding| {
                 let mark = match finding.outcome {
                     Outcome::Good => "ok",
                     Outcome::Note => "note",

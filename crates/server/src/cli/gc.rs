@@ -39,7 +39,7 @@ impl GcCommand {
         let amounts = ask_server(&data, &Collect { dry_run, no_grace })?;
         print::line(match self.output {
             Form::Json => serde_json::to_string_pretty(&amounts).map_err(Failure::failed)?,
-            Form::Text => table(&amounts, dry_run),
+            Form::Table => table(&amounts, dry_run),
         });
         Ok(())
     }

@@ -90,7 +90,7 @@ impl KeyringCommand {
             Action::Rotate { prepare, list } => {
                 let ring = ask_server(&list.data.path()?, &RotateKeyRing { prepare })?;
                 show(&ring, list.output)?;
-                if let Form::Text = list.output {
+                if let Form::Table = list.output {
                     print::line(match prepare {
                         true => "copy the file to every node that has one of its own, then rotate",
                         false => {
@@ -157,7 +157,7 @@ fn check(held: &[String], ring: &KeyRingKeys) -> Result<(), String> {
 fn show(ring: &KeyRingKeys, form: Form) -> Result<(), Failure> {
     print::line(match form {
         Form::Json => serde_json::to_string_pretty(ring).map_err(Failure::failed)?,
-        Form::Text => table(ring),
+        Form::Table => table(ring),
     });
     Ok(())
 }

@@ -102,7 +102,7 @@ fn list(output: Form, data: DataDirectory) -> Result<(), Failure> {
     let providers = ask_server(&data.path()?, &ListProviders {})?;
     let text = match output {
         Form::Json => serde_json::to_string_pretty(&providers).map_err(Failure::failed)?,
-        Form::Text => {
+        Form::Table => {
             let line = |entry: &ProviderEntry| {
                 let keys = if entry.keys_given { "given" } else { "fetched" };
                 let audiences = entry.audiences.join(", ");

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Form {
     /// For people.
-    #[value(alias = "table")]
-    Text,
+    #[value(alias = "text")]
+    Table,
     /// JSON, for programs.
     Json,
 }

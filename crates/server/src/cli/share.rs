@@ -109,7 +109,7 @@ impl Share {
                 });
                 print::line(clean(&value.to_string()));
             }
-            Form::Text => sharing
+            Form::Table => sharing
                 .lines(&shared, &identity)
                 .iter()
                 .for_each(|line| print::line(clean(line))),

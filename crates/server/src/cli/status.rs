@@ -25,7 +25,7 @@ impl Status {
             Form::Json => {
                 print::line(serde_json::to_string_pretty(&status).map_err(Failure::failed)?);
             }
-            Form::Text => lines(&status).iter().for_each(print::line),
+            Form::Table => lines(&status).iter().for_each(print::line),
         }
         Ok(())
     }

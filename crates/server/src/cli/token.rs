@@ -188,7 +188,7 @@ impl Create {
                 "id": made.id, "user": made.user, "username": made.login,
                 "password": made.password, "expires": end,
             })),
-            Form::Text => {
+            Form::Table => {
                 let (id, user) = (clean(&made.id), clean(&made.user));
                 let end = clean(end.unwrap_or("never"));
                 print::error(format!(
@@ -214,7 +214,7 @@ impl List {
             Form::Json => {
                 print::line(serde_json::to_string_pretty(&tokens).map_err(Failure::failed)?);
             }
-            Form::Text => tokens
+            Form::Table => tokens
                 .iter()
                 .flat_map(Token::lines)
                 .for_each(|line| print::line(clean(&line))),

@@ -60,7 +60,7 @@ impl Why {
         match self.output {
             // serde_json escapes ASCII's control characters only.
             Form::Json => print::line(clean(&value.to_string())),
-            Form::Text => {
+            Form::Table => {
                 let record: Record = serde_json::from_value(value)
                     .map_err(|error| unexpected(&format!("{error} in the record; try -o json")))?;
                 record

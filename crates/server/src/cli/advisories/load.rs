@@ -45,7 +45,7 @@ impl Load {
                 let json = serde_json::to_string(&report).map_err(Failure::failed)?;
                 print::line(clean(&json));
             }
-            Form::Text => {
+            Form::Table => {
                 let total: u64 = report.ecosystems.values().sum();
                 print::line(clean(&format!(
                     "{total} advisories for {} ecosystems as of {}; every image is judged again",

@@ -130,7 +130,7 @@ impl Verdict {
                 });
                 print::line(clean(&value.to_string()));
             }
-            Form::Text => self
+            Form::Table => self
                 .lines()
                 .iter()
                 .for_each(|line| print::line(clean(line))),
