@@ -267,15 +267,7 @@ impl Judged for AccessQuestion {
         } else {
             (&found.resource.arn, &found.resource.account)
         };
-        Ok(vec![Resource {
-            arn: arn.clone(),
-            told: arn.clone(),
-            account: account.clone(),
-            policies: Vec::new(),
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        Ok(vec![Resource::new(arn.clone(), account.clone())])
     }
 }
 
@@ -303,15 +295,7 @@ impl AccessQuestion {
             let found = role.find(registry).await?;
             return only(role.resources(&found, registry)?);
         }
-        let mut resource = Resource {
-            arn: self.resource.clone(),
-            told: self.resource.clone(),
-            account: self.owner(),
-            policies: Vec::new(),
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        };
+        let mut resource = Resource::new(self.resource.clone(), self.owner());
         if let Some(entity) = entity.filter(|entity| entity.account == self.asker) {
             let found = registry.find_entity(&entity).await?;
             resource.context = found.map_or_else(ContextFacts::new, |found| found.context());

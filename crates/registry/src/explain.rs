@@ -86,15 +86,8 @@ impl Judged for DecisionNamed {
             version: String::new(),
             named,
         }];
-        Ok(vec![Resource {
-            arn: "*".to_owned(),
-            told: "*".to_owned(),
-            account,
-            policies,
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let resource = Resource::new("*".to_owned(), account);
+        Ok(vec![resource.with(policies, ContextFacts::new())])
     }
 }
 

@@ -54,6 +54,47 @@ pub(crate) struct Resource {
 }
 
 impl Resource {
+    /// One without a policy or context keys of its own, that is told by its ARN.
+    pub(crate) fn new(arn: String, account: AccountId) -> Self {
+        Self {
+            told: arn.clone(),
+            arn,
+            account,
+            policies: Vec::new(),
+            context: ContextFacts::new(),
+            named: ContextFacts::new(),
+            of_image: false,
+        }
+    }
+
+    /// A thing of IAM's that a request names: `KIND` with a path and a name. If it was found, its
+    /// own ARN counts and it brings context keys.
+    fn of_iam(
+        (account, kind): (&AccountId, &str),
+        (path, name): (&str, &str),
+        found: Option<(String, ContextFacts)>,
+    ) -> Self {
+        let told = format!("arn:aws:iam::{account}:{kind}{path}{name}");
+        let resource = Self::new(told, account.clone());
+        match found {
+            Some((arn, context)) => Self {
+                arn,
+                context,
+                ..resource
+            },
+            None => resource,
+        }
+    }
+
+    /// With these policies and context keys.
+    pub(crate) fn with(self, policies: Vec<Labelled>, context: ContextFacts) -> Self {
+        Self {
+            policies,
+            context,
+            ..self
+        }
+    }
+
     /// The context keys it brings, its account among them.
     pub(crate) fn facts(&self) -> ContextFacts {
         let mut facts = self.context.clone();
@@ -117,15 +158,7 @@ fn repository_resource(
             );
         }
     }
-    Ok(Resource {
-        arn: arn.to_string(),
-        told: arn.to_string(),
-        account: arn.account.clone(),
-        policies,
-        context: facts,
-        named: ContextFacts::new(),
-        of_image: false,
-    })
+    Ok(Resource::new(arn.to_string(), arn.account.clone()).with(policies, facts))
 }
 
 /// The id of a repository, or one that no repository has.
@@ -210,15 +243,8 @@ impl Judged for Repositories {
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, registry: &Registry) -> Result<Vec<Resource>> {
         if let Range::All(account, region) = &self.0 {
-            return Ok(vec![Resource {
-                arn: format!("arn:aws:ecr:{region}:{account}:repository/*"),
-                told: format!("arn:aws:ecr:{region}:{account}:repository/*"),
-                account: account.clone(),
-                policies: Vec::new(),
-                context: ContextFacts::new(),
-                named: ContextFacts::new(),
-                of_image: false,
-            }]);
+            let all = format!("arn:aws:ecr:{region}:{account}:repository/*");
+            return Ok(vec![Resource::new(all, account.clone())]);
         }
         found
             .iter()
@@ -242,15 +268,7 @@ impl Judged for Everything {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, (): &(), _: &Registry) -> Result<Vec<Resource>> {
-        Ok(vec![Resource {
-            arn: "*".to_owned(),
-            told: "*".to_owned(),
-            account: self.0.clone(),
-            policies: Vec::new(),
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        Ok(vec![Resource::new("*".to_owned(), self.0.clone())])
     }
 }
 
@@ -279,21 +297,16 @@ impl Judged for UserNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let told = format!(
-            "arn:aws:iam::{}:user{}{}",
-            self.account, self.path, self.name
-        );
-        Ok(vec![Resource {
-            arn: found.as_ref().map_or_else(|| told.clone(), User::arn),
-            told,
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |user| {
-                context::of_bounded_resource(&user.tags, user.boundary.as_ref())
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let found = found.as_ref().map(|user| {
+            let context = context::of_bounded_resource(&user.tags, user.boundary.as_ref());
+            (user.arn(), context)
+        });
+        let place = (&self.account, "user");
+        Ok(vec![Resource::of_iam(
+            place,
+            (&self.path, &self.name),
+            found,
+        )])
     }
 }
 
@@ -322,21 +335,16 @@ impl Judged for RoleNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let told = format!(
-            "arn:aws:iam::{}:role{}{}",
-            self.account, self.path, self.name
-        );
-        Ok(vec![Resource {
-            arn: found.as_ref().map_or_else(|| told.clone(), Role::arn),
-            told,
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |role| {
-                context::of_bounded_resource(&role.tags, role.boundary.as_ref())
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let found = found.as_ref().map(|role| {
+            let context = context::of_bounded_resource(&role.tags, role.boundary.as_ref());
+            (role.arn(), context)
+        });
+        let place = (&self.account, "role");
+        Ok(vec![Resource::of_iam(
+            place,
+            (&self.path, &self.name),
+            found,
+        )])
     }
 }
 
@@ -376,14 +384,7 @@ impl Judged for RoleToAssume {
             );
             facts = context::of_principal_resource(&role.tags);
         }
-        Ok(vec![Resource {
-            arn: self.arn.clone(),
-            told: self.arn.clone(),
-            account: self.account.clone(),
-            policies,
-            context: facts,
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let resource = Resource::new(self.arn.clone(), self.account.clone());
+        Ok(vec![resource.with(policies, facts)])
     }
 }

@@ -1,7 +1,7 @@
 //! IAM's groups, managed policies, access keys, instance profiles and identity providers as
 //! targets.
 
-use bonded_model::{AccountId, PolicyArn};
+use bonded_model::{AccountId, PolicyArn, ResourceTags};
 use bonded_store::{AccessKey, Group, InstanceProfile, ManagedPolicy, OidcProvider, User};
 
 use super::sealed::Judged;
@@ -35,19 +35,15 @@ impl Judged for GroupNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let told = format!(
-            "arn:aws:iam::{}:group{}{}",
-            self.account, self.path, self.name
-        );
-        Ok(vec![Resource {
-            arn: found.as_ref().map_or_else(|| told.clone(), Group::arn),
-            told,
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let found = found
+            .as_ref()
+            .map(|group| (group.arn(), ContextFacts::new()));
+        let place = (&self.account, "group");
+        Ok(vec![Resource::of_iam(
+            place,
+            (&self.path, &self.name),
+            found,
+        )])
     }
 }
 
@@ -75,17 +71,9 @@ impl Judged for PolicyNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        Ok(vec![Resource {
-            arn: self.arn.to_string(),
-            told: self.arn.to_string(),
-            account: self.arn.owner.as_ref().unwrap_or(&self.viewer).clone(),
-            policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |policy| {
-                context::of_principal_resource(&policy.tags)
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let account = self.arn.owner.as_ref().unwrap_or(&self.viewer).clone();
+        let tags = found.as_ref().map(|policy| &policy.tags);
+        Ok(vec![tagged(self.arn.to_string(), account, tags)])
     }
 }
 
@@ -112,16 +100,10 @@ impl Judged for AccessKeyNamed {
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
         let user = found.as_ref().map(|(_, user)| user);
+        let tags = user.map(|user| &user.tags);
         Ok(vec![Resource {
             arn: user.map_or_else(|| "*".to_owned(), User::arn),
-            told: "*".to_owned(),
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: user.map_or_else(ContextFacts::new, |user| {
-                context::of_principal_resource(&user.tags)
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
+            ..tagged("*".to_owned(), self.account.clone(), tags)
         }])
     }
 }
@@ -151,22 +133,15 @@ impl Judged for InstanceProfileNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        let told = format!(
-            "arn:aws:iam::{}:instance-profile{}{}",
-            self.account, self.path, self.name
-        );
-        let arn = found.as_ref().map(InstanceProfile::arn);
-        Ok(vec![Resource {
-            arn: arn.unwrap_or_else(|| told.clone()),
-            told,
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |profile| {
-                context::of_principal_resource(&profile.tags)
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let found = found
+            .as_ref()
+            .map(|profile| (profile.arn(), context::of_principal_resource(&profile.tags)));
+        let place = (&self.account, "instance-profile");
+        Ok(vec![Resource::of_iam(
+            place,
+            (&self.path, &self.name),
+            found,
+        )])
     }
 }
 
@@ -198,17 +173,8 @@ impl Judged for OidcProviderNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        Ok(vec![Resource {
-            arn: self.arn(),
-            told: self.arn(),
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: found.as_ref().map_or_else(ContextFacts::new, |provider| {
-                context::of_principal_resource(&provider.tags)
-            }),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let tags = found.as_ref().map(|provider| &provider.tags);
+        Ok(vec![tagged(self.arn(), self.account.clone(), tags)])
     }
 }
 
@@ -240,14 +206,12 @@ impl Judged for FederatedUserNamed {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, (): &(), _: &Registry) -> Result<Vec<Resource>> {
-        Ok(vec![Resource {
-            arn: self.arn(),
-            told: self.arn(),
-            account: self.account.clone(),
-            policies: Vec::new(),
-            context: ContextFacts::new(),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        Ok(vec![Resource::new(self.arn(), self.account.clone())])
     }
+}
+
+/// A resource that has the tags of what was found.
+fn tagged(arn: String, account: AccountId, tags: Option<&ResourceTags>) -> Resource {
+    let context = tags.map(context::of_principal_resource).unwrap_or_default();
+    Resource::new(arn, account).with(Vec::new(), context)
 }

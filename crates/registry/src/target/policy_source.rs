@@ -152,17 +152,10 @@ impl Judged for PolicySource {
 
     #[expect(private_interfaces, reason = "see the trait")]
     fn resources(&self, found: &Self::Found, _: &Registry) -> Result<Vec<Resource>> {
-        Ok(vec![Resource {
-            arn: self.entity.arn.clone(),
-            told: self.entity.arn.clone(),
-            account: self.entity.account.clone(),
-            policies: Vec::new(),
-            context: found
-                .as_ref()
-                .map_or_else(ContextFacts::new, Entity::context),
-            named: ContextFacts::new(),
-            of_image: false,
-        }])
+        let EntityArn { arn, account, .. } = &self.entity;
+        let context = found.as_ref().map(Entity::context).unwrap_or_default();
+        let resource = Resource::new(arn.clone(), account.clone());
+        Ok(vec![resource.with(Vec::new(), context)])
     }
 }
 

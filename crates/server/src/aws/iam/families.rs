@@ -64,249 +64,107 @@ pub(super) struct HolderName {
     role_name: Option<String>,
 }
 
-impl Holder for OfUser {
-    const PUT: Call = Call::new(
-        "PutUserPolicy",
-        "iam:PutUserPolicy",
-        r#"{"UserName":"alice","PolicyName":"pull","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"ecr:*\",\"Resource\":\"*\"}}"}"#,
-    );
-    const GET: Call = Call::new(
-        "GetUserPolicy",
-        "iam:GetUserPolicy",
-        r#"{"UserName":"alice","PolicyName":"pull"}"#,
-    );
-    const DELETE: Call = Call::new(
-        "DeleteUserPolicy",
-        "iam:DeleteUserPolicy",
-        r#"{"UserName":"alice","PolicyName":"pull"}"#,
-    );
-    const LIST: Call = Call::new(
-        "ListUserPolicies",
-        "iam:ListUserPolicies",
-        r#"{"UserName":"alice"}"#,
-    );
-    const ATTACH: Call = Call::new(
-        "AttachUserPolicy",
-        "iam:AttachUserPolicy",
-        r#"{"UserName":"alice","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const DETACH: Call = Call::new(
-        "DetachUserPolicy",
-        "iam:DetachUserPolicy",
-        r#"{"UserName":"alice","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const LIST_ATTACHED: Call = Call::new(
-        "ListAttachedUserPolicies",
-        "iam:ListAttachedUserPolicies",
-        r#"{"UserName":"alice"}"#,
-    );
+/// The call `NAME`, whose action has the same name and whose smallest input has these members.
+macro_rules! call {
+    ($name:expr, $($member:expr),+) => {
+        Call::new($name, concat!("iam:", $name), concat!("{", $($member),+, "}"))
+    };
+}
 
-    fn shown(self) -> HolderName {
-        HolderName {
-            user_name: Some(self.user_name),
-            ..HolderName::default()
+/// The calls about the policies of one kind of holder: what its names have in the middle, and the
+/// member that names one.
+macro_rules! holder {
+    ($kind:ty, $field:ident, $noun:literal, $named:literal) => {
+        impl Holder for $kind {
+            const PUT: Call = call!(
+                concat!("Put", $noun, "Policy"),
+                $named,
+                r#","PolicyName":"pull","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"ecr:*\",\"Resource\":\"*\"}}""#
+            );
+            const GET: Call = call!(
+                concat!("Get", $noun, "Policy"),
+                $named,
+                r#","PolicyName":"pull""#
+            );
+            const DELETE: Call = call!(
+                concat!("Delete", $noun, "Policy"),
+                $named,
+                r#","PolicyName":"pull""#
+            );
+            const LIST: Call = call!(concat!("List", $noun, "Policies"), $named);
+            const ATTACH: Call = call!(
+                concat!("Attach", $noun, "Policy"),
+                $named,
+                r#","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly""#
+            );
+            const DETACH: Call = call!(
+                concat!("Detach", $noun, "Policy"),
+                $named,
+                r#","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly""#
+            );
+            const LIST_ATTACHED: Call = call!(concat!("ListAttached", $noun, "Policies"), $named);
+
+            fn shown(self) -> HolderName {
+                HolderName {
+                    $field: Some(self.$field),
+                    ..HolderName::default()
+                }
+            }
         }
-    }
+    };
 }
 
-impl Holder for OfGroup {
-    const PUT: Call = Call::new(
-        "PutGroupPolicy",
-        "iam:PutGroupPolicy",
-        r#"{"GroupName":"devs","PolicyName":"pull","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"ecr:*\",\"Resource\":\"*\"}}"}"#,
-    );
-    const GET: Call = Call::new(
-        "GetGroupPolicy",
-        "iam:GetGroupPolicy",
-        r#"{"GroupName":"devs","PolicyName":"pull"}"#,
-    );
-    const DELETE: Call = Call::new(
-        "DeleteGroupPolicy",
-        "iam:DeleteGroupPolicy",
-        r#"{"GroupName":"devs","PolicyName":"pull"}"#,
-    );
-    const LIST: Call = Call::new(
-        "ListGroupPolicies",
-        "iam:ListGroupPolicies",
-        r#"{"GroupName":"devs"}"#,
-    );
-    const ATTACH: Call = Call::new(
-        "AttachGroupPolicy",
-        "iam:AttachGroupPolicy",
-        r#"{"GroupName":"devs","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const DETACH: Call = Call::new(
-        "DetachGroupPolicy",
-        "iam:DetachGroupPolicy",
-        r#"{"GroupName":"devs","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const LIST_ATTACHED: Call = Call::new(
-        "ListAttachedGroupPolicies",
-        "iam:ListAttachedGroupPolicies",
-        r#"{"GroupName":"devs"}"#,
-    );
-
-    fn shown(self) -> HolderName {
-        HolderName {
-            group_name: Some(self.group_name),
-            ..HolderName::default()
+/// The calls about the boundary of one kind of principal.
+macro_rules! bounded {
+    ($kind:ty, $noun:literal, $named:literal) => {
+        impl Bounded for $kind {
+            const PUT_BOUNDARY: Call = call!(
+                concat!("Put", $noun, "PermissionsBoundary"),
+                $named,
+                r#","PermissionsBoundary":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly""#
+            );
+            const DELETE_BOUNDARY: Call =
+                call!(concat!("Delete", $noun, "PermissionsBoundary"), $named);
         }
-    }
+    };
 }
 
-impl Holder for OfRole {
-    const PUT: Call = Call::new(
-        "PutRolePolicy",
-        "iam:PutRolePolicy",
-        r#"{"RoleName":"ci","PolicyName":"pull","PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"ecr:*\",\"Resource\":\"*\"}}"}"#,
-    );
-    const GET: Call = Call::new(
-        "GetRolePolicy",
-        "iam:GetRolePolicy",
-        r#"{"RoleName":"ci","PolicyName":"pull"}"#,
-    );
-    const DELETE: Call = Call::new(
-        "DeleteRolePolicy",
-        "iam:DeleteRolePolicy",
-        r#"{"RoleName":"ci","PolicyName":"pull"}"#,
-    );
-    const LIST: Call = Call::new(
-        "ListRolePolicies",
-        "iam:ListRolePolicies",
-        r#"{"RoleName":"ci"}"#,
-    );
-    const ATTACH: Call = Call::new(
-        "AttachRolePolicy",
-        "iam:AttachRolePolicy",
-        r#"{"RoleName":"ci","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const DETACH: Call = Call::new(
-        "DetachRolePolicy",
-        "iam:DetachRolePolicy",
-        r#"{"RoleName":"ci","PolicyArn":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const LIST_ATTACHED: Call = Call::new(
-        "ListAttachedRolePolicies",
-        "iam:ListAttachedRolePolicies",
-        r#"{"RoleName":"ci"}"#,
-    );
-
-    fn shown(self) -> HolderName {
-        HolderName {
-            role_name: Some(self.role_name),
-            ..HolderName::default()
+/// The calls about the tags of one kind of thing.
+macro_rules! tagged {
+    ($kind:ty, $noun:literal, $named:literal) => {
+        impl Tagged for $kind {
+            const TAG: Call = call!(
+                concat!("Tag", $noun),
+                $named,
+                r#","Tags":[{"Key":"team","Value":"a"}]"#
+            );
+            const UNTAG: Call = call!(concat!("Untag", $noun), $named, r#","TagKeys":["team"]"#);
+            const LIST_TAGS: Call = call!(concat!("List", $noun, "Tags"), $named);
         }
-    }
+    };
 }
 
-impl Bounded for OfUser {
-    const PUT_BOUNDARY: Call = Call::new(
-        "PutUserPermissionsBoundary",
-        "iam:PutUserPermissionsBoundary",
-        r#"{"UserName":"alice","PermissionsBoundary":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const DELETE_BOUNDARY: Call = Call::new(
-        "DeleteUserPermissionsBoundary",
-        "iam:DeleteUserPermissionsBoundary",
-        r#"{"UserName":"alice"}"#,
-    );
-}
+holder!(OfUser, user_name, "User", r#""UserName":"alice""#);
+holder!(OfGroup, group_name, "Group", r#""GroupName":"devs""#);
+holder!(OfRole, role_name, "Role", r#""RoleName":"ci""#);
 
-impl Bounded for OfRole {
-    const PUT_BOUNDARY: Call = Call::new(
-        "PutRolePermissionsBoundary",
-        "iam:PutRolePermissionsBoundary",
-        r#"{"RoleName":"ci","PermissionsBoundary":"arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"}"#,
-    );
-    const DELETE_BOUNDARY: Call = Call::new(
-        "DeleteRolePermissionsBoundary",
-        "iam:DeleteRolePermissionsBoundary",
-        r#"{"RoleName":"ci"}"#,
-    );
-}
+bounded!(OfUser, "User", r#""UserName":"alice""#);
+bounded!(OfRole, "Role", r#""RoleName":"ci""#);
 
-impl Tagged for OfUser {
-    const TAG: Call = Call::new(
-        "TagUser",
-        "iam:TagUser",
-        r#"{"UserName":"alice","Tags":[{"Key":"team","Value":"a"}]}"#,
-    );
-    const UNTAG: Call = Call::new(
-        "UntagUser",
-        "iam:UntagUser",
-        r#"{"UserName":"alice","TagKeys":["team"]}"#,
-    );
-    const LIST_TAGS: Call = Call::new(
-        "ListUserTags",
-        "iam:ListUserTags",
-        r#"{"UserName":"alice"}"#,
-    );
-}
-
-impl Tagged for OfRole {
-    const TAG: Call = Call::new(
-        "TagRole",
-        "iam:TagRole",
-        r#"{"RoleName":"ci","Tags":[{"Key":"team","Value":"a"}]}"#,
-    );
-    const UNTAG: Call = Call::new(
-        "UntagRole",
-        "iam:UntagRole",
-        r#"{"RoleName":"ci","TagKeys":["team"]}"#,
-    );
-    const LIST_TAGS: Call = Call::new("ListRoleTags", "iam:ListRoleTags", r#"{"RoleName":"ci"}"#);
-}
-
-impl Tagged for OfPolicy {
-    const TAG: Call = Call::new(
-        "TagPolicy",
-        "iam:TagPolicy",
-        r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull","Tags":[{"Key":"team","Value":"a"}]}"#,
-    );
-    const UNTAG: Call = Call::new(
-        "UntagPolicy",
-        "iam:UntagPolicy",
-        r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull","TagKeys":["team"]}"#,
-    );
-    const LIST_TAGS: Call = Call::new(
-        "ListPolicyTags",
-        "iam:ListPolicyTags",
-        r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull"}"#,
-    );
-}
-
-impl Tagged for OfInstanceProfile {
-    const TAG: Call = Call::new(
-        "TagInstanceProfile",
-        "iam:TagInstanceProfile",
-        r#"{"InstanceProfileName":"node","Tags":[{"Key":"team","Value":"a"}]}"#,
-    );
-    const UNTAG: Call = Call::new(
-        "UntagInstanceProfile",
-        "iam:UntagInstanceProfile",
-        r#"{"InstanceProfileName":"node","TagKeys":["team"]}"#,
-    );
-    const LIST_TAGS: Call = Call::new(
-        "ListInstanceProfileTags",
-        "iam:ListInstanceProfileTags",
-        r#"{"InstanceProfileName":"node"}"#,
-    );
-}
-
-impl Tagged for OfOidcProvider {
-    const TAG: Call = Call::new(
-        "TagOpenIDConnectProvider",
-        "iam:TagOpenIDConnectProvider",
-        r#"{"OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com","Tags":[{"Key":"team","Value":"a"}]}"#,
-    );
-    const UNTAG: Call = Call::new(
-        "UntagOpenIDConnectProvider",
-        "iam:UntagOpenIDConnectProvider",
-        r#"{"OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com","TagKeys":["team"]}"#,
-    );
-    const LIST_TAGS: Call = Call::new(
-        "ListOpenIDConnectProviderTags",
-        "iam:ListOpenIDConnectProviderTags",
-        r#"{"OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com"}"#,
-    );
-}
+tagged!(OfUser, "User", r#""UserName":"alice""#);
+tagged!(OfRole, "Role", r#""RoleName":"ci""#);
+tagged!(
+    OfPolicy,
+    "Policy",
+    r#""PolicyArn":"arn:aws:iam::111122223333:policy/pull""#
+);
+tagged!(
+    OfInstanceProfile,
+    "InstanceProfile",
+    r#""InstanceProfileName":"node""#
+);
+tagged!(
+    OfOidcProvider,
+    "OpenIDConnectProvider",
+    r#""OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com""#
+);
