@@ -249,4 +249,5 @@ class Server:
 def clean_environment() -> dict[str, str]:
     """Ours, without what would steer AWS's tools or the server."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BONDED_", "DOCKER_"))}
-    return kept | {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PAGER": ""}
+    nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PAGER": ""}
+    return kept | nothing | {"AWS_EC2_METADATA_DISABLED": "true"}

@@ -18,6 +18,13 @@ const CHAIN_LIMIT: usize = 5;
 const CONTAINER_HOST: &str = "http://169.254.170.2";
 const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
+/// Where an instance of EC2 is told its key (EC2 user guide, "Instance metadata service").
+const METADATA_ADDRESS: &str = "http://169.254.169.254";
+
+/// What is said if there is no key anywhere.
+pub(super) const NO_KEY: &str =
+    "no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE";
+
 /// An access key.
 pub(super) struct Credentials {
     /// `AKIA…` or `ASIA…`
@@ -61,6 +68,11 @@ pub(crate) enum Source {
         /// The value of `Authorization`.
         authorization: Option<Token>,
     },
+    /// The metadata service of the machine, which gives it the key of its role.
+    Instance {
+        /// Where.
+        endpoint: Endpoint,
+    },
 }
 
 /// What proves who asks.
@@ -74,7 +86,8 @@ pub(super) enum Token {
 impl Source {
     /// The key of `AWS_ACCESS_KEY_ID` and its companions; else what `profile` says; else the role
     /// of `AWS_ROLE_ARN` by `AWS_WEB_IDENTITY_TOKEN_FILE`; else what `AWS_CONTAINER_CREDENTIALS_…`
-    /// names; else the administrator of the server on `data`; else the profile `default`.
+    /// names; else the administrator of the server on `data`; else the profile `default`; else the
+    /// role of the machine, unless `AWS_EC2_METADATA_DISABLED` is `true`.
     pub(super) fn find(
         data: &Path,
         profiles: &Profiles,
@@ -117,11 +130,11 @@ impl Source {
             }
         }
         let default = Self::of_profile(profiles, "default", variable, CHAIN_LIMIT)?;
-        default.ok_or_else(|| {
-            let problem =
-                "no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE";
-            ClientError::Settings(problem.to_owned())
-        })
+        let found = match default {
+            None => instance(variable)?,
+            found => found,
+        };
+        found.ok_or_else(|| ClientError::Settings(NO_KEY.to_owned()))
     }
 
     fn of_profile(
@@ -156,6 +169,7 @@ impl Source {
                     of_environment(variable)?.map(Self::Key)
                 }
                 (None, Some(source)) if source == "EcsContainer" => container(variable)?,
+                (None, Some(source)) if source == "Ec2InstanceMetadata" => instance(variable)?,
                 _ => None,
             };
             let with = with.ok_or_else(|| {
@@ -267,6 +281,18 @@ fn container(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Sourc
         endpoint,
         authorization: file.or_else(|| token.map(Token::Given)),
     }))
+}
+
+/// The metadata service, which `AWS_EC2_METADATA_SERVICE_ENDPOINT` may say to be elsewhere.
+fn instance(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Source>, ClientError> {
+    let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    if text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    let address = text("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    let address = address.as_deref().unwrap_or(METADATA_ADDRESS);
+    let endpoint = Endpoint::parse(address.trim_end_matches('/'))?;
+    Ok(Some(Source::Instance { endpoint }))
 }
 
 #[cfg(test)]

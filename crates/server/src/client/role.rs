@@ -1,4 +1,7 @@
-//! Keys that are exchanged for others: a role by a key or a token, and what a container is given.
+//! Keys that are exchanged for others: a role by a key or a token, and what a container or a
+//! machine is given.
+
+mod instance;
 
 use bonded_model::{Secret, Timestamp};
 use bytes::Bytes;
@@ -89,6 +92,7 @@ impl Source {
                         .map_err(|error| ClientError::Settings(error.to_string()))?;
                     of_container(&agent, request, path).await
                 }
+                Self::Instance { endpoint } => instance::credentials(endpoint).await,
             }
         })
     }

@@ -160,10 +160,11 @@ fn settings_that_cannot_be_are_refused() {
     let error = error.err().unwrap().to_string();
     assert!(error.contains("cannot trust the file"), "{error}");
     assert!(client("http://a", data.path(), &key).is_ok());
-    assert!(client("http://a", data.path(), &[]).is_err());
+    let disabled = ("AWS_EC2_METADATA_DISABLED", "true");
+    assert!(client("http://a", data.path(), &[disabled]).is_err());
 }
 
-/// Plays STS and a container agent: gives a key to whoever asks rightly, and to that key's
+/// Plays STS, a container agent and a machine's metadata service: gives a key to whoever asks rightly, and to that key's
 /// signature a JSON answer.
 #[derive(Clone)]
 struct Exchange;
@@ -184,7 +185,9 @@ impl Door for Exchange {
                  <SessionToken>token-of-{id}</SessionToken><Expiration>x</Expiration></Credentials>"
             )
         };
-        let (status, text) = if parts.method == "GET" {
+        let (status, text) = if parts.uri.path().starts_with("/latest/") {
+            metadata(&parts)
+        } else if parts.method == "GET" {
             assert_eq!((parts.uri.path(), by.as_str()), ("/key", "Agent token"));
             let key = r#"{"AccessKeyId":"AGENT","SecretAccessKey":"s","Token":"token-of-AGENT"}"#;
             (200, key.to_owned())
@@ -213,6 +216,29 @@ impl Door for Exchange {
         let mut response = Response::new(body.boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         response
+    }
+}
+
+/// Version 2 of the service: a token first.
+fn metadata(parts: &http::request::Parts) -> (u16, String) {
+    let header = |name: &str| parts.headers.get(name).map(http::HeaderValue::as_bytes);
+    if parts.method == "PUT" {
+        assert!(header("x-aws-ec2-metadata-token-ttl-seconds").is_some());
+        return (200, "session".to_owned());
+    }
+    if header("x-aws-ec2-metadata-token") != Some(b"session") {
+        return (401, String::new());
+    }
+    let key =
+        r#"{"Code":"Success","AccessKeyId":"NODE","SecretAccessKey":"s","Token":"token-of-NODE"}"#;
+    match parts
+        .uri
+        .path()
+        .strip_prefix("/latest/meta-data/iam/security-credentials/")
+    {
+        Some("") => (200, "node\n".to_owned()),
+        Some("node") => (200, key.to_owned()),
+        _ => (404, String::new()),
     }
 }
 
@@ -249,7 +275,12 @@ async fn a_key_is_exchanged_for_that_of_a_role() {
         ("AWS_CONFIG_FILE", config.to_str().unwrap()),
         ("AWS_PROFILE", "r"),
     ];
+    let here = format!("http://{address}");
+    let machine = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", here.as_str())];
+    let nobody = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")];
     for (pairs, want) in [
+        (machine.to_vec(), Some("NODE")),
+        (nobody.to_vec(), None),
         (agent.to_vec(), Some("AGENT")),
         (web(token.to_str().unwrap()).to_vec(), Some("WEB")),
         ([agent, role].concat(), Some("ROLE")),

@@ -13,6 +13,7 @@ const CONFIG: &str = "\
     [profile self]\nrole_arn = arn:self\nsource_profile = self\naws_access_key_id = S\n\
     aws_secret_access_key = s\n\
     [profile env]\nrole_arn = arn:env\ncredential_source = EcsContainer\n\
+    [profile ec2]\nrole_arn = arn:ec2\ncredential_source = Ec2InstanceMetadata\n\
     [profile web]\nrole_arn = arn:web\nweb_identity_token_file = /token\n\
     [profile none]\nrole_arn = arn:none\n\
     [profile a]\nrole_arn = arn:a\nsource_profile = b\n\
@@ -34,6 +35,7 @@ fn shown(source: &Source) -> String {
             Token::Given(token) => format!("{role_arn} by the token {}", token.expose()),
         },
         Source::Container { endpoint, path, .. } => format!("{endpoint} {path}"),
+        Source::Instance { endpoint } => format!("the machine's by {endpoint}"),
     }
 }
 
@@ -123,6 +125,29 @@ fn the_key_is_looked_for_where_aws_tools_look_and_then_in_the_data() {
     }
     let absent = data.path().join("absent");
     assert_eq!(find(home.path(), &absent, &[]).as_deref(), Ok("DEFAULT D "));
-    let problem = find(&absent, &absent, &[]).unwrap_err();
+}
+
+#[test]
+fn the_machine_is_asked_last_unless_that_is_turned_off() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config");
+    fs::write(&config, CONFIG).unwrap();
+    let file = ("AWS_CONFIG_FILE", config.to_str().unwrap());
+    let profile = ("AWS_PROFILE", "ec2");
+    let elsewhere = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9/");
+    let off = ("AWS_EC2_METADATA_DISABLED", "TRUE");
+    for (pairs, want) in [
+        (vec![], Some("the machine's by http://169.254.169.254")),
+        (vec![elsewhere], Some("the machine's by http://127.0.0.1:9")),
+        (
+            vec![file, profile],
+            Some("arn:ec2 with the machine's by http://169.254.169.254"),
+        ),
+        (vec![file, profile, off], None),
+    ] {
+        let found = find(home.path(), home.path(), &pairs);
+        assert_eq!(found.as_deref().ok(), want, "{pairs:?} {found:?}");
+    }
+    let problem = find(home.path(), home.path(), &[off]).unwrap_err();
     assert!(problem.contains("AWS_ACCESS_KEY_ID"), "{problem}");
 }
