@@ -23,9 +23,13 @@ wheels() {
     mv "$into.part" "$into"
 }
 
-# dpkg's record of the packages that were unpacked, which scanners read. Nothing in the image runs maintainer scripts.
+# dpkg's record of the packages that were unpacked and of their files, which scanners read: Debian's Python is judged by
+# Debian's advisories only if it is known to be Debian's. Nothing in the image runs maintainer scripts.
 # shellcheck disable=SC2016
-record='for deb in "$1"/var/cache/apt/archives/*.deb; do
+record='mkdir -p "$1/var/lib/dpkg/info"
+for deb in "$1"/var/cache/apt/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar --list | sed "s|^\\.||; s|/\$||; s|^\$|/.|" \
+        >"$1/var/lib/dpkg/info/$(dpkg-deb --field "$deb" Package).list"
     dpkg-deb --field "$deb" | sed "1a Status: install ok installed"; echo
 done >"$1/var/lib/dpkg/status"'
 
