@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from account import Account, refused
-from kept_data import ADVISORY, DIRECTORY, LAYER, OTHER, VULNERABLE
+from kept_data import DIRECTORY, LAYER, OTHER, VULNERABLE
 from oci import digest
-from scanning import SCAN_SECONDS, import_advisories, load_advisories, scanned
+from scanning import CRITICAL, SCAN_SECONDS, advisory, import_advisories, load_advisories, scanned
 from server import Key, Server
 
+CORRECTED = advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "3.0.14-1~deb12u1", CRITICAL, "2026-11-20")
 KEPT = sorted(DIRECTORY.glob("*.tar.gz"))
 
 
@@ -42,7 +43,7 @@ def test_a_data_directory_of_an_earlier_version_serves_all_it_had(opened: tuple[
     assert_images(account, expected)
     assert_decisions(account, other, dev, expected["images"])
     # The form of advisories may have changed since: then what was found stays until others are imported.
-    load_advisories(server, import_advisories(server, server.home / "records", ADVISORY)).check_returncode()
+    load_advisories(server, import_advisories(server, server.home / "records", CORRECTED)).check_returncode()
     assert_judged_anew(account, begun)
 
     # It goes on from there: the same bytes again, something new, and what nothing refers to is collected.
@@ -94,7 +95,7 @@ def assert_images(account: Account, expected: dict[str, Any]) -> None:
 
 
 def assert_judged_anew(account: Account, begun: float) -> None:
-    """Layers that an earlier version has indexed are indexed by this one, and the image is judged by that."""
+    """What an earlier version has indexed is judged by this one, which indexes it anew if it looks for more."""
     deadline = time.monotonic() + SCAN_SECONDS
     while True:
         found = scanned(account, "team/app", {"imageTag": "vulnerable"})
