@@ -10,6 +10,7 @@ import pytest
 
 from account import Account
 from bucket import Bucket
+from issuer import Issuer
 from server import Server
 
 OTHER_ACCOUNT = "222222222222"
@@ -45,6 +46,14 @@ def account(server: Server) -> Account:
 def other(server: Server) -> Account:
     """A second account of the same server."""
     return Account(server, server.create_account(OTHER_ACCOUNT))
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """An identity provider that the tests of one file share."""
+    issuer = Issuer(tmp_path_factory.mktemp("issuer")).start()
+    yield issuer
+    issuer.stop()
 
 
 @pytest.fixture

@@ -23,13 +23,6 @@ ACTION = "sts:AssumeRoleWithWebIdentity"
 
 
 @pytest.fixture(scope="module")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    issuer = Issuer(tmp_path_factory.mktemp("issuer")).start()
-    yield issuer
-    issuer.stop()
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server"), options=issuer.options())
     server.start()

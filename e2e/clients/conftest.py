@@ -39,6 +39,24 @@ def pusher(account: Account) -> User:
     return account.user("pusher", allow(LOGIN), allow([*PULL, *PUSH, "ecr:ListImages"], account.arn("team/*")))
 
 
+@pytest.fixture(scope="module")
+def home(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients' home: our CA, and a policy that asks for no signatures."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "certificates").mkdir()
+    (home / "certificates" / "ca.crt").write_bytes(server.ca.read_bytes())
+    settings = home / ".config" / "containers"
+    settings.mkdir(parents=True)
+    (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    return home
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Run:
+    """Runs a client with that home."""
+    return Run({"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")})
+
+
 @pytest.fixture(scope="session")
 def stranger(account: Account) -> User:
     """May log in and nothing else."""

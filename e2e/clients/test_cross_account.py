@@ -8,7 +8,7 @@ import pytest
 
 from account import LOGIN, PULL, Account, allow, document, grant
 from programs import HOST, Run
-from server import Key, Server
+from server import Key
 
 TEAMS = ["610000000001", "610000000002", "610000000003"]
 STAGES = ["dev", "staging", "prod"]
@@ -34,22 +34,6 @@ class Team:
 @pytest.fixture(scope="module")
 def teams(account: Account) -> list[Team]:
     return [Team(account, number) for number in TEAMS]
-
-
-@pytest.fixture(scope="module")
-def home(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    (home / "certificates").mkdir()
-    (home / "certificates" / "ca.crt").write_bytes(server.ca.read_bytes())
-    settings = home / ".config" / "containers"
-    settings.mkdir(parents=True)
-    (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-    return home
-
-
-@pytest.fixture(scope="module")
-def run(home: Path) -> Run:
-    return Run({"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")})
 
 
 class Central:

@@ -3,28 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from account import Account, User
 from programs import HOST, Run, login_password
 from server import Server
-
-
-@pytest.fixture(scope="module")
-def home(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clients' home: our CA, and a policy that asks for no signatures."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "certificates").mkdir()
-    (home / "certificates" / "ca.crt").write_bytes(server.ca.read_bytes())
-    settings = home / ".config" / "containers"
-    settings.mkdir(parents=True)
-    (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-    return home
-
-
-@pytest.fixture(scope="module")
-def run(home: Path) -> Run:
-    return Run({"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")})
 
 
 def test_skopeo_copies_inspects_and_lists(
