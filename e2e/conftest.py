@@ -18,7 +18,8 @@ OTHER_ACCOUNT = "222222222222"
 
 @pytest.fixture(scope="session", autouse=True)
 def no_surroundings() -> None:
-    """Nothing of the person at the keyboard may steer boto3 or requests."""
+    """Nothing of the person at the keyboard, or of the pipeline, may steer boto3, requests or `bonded`."""
+    os.environ.pop("CI", None)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["NO_PROXY"] = "*"
