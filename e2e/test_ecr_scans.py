@@ -139,6 +139,9 @@ def test_findings_are_shown_as_enhanced_scanning_does(account: Account, reposito
     (resource,) = jinja["resources"]
     shown = resource["details"]["awsEcrContainerImage"]
     assert (shown["imageHash"], shown["repositoryName"], shown["registry"]) == (image.digest, repository, account.id)
+    assert (shown["architecture"], shown["platform"]) == ("amd64", "DEBIAN_12")
+    (openssl, *_) = (f["packageVulnerabilityDetails"]["vulnerablePackages"][0] for f in found if f is not jinja)
+    assert (openssl["name"], openssl["arch"]) == ("libssl3", "AMD64")
     assert "v1" in shown["imageTags"]
     (unfixed,) = (f for f in found if f["packageVulnerabilityDetails"]["vulnerabilityId"] == "CVE-2024-0002")
     assert (unfixed["severity"], unfixed["fixAvailable"], unfixed.get("score")) == ("UNDEFINED", "NO", None)

@@ -5,6 +5,7 @@
 //! come to the same. A layer that was not indexed yet is waited for. What is not known is said:
 //! a scan is complete only if everything in the image was read and judged.
 
+mod configuration;
 mod describe;
 mod history;
 mod judge;
@@ -26,6 +27,7 @@ use crate::layer_index::analyzers;
 use crate::worker_thread::on_a_thread;
 use judge::{Judged, LayerToJudge, judge};
 
+pub use configuration::ImageConfiguration;
 pub use describe::ecr_description;
 pub use history::finding_arn;
 pub(crate) use judge::{FindingsPart, PART};
@@ -75,12 +77,9 @@ impl Registry {
         {
             return Ok(());
         }
-        let reference = Reference::Digest(image.clone());
-        let Some(stored) = store.find_manifest(repository, &reference).await? else {
+        let Some(manifest) = self.manifest_of(repository, image).await? else {
             return Ok(store.close_job(claimed).await?);
         };
-        let manifest = Manifest::parse(&stored.bytes, Some(&stored.media_type))
-            .map_err(|e| StoreError::Corrupt(format!("the manifest '{image}': {e}")))?;
         let result = match self.layers(repository, &manifest).await? {
             Layers::Awaited(objects) => {
                 let now = self.clock().now();
@@ -104,6 +103,21 @@ impl Registry {
         finished.await?;
         self.scan_ended();
         Ok(())
+    }
+
+    /// The manifest of an image; `None` if it is gone.
+    pub(crate) async fn manifest_of(
+        &self,
+        repository: &RepositoryId,
+        image: &Digest,
+    ) -> Result<Option<Manifest>> {
+        let reference = Reference::Digest(image.clone());
+        let stored = self.store().find_manifest(repository, &reference).await?;
+        let parsed = stored.map(|stored| {
+            Manifest::parse(&stored.bytes, Some(&stored.media_type))
+                .map_err(|e| StoreError::Corrupt(format!("the manifest '{image}': {e}")))
+        });
+        Ok(parsed.transpose()?)
     }
 
     /// Gives the job back if another node has later advisories, or drops it if that node has judged

@@ -123,7 +123,7 @@ pub use account_details::{Detail, DetailKind, HeldPolicies};
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;
-pub use bonded_scan::Finding;
+pub use bonded_scan::{Finding, OsRelease};
 pub use bonded_store::{
     AccessKey, Account, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
     Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing,
@@ -145,7 +145,9 @@ pub use fetch::Fetch;
 pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_keys::Unrated;
-pub use image_scan::{Observed, ReportFormat, ecr_description, ecr_severity, finding_arn};
+pub use image_scan::{
+    ImageConfiguration, Observed, ReportFormat, ecr_description, ecr_severity, finding_arn,
+};
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
 pub use outage::Outage;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, Manifest, ManifestKind, Reference, ScanStatus, ScanType, Timestamp};
-use bonded_scan::Finding;
-use bonded_store::{ImageDetail, ImageScan, Repository, StartScan, StoreError};
+use bonded_model::{Digest, ManifestKind, ScanStatus, ScanType, Timestamp};
+use bonded_scan::{Finding, OsRelease};
+use bonded_store::{ImageDetail, ImageScan, Repository, StartScan};
 
 use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
-use crate::image_scan::{FindingsPart, Observed, PART};
+use crate::image_scan::{FindingsPart, ImageConfiguration, Observed, PART};
 use crate::repository::gone;
 use crate::target::{ImageId, ImagesIn};
 
@@ -24,6 +24,10 @@ pub struct FoundByScan {
     pub scan: ImageScan,
     /// Whether the registry scans by itself, and so shows other words for the status.
     pub scan_type: ScanType,
+    /// What its configuration says of it.
+    pub configuration: ImageConfiguration,
+    /// Its operating system, if it says which and there is a finding on the page.
+    pub os: Option<OsRelease>,
     /// The findings on the page.
     pub findings: Vec<FoundFinding>,
     /// Where the next page begins; `None` if this is the last.
@@ -106,7 +110,7 @@ impl Registry {
             first.min(last)..last
         };
         let next = Some(range.end).filter(|end| !range.is_empty() && *end < scan.findings);
-        let mut findings = self.findings(repository, &image.digest, range).await?;
+        let (mut findings, os) = self.findings(repository, &image.digest, range).await?;
         let list = self.allow_list(arn, allowed.caller().time()).await?;
         if !list.is_empty() {
             findings
@@ -118,10 +122,20 @@ impl Registry {
             }
         }
         let scanning = self.scanning_of(&arn.account, &arn.region).await?;
+        let configuration = match findings.is_empty() {
+            true => ImageConfiguration::default(),
+            false => {
+                let manifest = self.manifest_of(&repository.id, &image.digest).await?;
+                let manifest = manifest.ok_or_else(|| Self::no_image(allowed))?;
+                self.image_configuration(&repository.id, &manifest).await?
+            }
+        };
         Ok(FoundByScan {
             image,
             scan,
             scan_type: scanning.scan_type,
+            configuration,
+            os,
             findings,
             next,
         })
@@ -137,14 +151,15 @@ impl Registry {
         Ok(scanning.scan_type)
     }
 
+    /// The findings of that range of numbers, and the operating system that they were found on.
     pub(crate) async fn findings(
         &self,
         repository: &Repository,
         image: &Digest,
         range: std::ops::Range<u64>,
-    ) -> Result<Vec<FoundFinding>> {
+    ) -> Result<(Vec<FoundFinding>, Option<OsRelease>)> {
         let size = PART as u64;
-        let mut findings = Vec::new();
+        let (mut findings, mut system) = (Vec::new(), None);
         for part in range.start / size..range.end.div_ceil(size) {
             let number = u32::try_from(part).unwrap_or(u32::MAX);
             let found = self
@@ -155,9 +170,11 @@ impl Registry {
             let Some(bytes) = found else { break };
             let FindingsPart {
                 layers,
+                os,
                 findings: all,
                 observed,
             } = FindingsPart::read(&bytes)?;
+            system = system.or(os);
             let first = range.start.saturating_sub(part * size);
             let last = range.end - part * size;
             let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -169,7 +186,7 @@ impl Registry {
                 finding,
             }));
         }
-        Ok(findings)
+        Ok((findings, system))
     }
 
     /// The one image that was judged.
@@ -204,13 +221,9 @@ impl Registry {
     }
 
     pub(crate) async fn scannable(&self, repository: &Repository, image: &Digest) -> Result<()> {
-        let reference = Reference::Digest(image.clone());
-        let stored = self.store().find_manifest(&repository.id, &reference);
-        let Some(stored) = stored.await? else {
+        let Some(manifest) = self.manifest_of(&repository.id, image).await? else {
             return Ok(());
         };
-        let manifest = Manifest::parse(&stored.bytes, Some(&stored.media_type))
-            .map_err(|e| StoreError::Corrupt(format!("the manifest '{image}': {e}")))?;
         let reason = match manifest.kind() {
             ManifestKind::Image => return Ok(()),
             ManifestKind::Index => "it is an index; scan the images in it",

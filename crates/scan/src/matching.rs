@@ -193,6 +193,7 @@ impl Matching<'_> {
             ecosystem: ecosystem.to_owned(),
             package: found.package.name.clone(),
             version: found.package.version.clone(),
+            architecture: found.package.architecture.clone(),
             source_name: match found.package.groups.is_empty() {
                 true => found.package.source_name.clone(),
                 false => known_as.name.clone(),

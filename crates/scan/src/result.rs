@@ -95,6 +95,9 @@ pub struct Finding {
     pub package: String,
     /// Its version, as its database records it.
     pub version: String,
+    /// See [`ScannedPackage::architecture`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
     /// See [`Package::source_name`](crate::Package::source_name).
     pub source_name: String,
     /// The first version of its line that is repaired; of the source package, where that is what is

@@ -112,10 +112,11 @@ impl Registry {
         let Judged {
             mut result,
             layers,
+            os,
             findings,
         } = judged;
         let (observed, changes) = compare(before.as_ref(), &findings, &result, current, now);
-        result.parts = parts(&layers, &findings, &observed)?;
+        result.parts = parts(&layers, os.as_ref(), &findings, &observed)?;
         let Some((arn, tags)) = self.store().scanned_image(repository, image).await? else {
             return Ok(result);
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    Contents, Finding, LayerInventory, LayerProblem, MatchOptions, PackageVersions, Problem,
-    ProblemCode, match_image, merge,
+    Contents, Finding, LayerInventory, LayerProblem, MatchOptions, OsRelease, PackageVersions,
+    Problem, ProblemCode, match_image, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,9 @@ impl LayerToJudge {
 pub(crate) struct FindingsPart {
     /// The layers of the image, the lowest first; [`Finding::layer`] is an index of it.
     pub(crate) layers: Vec<Digest>,
+    /// The operating system, if the image says which; of an older version it is not known.
+    #[serde(default)]
+    pub(crate) os: Option<OsRelease>,
     /// Those that something suppresses are among them.
     pub(crate) findings: Vec<Finding>,
     /// Since when each was observed; of an older version there are none.
@@ -75,6 +78,8 @@ pub(super) struct Judged {
     pub(super) result: ScanResult,
     /// The layers of the image.
     pub(super) layers: Vec<Digest>,
+    /// The operating system, if the image says which.
+    pub(super) os: Option<OsRelease>,
     /// The findings that are kept.
     pub(super) findings: Vec<Finding>,
 }
@@ -153,6 +158,7 @@ pub(super) fn judge(
             events: Vec::new(),
         },
         layers: matched.layers,
+        os: matched.os,
         findings: matched.findings,
     })
 }
@@ -183,6 +189,7 @@ impl Judged {
                 events: Vec::new(),
             },
             layers: Vec::new(),
+            os: None,
             findings: Vec::new(),
         }
     }
@@ -310,12 +317,14 @@ pub fn ecr_severity(finding: &Finding) -> &'static str {
 /// The parts that findings are kept in, each with since when it is known.
 pub(super) fn parts(
     layers: &[Digest],
+    os: Option<&OsRelease>,
     findings: &[Finding],
     observed: &[Observed],
 ) -> Result<Vec<Vec<u8>>> {
     let part = |(findings, observed): (&[Finding], &[Observed])| {
         let part = FindingsPart {
             layers: layers.to_vec(),
+            os: os.cloned(),
             findings: findings.to_vec(),
             observed: observed.to_vec(),
         };

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, MANIFEST_LIMIT, Manifest, Reference, ScanStatus, Timestamp};
+use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
     AdvisoriesUsed, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject, write_csv,
     write_cyclonedx, write_html, write_sarif, write_spdx,
 };
-use bonded_store::{ImageScan, Repository, StoreError};
-use futures_util::StreamExt as _;
+use bonded_store::ImageScan;
 use tokio::sync::Semaphore;
 
 use super::{Layers, judge};
@@ -85,7 +84,7 @@ impl Registry {
         let findings = match &scan {
             Some(scan) => {
                 let found = self.findings(repository, &image.digest, 0..scan.findings);
-                let mut found = found.await?;
+                let (mut found, _) = found.await?;
                 let now = allowed.caller().time();
                 let list = self.allow_list(&repository.arn, now).await?;
                 found
@@ -95,16 +94,16 @@ impl Registry {
             }
             None => Vec::new(),
         };
-        let reference = Reference::Digest(image.digest.clone());
-        let stored = self.store().find_manifest(&repository.id, &reference);
-        let stored = stored.await?.ok_or_else(|| Self::no_image(allowed))?;
-        let manifest = Manifest::parse(&stored.bytes, Some(&stored.media_type))
-            .map_err(|e| StoreError::Corrupt(format!("the manifest '{}': {e}", image.digest)))?;
+        let manifest = self.manifest_of(&repository.id, &image.digest).await?;
+        let manifest = manifest.ok_or_else(|| Self::no_image(allowed))?;
         let subject = Subject {
             name: Some(shown(allowed)),
             digest: image.digest.clone(),
             platform: None,
-            created: self.created(repository, &manifest).await?,
+            created: self
+                .image_configuration(&repository.id, &manifest)
+                .await?
+                .created,
         };
         let Ok(_turn) = AT_ONCE.acquire().await else {
             return Err(no_scan());
@@ -128,29 +127,6 @@ impl Registry {
         let report = on_a_thread(TIME_LIMIT, work).await;
         let report = report.map_err(|broken| Error::Unwritable(broken.to_string()))??;
         Ok((image.digest, report))
-    }
-
-    /// When an image was made, if its configuration is here and says so.
-    async fn created(
-        &self,
-        repository: &Repository,
-        manifest: &Manifest,
-    ) -> Result<Option<Timestamp>> {
-        let Some(config) = manifest.blobs.first() else {
-            return Ok(None);
-        };
-        let layer = self.store().find_layer(&repository.id, &config.digest);
-        let Some(layer) = layer.await?.filter(|l| l.size <= MANIFEST_LIMIT as u64) else {
-            return Ok(None);
-        };
-        let mut stream = self.store().read_layer(&layer, 0..layer.size).await?;
-        let mut bytes = Vec::new();
-        while let Some(piece) = stream.next().await {
-            let unreadable = |error: std::io::Error| StoreError::Corrupt(error.to_string());
-            bytes.extend_from_slice(&piece.map_err(unreadable)?);
-        }
-        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(json["created"].as_str().and_then(Timestamp::parse_rfc3339))
     }
 }
 

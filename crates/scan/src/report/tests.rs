@@ -43,6 +43,7 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
         ecosystem: "Debian:12".to_owned(),
         package: HOSTILE.to_owned(),
         version: "1:2".to_owned(),
+        architecture: "amd64".to_owned(),
         source_name: "source".to_owned(),
         fixed: None,
         severity,

@@ -2,6 +2,7 @@
 //!
 //! Shapes are those of ECR's service model (botocore 1.44.5), API version 2015-09-21.
 
+mod enhanced_shapes;
 mod image_lists;
 mod image_shapes;
 mod images;

@@ -7,9 +7,10 @@ use bonded_registry::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::enhanced_shapes::EnhancedFinding;
 use super::image_shapes::{ImageIdentifier, target};
 use super::page;
-use super::scan_shapes::{BasicFinding, EnhancedFinding, ScanStatusShape, ScanSummary};
+use super::scan_shapes::{BasicFinding, ScanStatusShape, ScanSummary};
 use super::shapes::repository;
 use crate::aws::Operation;
 
@@ -158,6 +159,7 @@ impl Operation for DescribeImageScanFindings {
             }
         };
         let found = registry.image_scan_findings(&allowed, first, limit).await?;
+        let repository = allowed.repository_of_images()?;
         // The findings of another scan or image have another order.
         let of = result_of(&found);
         if result.is_some_and(|result| result != of) {
@@ -177,7 +179,7 @@ impl Operation for DescribeImageScanFindings {
             enhanced_findings: found
                 .findings
                 .iter()
-                .map(|finding| EnhancedFinding::new(arn, &found, finding))
+                .map(|finding| EnhancedFinding::new(repository, &found, finding))
                 .collect(),
         });
         Ok(DescribeImageScanFindingsAnswer {

@@ -1,0 +1,87 @@
+//! What the configuration of an image says of it.
+//!
+//! <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
+
+use bonded_model::{MANIFEST_LIMIT, Manifest, Timestamp};
+use bonded_store::{RepositoryId, StoreError};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use crate::Registry;
+use crate::error::Result;
+
+/// What is shown of an image's configuration; nothing that it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageConfiguration {
+    /// When the image was made.
+    pub created: Option<Timestamp>,
+    /// The processor it is for: `arm64`.
+    pub architecture: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+}
+
+impl ImageConfiguration {
+    fn parse(bytes: &[u8]) -> Self {
+        let json: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let text = |member: &str| json[member].as_str().filter(|text| !text.is_empty());
+        Self {
+            created: text("created").and_then(Timestamp::parse_rfc3339),
+            architecture: text("architecture").map(str::to_owned),
+            author: text("author").map(str::to_owned),
+        }
+    }
+}
+
+impl Registry {
+    /// The configuration of an image; nothing if it is not here, too long or of another kind.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn image_configuration(
+        &self,
+        repository: &RepositoryId,
+        manifest: &Manifest,
+    ) -> Result<ImageConfiguration> {
+        let Some(config) = manifest.blobs.first() else {
+            return Ok(ImageConfiguration::default());
+        };
+        let layer = self.store().find_layer(repository, &config.digest);
+        let Some(layer) = layer.await?.filter(|l| l.size <= MANIFEST_LIMIT as u64) else {
+            return Ok(ImageConfiguration::default());
+        };
+        let mut stream = self.store().read_layer(&layer, 0..layer.size).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = stream.next().await {
+            let unreadable = |error: std::io::Error| StoreError::Corrupt(error.to_string());
+            bytes.extend_from_slice(&piece.map_err(unreadable)?);
+        }
+        Ok(ImageConfiguration::parse(&bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_not_said() {
+        let read = |text: &str| ImageConfiguration::parse(text.as_bytes());
+        let said =
+            read(r#"{"architecture":"arm64","author":"Ada","created":"2026-01-02T03:04:05Z"}"#);
+        assert_eq!(said.architecture.as_deref(), Some("arm64"));
+        assert_eq!(said.author.as_deref(), Some("Ada"));
+        assert_eq!(
+            said.created,
+            Timestamp::parse_rfc3339("2026-01-02T03:04:05Z")
+        );
+        for nothing in [
+            "",
+            "[]",
+            "{",
+            r#"{"architecture":1,"author":"","created":"now"}"#,
+        ] {
+            assert_eq!(read(nothing), ImageConfiguration::default(), "{nothing}");
+        }
+    }
+}
