@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from account import Account
+from command_json import assert_members
 from oci import Image
 from server import Server
 
@@ -18,9 +20,9 @@ def back_up(server: Server, to: Path, *, succeed: bool = True) -> subprocess.Com
     return done
 
 
-def restore(server: Server, backup: Path) -> subprocess.CompletedProcess[str]:
+def restore(server: Server, backup: Path, *form: str) -> subprocess.CompletedProcess[str]:
     files = ["--data", str(server.data), "--keyring", str(server.keyring)]
-    return server.command("restore", str(backup), *files)
+    return server.command("restore", str(backup), *files, *form)
 
 
 def assert_pulls(server: Server, account: Account, repository: str, image: Image) -> None:
@@ -40,6 +42,7 @@ def test_what_is_restored_is_what_was_there(own_server: Callable[..., Server], t
     backup = tmp_path / "backup"
     made = json.loads(back_up(server, backup).stdout)
     assert made["objects"] == made["copied"] >= 2 and made["removed"] == 0
+    assert made["directory"] == str(backup) and datetime.fromisoformat(made["takenAt"]).tzinfo
 
     # A later backup copies what is new and forgets what went.
     second = account.repository("team/second")
@@ -94,8 +97,11 @@ def test_a_backup_is_of_one_moment_of_a_busy_server(own_server: Callable[..., Se
         pushing.join()
     server.kill()
     restored = own_server("again", keyring=server.keyring)
-    done = restore(restored, tmp_path / "backup")
+    done = restore(restored, tmp_path / "backup", "-o", "json")
     assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert_members("restore", answer)
+    assert answer["verified"] is True and answer["objects"] >= before and answer["damaged"] == []
     restored.start()
     registry = restored.push_and_pull(account.key)
     tags = registry.get(f"/v2/{repository}/tags/list").json()["tags"]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from account import PULL, Account, allow, document, refused
+from command_json import assert_members
+from issuer import SigningKey
 from report_formats import write_layout
 from scanning import advisory, debian, import_advisories, layer
 from server import BINARY, ROOT, clean_environment
@@ -49,14 +51,16 @@ def ready(command: Command) -> bool:
 
 # Arguments with which a command has something to say. A capital name stands for what `places` makes.
 ARGUMENTS = {
-    "account attach-policy": ["333333333333", "some", "POLICY"],
-    "account close": ["333333333333"],
+    "account attach-policy": ["ACCOUNT", "some", "POLICY"],
+    "account close": ["CLOSING"],
     "account create": ["333333333333"],
-    "account detach-policy": ["333333333333", "some"],
+    "account detach-policy": ["ACCOUNT", "other"],
     "account policies": ["ACCOUNT"],
+    "advisories compare": ["deb", "1.0~rc1", "1.0"],
+    "advisories import": ["RECORDS", "--output", "FILE"],
     "advisories load": ["ADVISORIES"],
     "allow add": ["CVE-2026-1", "--repositories", "*", "--owner", "x", "--reason", "y", "--until", "1d"],
-    "allow remove": ["some"],
+    "allow remove": ["ALLOWED"],
     "backup": ["DIRECTORY"],
     "can": ["PRINCIPAL", "ecr:BatchGetImage", "team/app"],
     "gate check": ["IMAGE", "--as", "ROLE"],
@@ -64,15 +68,20 @@ ARGUMENTS = {
     "keyring export": ["FILE"],
     "keyring retire": ["some"],
     "login": ["localhost:1"],
-    "oidc-provider check": ["ARN"],
+    "logout": ["localhost:1"],
+    "oidc-provider check": ["GIVEN"],
     "oidc-provider remove-keys": ["ARN"],
-    "oidc-provider set-keys": ["ARN", "POLICY"],
+    "oidc-provider set-keys": ["ARN", "KEYS"],
+    "policy lint": ["POLICY"],
+    "policy test": ["CASES"],
+    "restore": ["BACKUP"],
     "scan": ["LAYOUT", "--advisories", "ADVISORIES"],
     "scan diff": ["LAYOUT", "LAYOUT", "--advisories", "ADVISORIES"],
     "scan show": ["IMAGE", "-o", "cyclonedx"],
+    "share": ["REPOSITORY", "--with", "222222222222", "--pull"],
     "token create": ["--user", "alice"],
     "token list": ["--user", "alice"],
-    "token revoke": ["ACCA00000000000000000"],
+    "token revoke": ["TOKEN", "--user", "alice"],
     "why": ["DECISION"],
 }
 
@@ -153,7 +162,11 @@ def arguments(command: Command, directory: Path) -> list[str]:
     policy.write_text(document(allow("*")))
     names = {
         "ACCOUNT": "333333333333",
+        "CLOSING": "333333333333",
         "ARN": "arn:aws:iam::111122223333:oidc-provider/gitlab.example.com",
+        "GIVEN": "arn:aws:iam::111122223333:oidc-provider/gitlab.example.com",
+        "KEYS": str(policy),
+        "REPOSITORY": "team/app",
         "PRINCIPAL": "arn:aws:iam::111122223333:user/alice",
         "DECISION": "0" * 24,
         "IMAGE": "team/app:v1",
@@ -175,34 +188,132 @@ def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         account.server.client("ecr", account.user("powerless").key).describe_repositories()
     layout = home / "layout"
     layout.mkdir()
-    write_layout(layout, [layer(debian(("bash", "5.2.15-2", "bash")))])
+    write_layout(layout, [layer(debian(("bash", "5.2.15-2", "bash"), ("openssl", "0.9", "openssl")))])
     record = advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "1")
+    policy, keys = home / "policy.json", home / "keys.json"
+    policy.write_text(document(allow("*")))
+    keys.write_text(json.dumps({"keys": [SigningKey("one").jwk()]}))
+    data = str(account.server.data)
+
+    def done(*words: str) -> str:
+        said = account.server.command(*words, "--data", data, key=account.key)
+        assert said.returncode == 0, said.stderr
+        return said.stdout.strip()
+
+    def provider(name: str) -> str:
+        made = account.iam.create_open_id_connect_provider(Url=f"https://{name}", ClientIDList=["x"])
+        return made["OpenIDConnectProviderArn"]
+
+    open_account, closing = "555555555555", "666666666666"
+    for id in (open_account, closing):
+        account.server.create_account(id)
+    done("account", "attach-policy", open_account, "other", str(policy))
+    given = provider("given.example.com")
+    done("oidc-provider", "set-keys", given, str(keys))
     return {
-        "ACCOUNT": account.id,
+        "ACCOUNT": open_account,
         "ADVISORIES": str(import_advisories(account.server, home / "records", record)),
+        "ALLOWED": done("allow", "add", *ARGUMENTS["allow add"], "--quiet"),
+        "ARN": provider("gitlab.example.com"),
+        "CASES": str(ROOT / "crates" / "iam" / "tests" / "cases" / "bonded.jsonl"),
+        "CLOSING": closing,
         "DECISION": denied.message.rsplit(" ", 1)[1].rstrip(")"),
         "DIRECTORY": str(home / "backup"),
+        "FILE": str(home / "file"),
+        "GIVEN": given,
         "IMAGE": f"localhost:{account.server.port}/{repository}:v1",
+        "KEYS": str(keys),
         "LAYOUT": f"oci:{layout}",
+        "POLICY": str(policy),
         "PRINCIPAL": account.sts.get_caller_identity()["Arn"],
+        "RECORDS": str(home / "records"),
+        "REPOSITORY": repository,
         "ROLE": role,
+        "TOKEN": json.loads(done("token", "create", "--user", "alice", "-o", "json"))["id"],
     }
 
 
-# What needs more than arguments to succeed, or has other forms, is tested elsewhere: e2e/test_keyring.py,
-# e2e/test_reports.py.
-ELSEWHERE = {"keyring retire", "scan show"}
+# What needs more than arguments to succeed, or a home of its own, or whose JSON is one object a line, is tested
+# elsewhere: e2e/test_keyring.py, e2e/test_backup.py, e2e/test_login.py, e2e/test_rematching.py.
+ELSEWHERE = {"keyring check", "keyring retire", "restore", "login", "logout", "events"}
+
+
+def form_option(command: Command) -> str | None:
+    """The option that chooses between a table and JSON."""
+    values = "one of `table`, `json`"
+    options = [line for line in command.page.splitlines() if values in line]
+    return re.findall(r"--\w+", options[0])[0] if options else None
 
 
 def speaks_json(command: Command) -> bool:
-    return command.has("--output FORM") and command.name not in ELSEWHERE
+    return form_option(command) is not None and command.name not in ELSEWHERE
+
+
+def say(command: Command, account: Account, places: dict[str, str], *form: str) -> str:
+    words = [*command.words, *(places.get(word, word) for word in ARGUMENTS.get(command.name, []))]
+    if command.has("--data DIRECTORY"):
+        words += ["--data", str(account.server.data)]
+    said = account.server.command(*words, *form, key=account.key)
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    return said.stdout
 
 
 @each([command for command in COMMANDS if speaks_json(command) and ready(command)])
 def test_json_is_all_that_a_program_reads(command: Command, account: Account, places: dict[str, str]) -> None:
-    words = [*command.words, *(places.get(word, word) for word in ARGUMENTS.get(command.name, []))]
-    if command.has("--data DIRECTORY"):
-        words += ["--data", str(account.server.data)]
-    said = account.server.command(*words, "-o", "json", key=account.key)
-    assert (said.returncode, said.stderr) == (0, ""), said.stderr
-    json.loads(said.stdout)
+    option = form_option(command)
+    assert option is not None
+    answer = json.loads(say(command, account, places, option, "json"))
+    entries = answer if isinstance(answer, list) else [answer]
+    for entry in entries:
+        if isinstance(entry, dict):
+            assert_members(command.name, entry)
+
+
+# What a list prints with --quiet, as its JSON has it.
+IDS = {
+    "account list": lambda answer: [entry["account"] for entry in answer],
+    "account policies": lambda answer: [name for name, _ in answer],
+    "allow list": lambda answer: [entry["id"] for entry in answer["allowedVulnerabilities"]],
+    "keyring list": lambda answer: [root["id"] for root in answer["roots"]],
+    "oidc-provider list": lambda answer: [entry["arn"] for entry in answer],
+    "scan": lambda answer: [finding["id"] for finding in answer["findings"]],
+    "token list": lambda answer: [entry["id"] for entry in answer],
+}
+
+
+@each([command for command in COMMANDS if command.name in IDS])
+def test_a_quiet_list_is_its_ids(command: Command, account: Account, places: dict[str, str]) -> None:
+    ids = IDS[command.name](json.loads(say(command, account, places, "-o", "json")))
+    assert ids
+    assert say(command, account, places, "--quiet").splitlines() == ids
+    table = say(command, account, places)
+    assert all(id in table for id in ids)
+
+
+SILENT = [
+    "can",
+    "config check",
+    "config show",
+    "doctor",
+    "gc",
+    "oidc-provider check",
+    "policy test",
+    "share",
+    "status",
+    "why",
+]
+
+
+@each([command for command in COMMANDS if command.name in SILENT])
+def test_a_quiet_command_without_ids_says_nothing(command: Command, account: Account, places: dict[str, str]) -> None:
+    assert say(command, account, places, "-q") == ""
+    assert say(command, account, places) != ""
+
+
+@each([command for command in COMMANDS if form_option(command)])
+def test_there_is_no_quiet_json(command: Command, tmp_path: Path) -> None:
+    option = form_option(command)
+    assert option is not None
+    said = run(*command.words, *arguments(command, tmp_path), "-q", option, "json")
+    assert (said.returncode, said.stdout) == (USAGE_ERROR, "")
+    assert "cannot be used with" in said.stderr

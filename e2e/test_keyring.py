@@ -40,6 +40,7 @@ def test_a_rotation_interrupts_nothing_and_the_old_root_key_goes(own_server: Mak
     copy = server.home / "copy"
     keyring(server, "export", str(copy))
     assert "opens everything" in keyring(server, "check", str(copy))
+    assert json.loads(keyring(server, "check", str(copy), "-o", "json")) == {"copy": str(copy), "roots": [old]}
 
     said = keyring(server, "rotate")
     assert "keep a copy" in said

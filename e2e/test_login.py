@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from account import LOGIN, Account, allow
+from command_json import assert_members
 from server import BINARY, Key, Server
 
 
@@ -68,6 +70,7 @@ def test_login_with_the_helper_never_ends(server: Server, home: Home, host: str)
     for operation in ["store", "erase"]:
         assert home.helper(operation, host).returncode == 0
     assert home.bonded("logout", host).stdout == f"logged out of {host}\n"
+    assert json.loads(home.bonded("logout", host, "-o", "json").stdout) == {"host": host, "loggedOut": False}
     assert json.loads(home.config.read_text()) == {"credHelpers": {}}
     assert home.helper("get", host).returncode == 1
 
@@ -75,6 +78,11 @@ def test_login_with_the_helper_never_ends(server: Server, home: Home, host: str)
 def test_login_without_the_helper_stores_a_password(home: Home, host: str) -> None:
     home.config.parent.mkdir()
     home.config.write_text('{"auths": {"docker.io": {"auth": "x"}}, "psFormat": "y"}')
+    done = home.bonded("login", f"https://{host}/", "-o", "json")
+    answer = json.loads(done.stdout)
+    assert_members("login", answer)
+    assert ":user/person" in answer["identity"] and datetime.fromisoformat(answer["expiresAt"]).tzinfo
+    assert home.bonded("login", host, "--quiet").stdout == ""
     done = home.bonded("login", f"https://{host}/")
     assert done.returncode == 0, done.stderr
     assert "--install-helper" in done.stdout

@@ -166,6 +166,10 @@ def test_an_event_says_why_a_finding_is_new_or_another(own_server: Any, tmp_path
         for e in last
     }
     assert why == {"X-1": ("CLOSED", ["advisory_withdrawn"]), "X-3": ("CLOSED", ["advisory_corrected"])}
+    told = server.command("events", "--data", str(server.data), "--quiet").stdout.split()
+    assert told == [event["id"] for event in events(server)]
+    table = server.command("events", "--data", str(server.data), "-o", "table").stdout.splitlines()
+    assert len(table) == len(told) and "CLOSED X-1 - aaa" in table[-2] + table[-1]
     done = server.command("events", "--data", str(server.data), "--after", "nothing")
     assert done.returncode == 1
     assert "there is no event 'nothing'" in done.stderr

@@ -29,6 +29,7 @@ mod token;
 mod why;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{DATA, RawConfig};
 use crate::operator::{self, Operation};
 use failure::{Failure, Status};
-use print::clean;
+use print::{Output, clean};
 
 /// A container registry with AWS's API and AWS's policies.
 #[derive(Parser)]
@@ -146,11 +147,21 @@ struct DataDirectory {
     config: Option<PathBuf>,
 }
 
+/// What a command takes that asks the server on this machine.
+#[derive(Args)]
+struct OfHost {
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    data: DataDirectory,
+}
+
 impl DataDirectory {
-    fn path(self) -> Result<PathBuf, Failure> {
-        let settings = match (self.data, self.config) {
-            (Some(data), _) => Ok(RawConfig::default().with(&DATA, &data)),
-            (None, Some(file)) => RawConfig::from_file(&file),
+    fn path(&self) -> Result<PathBuf, Failure> {
+        let settings = match (&self.data, &self.config) {
+            (Some(data), _) => Ok(RawConfig::default().with(&DATA, data)),
+            (None, Some(file)) => RawConfig::from_file(file),
             (None, None) => Ok(RawConfig::default()),
         };
         settings
@@ -165,6 +176,26 @@ fn ask_server<O: Operation>(data: &Path, operation: &O) -> Result<O::Output, Fai
         let answer = operator::call(data, operation).await;
         answer.map_err(|error| Failure::failed(clean(&error.to_string())))
     })
+}
+
+/// Prints what became of cases or rows that were tried, and fails if one did.
+fn print_totals(
+    output: Output,
+    passed: impl serde::Serialize + Display,
+    failures: &[String],
+) -> Result<(), Failure> {
+    let failed = failures.len();
+    let answer = serde_json::json!({ "passed": passed, "failed": failed, "failures": failures });
+    let totals = format!("{passed} passed, {failed} failed");
+    output.print(
+        &answer,
+        |_| failures.iter().cloned().chain([totals]).collect(),
+        |_| Vec::new(),
+    )?;
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::shown(Status::Failed)),
+    }
 }
 
 /// The error with what caused it: on the host nothing is hidden.
@@ -216,5 +247,48 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The commands whose output has one form, and why.
+    const WITHOUT_FORMS: [(&str, &str); 6] = [
+        ("serve", "runs until it is stopped; its log has settings"),
+        ("demo", "tells a story to people"),
+        ("scan show", "prints a document, of forms of its own"),
+        ("credential-helper", "speaks docker's protocol"),
+        ("kubelet-plugin", "speaks the kubelet's protocol"),
+        ("completion", "prints a script"),
+    ];
+
+    #[test]
+    fn a_command_has_the_forms_of_output_that_all_have() {
+        let mut without = Vec::new();
+        find_without_forms(&Cli::command(), "", &mut without);
+        assert_eq!(without, WITHOUT_FORMS.map(|(name, _)| name));
+    }
+
+    /// Finds the commands that cannot print a table, JSON, or ids alone.
+    fn find_without_forms(command: &clap::Command, before: &str, without: &mut Vec<String>) {
+        for command in command.get_subcommands() {
+            let name = format!("{before}{}", command.get_name());
+            let has = |id: &str, long: &[&str], values: &[&str]| {
+                command.get_arguments().any(|arg| {
+                    let given = arg.get_possible_values();
+                    let has = |value: &&str| given.iter().any(|given| given.get_name() == *value);
+                    arg.get_id() == id
+                        && arg.get_long().is_some_and(|name| long.contains(&name))
+                        && values.iter().all(has)
+                })
+            };
+            let form = ["form", "output"].iter().any(|id| {
+                // What writes a file has its name in '--output'.
+                has(id, &["output", "format"], &["table", "json"])
+            });
+            // `scan` is a command and has some.
+            let runs = !command.has_subcommands() || command.get_name() == "scan";
+            if runs && !(form && has("quiet", &["quiet"], &[])) {
+                without.push(name.clone());
+            }
+            find_without_forms(command, &format!("{name} "), without);
+        }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) use advisories::LoadAdvisories;
 pub(crate) use backup::BackUp;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use events::ListEvents;
-pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RotateKeyRing};
+pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
 pub(crate) use oidc_provider::{CheckProvider, ListProviders, ProviderEntry, SetProviderKeys};
 pub(crate) use status::{GetStatus, HostStatus};
 

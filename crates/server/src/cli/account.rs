@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use bonded_model::AccountId;
 use clap::{Args, Subcommand};
 
-use super::print::{self, Form};
-use super::{DataDirectory, Failure, ask_server};
+use serde_json::json;
+
+use super::{Failure, OfHost, ask_server};
 use crate::operator::{
-    AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts, ListPolicies,
+    AccountEntry, AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts,
+    ListPolicies,
 };
 
 /// Make, list and close the accounts of the server on this machine, and say what they may do at most
@@ -26,21 +28,13 @@ enum Action {
         #[arg(value_name = "ACCOUNT")]
         account: AccountId,
 
-        /// The form of the output
-        #[arg(short, long, value_name = "FORM", default_value = "text")]
-        output: Form,
-
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// List all accounts
     List {
-        /// The form of the output
-        #[arg(short, long, value_name = "FORM", default_value = "text")]
-        output: Form,
-
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Close an account for ever: none of its credentials works any more, what it owns stays
     Close {
@@ -49,7 +43,7 @@ enum Action {
         account: AccountId,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// List the service control policies of an account
     Policies {
@@ -57,12 +51,8 @@ enum Action {
         #[arg(value_name = "ACCOUNT")]
         account: AccountId,
 
-        /// The form of the output
-        #[arg(short, long, value_name = "FORM", default_value = "text")]
-        output: Form,
-
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Attach a service control policy: what it does not allow nobody in the account may do
     AttachPolicy {
@@ -79,7 +69,7 @@ enum Action {
         file: Option<PathBuf>,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Detach a service control policy
     DetachPolicy {
@@ -92,101 +82,95 @@ enum Action {
         name: String,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
 }
 
 impl AccountCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Create {
-                account,
-                output,
-                data,
-            } => create(account, output, data),
-            Action::List { output, data } => list(output, data),
-            Action::Close { account, data } => ask_server(&data.path()?, &CloseAccount { account }),
-            Action::Policies {
-                account,
-                output,
-                data,
-            } => policies(account, output, data),
+            Action::Create { account, host } => create(account, host),
+            Action::List { host } => list(host),
+            Action::Close { account, host } => close(account, host),
+            Action::Policies { account, host } => policies(account, host),
             Action::AttachPolicy {
                 account,
                 name,
                 file,
-                data,
-            } => attach(account, name, file, data),
+                host,
+            } => attach(account, name, file, host),
             Action::DetachPolicy {
                 account,
                 name,
-                data,
-            } => ask_server(&data.path()?, &DetachPolicy { account, name }),
+                host,
+            } => detach(account, name, host),
         }
     }
 }
 
-fn create(account: AccountId, output: Form, data: DataDirectory) -> Result<(), Failure> {
+fn create(account: AccountId, OfHost { output, data }: OfHost) -> Result<(), Failure> {
     let key = ask_server(&data.path()?, &CreateAccount { account })?;
-    let text = match output {
-        Form::Json => serde_json::to_string_pretty(&key).map_err(Failure::failed)?,
-        Form::Table => format!(
-            "account {} is made; the key of its user 'administrator', shown this once:\n\
-             AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}",
-            key.account,
-            key.access_key_id,
-            key.secret_access_key.expose()
-        ),
+    // A key that is shown once is shown to whoever wants nothing else, too.
+    let lines = |key: &crate::administrator::AdministratorKey| {
+        vec![
+            format!("AWS_ACCESS_KEY_ID={}", key.access_key_id),
+            format!("AWS_SECRET_ACCESS_KEY={}", key.secret_access_key.expose()),
+        ]
     };
-    print::line(zeroize::Zeroizing::new(text).as_str());
-    Ok(())
+    let told = |key: &crate::administrator::AdministratorKey| {
+        let account = &key.account;
+        let title = format!(
+            "account {account} is made; the key of its user 'administrator', shown this once:"
+        );
+        [vec![title], lines(key)].concat()
+    };
+    output.print(&key, told, lines)
 }
 
-fn list(output: Form, data: DataDirectory) -> Result<(), Failure> {
+fn list(OfHost { output, data }: OfHost) -> Result<(), Failure> {
     let accounts = ask_server(&data.path()?, &ListAccounts {})?;
-    let text = match output {
-        Form::Json => serde_json::to_string_pretty(&accounts).map_err(Failure::failed)?,
-        Form::Table => {
-            let line = |entry: &crate::operator::AccountEntry| {
-                let alias = entry.alias.as_deref().unwrap_or("-");
-                let state = match &entry.closed {
-                    Some(at) => format!("closed {at}"),
-                    None => "open".to_owned(),
-                };
-                format!(
-                    "{}  {alias}  made {}  {state}",
-                    entry.account, entry.created
-                )
-            };
-            let lines: Vec<String> = accounts.iter().map(line).collect();
-            lines.join("\n")
-        }
+    let line = |entry: &AccountEntry| {
+        let alias = entry.alias.as_deref().unwrap_or("-");
+        let state = match &entry.closed {
+            Some(at) => format!("closed {at}"),
+            None => "open".to_owned(),
+        };
+        format!(
+            "{}  {alias}  made {}  {state}",
+            entry.account, entry.created
+        )
     };
-    print::line(&text);
-    Ok(())
+    output.print(
+        &accounts,
+        |accounts| accounts.iter().map(line).collect(),
+        |accounts| accounts.iter().map(|of| of.account.to_string()).collect(),
+    )
 }
 
-fn policies(account: AccountId, output: Form, data: DataDirectory) -> Result<(), Failure> {
+fn close(account: AccountId, OfHost { output, data }: OfHost) -> Result<(), Failure> {
+    let answer = json!({ "account": account.as_str(), "closed": true });
+    let sentence = format!("account {account} is closed");
+    ask_server(&data.path()?, &CloseAccount { account })?;
+    output.done(&answer, sentence)
+}
+
+fn policies(account: AccountId, OfHost { output, data }: OfHost) -> Result<(), Failure> {
     let policies = ask_server(&data.path()?, &ListPolicies { account })?;
-    let text = match output {
-        Form::Json => serde_json::to_string_pretty(&policies).map_err(Failure::failed)?,
-        Form::Table => {
-            let lines: Vec<String> = policies
-                .iter()
-                .map(|(name, text)| format!("{name}  {text}"))
-                .collect();
-            print::clean(&lines.join("\n"))
-        }
-    };
-    print::line(&text);
-    Ok(())
+    output.print(
+        &policies,
+        |policies| {
+            let line = |(name, text): &(String, String)| format!("{name}  {text}");
+            policies.iter().map(line).collect()
+        },
+        |policies| policies.iter().map(|(name, _)| name.clone()).collect(),
+    )
 }
 
 fn attach(
     account: AccountId,
     name: String,
     file: Option<PathBuf>,
-    data: DataDirectory,
+    OfHost { output, data }: OfHost,
 ) -> Result<(), Failure> {
     let text = match file {
         Some(file) => std::fs::read_to_string(&file).map_err(|error| {
@@ -199,10 +183,24 @@ fn attach(
             )));
         }
     };
+    let answer = json!({ "account": account.as_str(), "policy": name, "attached": true });
+    let sentence = format!("the policy '{name}' is attached to the account {account}");
     let request = AttachPolicy {
         account,
         name,
         text,
     };
-    ask_server(&data.path()?, &request)
+    ask_server(&data.path()?, &request)?;
+    output.done(&answer, sentence)
+}
+
+fn detach(
+    account: AccountId,
+    name: String,
+    OfHost { output, data }: OfHost,
+) -> Result<(), Failure> {
+    let answer = json!({ "account": account.as_str(), "policy": name, "attached": false });
+    let sentence = format!("the policy '{name}' is detached from the account {account}");
+    ask_server(&data.path()?, &DetachPolicy { account, name })?;
+    output.done(&answer, sentence)
 }

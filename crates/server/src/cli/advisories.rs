@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use bonded_scan::{TableTotals, VersionOrder, check_table};
 use clap::{Args, Subcommand};
 
-use super::print::{self, clean};
-use super::{Failure, Status};
+use serde_json::json;
+
+use super::print::Output;
+use super::{Failure, print_totals};
 
 /// Work on vulnerability advisories
 #[derive(Args)]
@@ -47,6 +49,9 @@ struct Compare {
     /// Check the rows of a table: ecosystem, two versions and -1, 0 or 1, separated by tabs
     #[arg(long, value_name = "TSV", conflicts_with = "ecosystem")]
     file: Option<PathBuf>,
+
+    #[command(flatten)]
+    output: Output,
 }
 
 impl AdvisoriesCommand {
@@ -56,9 +61,10 @@ impl AdvisoriesCommand {
             Action::Compare(compare) => compare,
             Action::Load(load) => return load.run(),
         };
+        let output = compare.output;
         match (compare.file, compare.ecosystem, compare.a, compare.b) {
-            (Some(file), ..) => check(&file),
-            (None, Some(order), Some(a), Some(b)) => print_order(order, &a, &b),
+            (Some(file), ..) => check(&file, output),
+            (None, Some(order), Some(a), Some(b)) => print_order(order, &a, &b, output),
             _ => Err(Failure::usage(
                 "give an ecosystem and two versions, or '--file' and a table",
             )),
@@ -66,17 +72,17 @@ impl AdvisoriesCommand {
     }
 }
 
-fn print_order(order: VersionOrder, a: &str, b: &str) -> Result<(), Failure> {
+fn print_order(order: VersionOrder, a: &str, b: &str, output: Output) -> Result<(), Failure> {
     let sign = match order.compare(a, b).map_err(Failure::failed)? {
-        Ordering::Less => '<',
-        Ordering::Equal => '=',
-        Ordering::Greater => '>',
+        Ordering::Less => "<",
+        Ordering::Equal => "=",
+        Ordering::Greater => ">",
     };
-    print::line(clean(&format!("{a} {sign} {b}")));
-    Ok(())
+    let answer = json!({ "a": a, "order": sign, "b": b });
+    output.done(&answer, format!("{a} {sign} {b}"))
 }
 
-fn check(file: &Path) -> Result<(), Failure> {
+fn check(file: &Path, output: Output) -> Result<(), Failure> {
     let unreadable = |error| {
         Failure::usage(format!(
             "cannot read the table '{}': {error}",
@@ -88,24 +94,19 @@ fn check(file: &Path) -> Result<(), Failure> {
         return Err(unreadable(ErrorKind::IsADirectory.into()));
     }
     let mut totals = TableTotals::default();
+    let mut failures = Vec::new();
     for row in check_table(BufReader::new(opened)) {
         totals.count(&row);
         if !row.is_passed() {
-            print::line(clean(&row.to_string()));
+            failures.push(row.to_string());
         }
     }
-    print::line(totals);
-    match totals.failed {
-        0 => Ok(()),
-        _ => Err(Failure {
-            status: Status::Failed,
-            message: None,
-        }),
-    }
+    print_totals(output, totals.passed, &failures)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Status;
     use super::*;
 
     fn status(done: Result<(), Failure>) -> Option<Status> {
@@ -114,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_version_without_an_order_fails_and_is_named() {
-        assert!(print_order(VersionOrder::Deb, "1.0~rc1", "1.0").is_ok());
-        let failure = print_order(VersionOrder::Deb, "1.0", "x:1").unwrap_err();
+        assert!(print_order(VersionOrder::Deb, "1.0~rc1", "1.0", Output::QUIET).is_ok());
+        let failure = print_order(VersionOrder::Deb, "1.0", "x:1", Output::QUIET).unwrap_err();
         assert_eq!(failure.status, Status::Failed);
         assert!(failure.message.unwrap().contains("'x:1'"));
     }
@@ -130,9 +131,15 @@ mod tests {
             ("plan9\t1\t2\t-1\n", Some(Status::Failed)),
         ] {
             std::fs::write(&table, rows).unwrap();
-            assert_eq!(status(check(&table)), want, "{rows}");
+            assert_eq!(status(check(&table, Output::QUIET)), want, "{rows}");
         }
-        assert_eq!(status(check(directory.path())), Some(Status::Usage));
-        assert_eq!(status(check(Path::new("absent.tsv"))), Some(Status::Usage));
+        assert_eq!(
+            status(check(directory.path(), Output::QUIET)),
+            Some(Status::Usage)
+        );
+        assert_eq!(
+            status(check(Path::new("absent.tsv"), Output::QUIET)),
+            Some(Status::Usage)
+        );
     }
 }

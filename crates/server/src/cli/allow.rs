@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::print::{self, Form, clean};
+use super::print::Output;
 use super::{DataDirectory, Failure, block_on};
 use crate::client::Client;
 use crate::config::variable;
@@ -65,10 +65,6 @@ struct Add {
 /// List what is accepted, and what was and has ended
 #[derive(Args)]
 struct List {
-    /// The form of the output: text or json
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
-
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -85,6 +81,9 @@ struct Remove {
 
 #[derive(Args)]
 struct ServerArgs {
+    #[command(flatten)]
+    output: Output,
+
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     endpoint_url: Option<String>,
@@ -96,7 +95,7 @@ struct ServerArgs {
 impl ServerArgs {
     /// The result of an action, of which `T` is the answer.
     fn call<T: DeserializeOwned>(
-        self,
+        &self,
         action: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, Failure> {
@@ -172,46 +171,45 @@ impl AllowCommand {
                 parameters.extend(add.package.iter().map(|name| ("Package", name.as_str())));
                 let answer: PutResponse =
                     add.server.call("PutAllowedVulnerability", &parameters)?;
-                print::line(clean(&answer.result.id));
+                let id = |entry: &Entry| vec![entry.id.clone()];
+                add.server.output.print(&answer.result, id, id)
             }
             Action::Remove(remove) => {
                 let parameters = [("Id", remove.id.as_str())];
                 let _: IgnoredAny = remove
                     .server
                     .call("DeleteAllowedVulnerability", &parameters)?;
+                let answer = json!({ "id": remove.id, "removed": true });
+                let sentence = format!("the entry '{}' has ended", remove.id);
+                remove.server.output.done(&answer, sentence)
             }
             Action::List(list) => {
                 let answer: ListResponse = list.server.call("ListAllowedVulnerabilities", &[])?;
-                show(&answer.result.entries.member, list.output)?;
+                show(&answer.result.entries.member, list.server.output)
             }
         }
-        Ok(())
     }
 }
 
-fn show(entries: &[Entry], form: Form) -> Result<(), Failure> {
-    match form {
-        Form::Json => {
-            let json = serde_json::to_string(&json!({"allowedVulnerabilities": entries}));
-            print::line(clean(&json.map_err(Failure::failed)?));
-        }
-        Form::Table => {
-            for entry in entries {
-                print::line(clean(&format!(
-                    "{} {} {} in {} of {}, until {}, by {}: {}",
-                    entry.id,
-                    entry.status,
-                    entry.vulnerability,
-                    entry.package.as_deref().unwrap_or("any package"),
-                    entry.repositories,
-                    entry.until,
-                    entry.owner,
-                    entry.reason,
-                )));
-            }
-        }
-    }
-    Ok(())
+fn show(entries: &[Entry], output: Output) -> Result<(), Failure> {
+    let line = |entry: &Entry| {
+        format!(
+            "{} {} {} in {} of {}, until {}, by {}: {}",
+            entry.id,
+            entry.status,
+            entry.vulnerability,
+            entry.package.as_deref().unwrap_or("any package"),
+            entry.repositories,
+            entry.until,
+            entry.owner,
+            entry.reason,
+        )
+    };
+    output.print(
+        &json!({ "allowedVulnerabilities": entries }),
+        |_| entries.iter().map(line).collect(),
+        |_| entries.iter().map(|entry| entry.id.clone()).collect(),
+    )
 }
 
 /// The time that `14d` or `2027-01-31` names.

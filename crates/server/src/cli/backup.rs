@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bonded_model::Timestamp;
 use bonded_registry::Clock;
 use bonded_store::{Store, StoreSettings, Verified};
 use clap::Args;
+use serde_json::json;
 
 use super::config::ConfigArgs;
-use super::print::{self, Form, clean};
+use super::print::{self, Output, clean};
 use super::{DataDirectory, Failure, ask_server, block_on, with_sources};
 use crate::files;
 use crate::operator::BackUp;
@@ -23,9 +25,8 @@ pub(super) struct BackupCommand {
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     #[command(flatten)]
     data: DataDirectory,
@@ -45,6 +46,9 @@ pub(super) struct RestoreCommand {
     no_verify: bool,
 
     #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -58,19 +62,24 @@ impl BackupCommand {
                 directory: directory.clone(),
             },
         )?;
-        match self.output {
-            Form::Json => {
-                print::line(serde_json::to_string_pretty(&made).map_err(Failure::failed)?);
-            }
-            Form::Table => print::line(format!(
-                "'{}' has {} blobs with {} bytes: {} copied now, {} removed",
-                clean(&directory.display().to_string()),
-                made.objects,
-                made.bytes,
-                made.copied,
-                made.removed
-            )),
-        }
+        let answer = json!({
+            "directory": directory,
+            "takenAt": Timestamp::from_millis(made.taken_at).to_string(),
+            "objects": made.objects,
+            "bytes": made.bytes,
+            "copied": made.copied,
+            "lost": made.lost,
+            "removed": made.removed,
+        });
+        let sentence = format!(
+            "'{}' has {} blobs with {} bytes: {} copied now, {} removed",
+            directory.display(),
+            made.objects,
+            made.bytes,
+            made.copied,
+            made.removed
+        );
+        self.output.done(&answer, sentence)?;
         match made.lost {
             0 => Ok(()),
             lost => Err(Failure::failed(format!(
@@ -115,20 +124,29 @@ impl RestoreCommand {
             keyring: config.keyring.clone(),
         };
         let verified = block_on(async { verify(&settings, self.no_verify).await })?;
-        let data = clean(&config.data.display().to_string());
+        let data = config.data.display();
         let Some(verified) = verified else {
-            print::line(format!("restored to '{data}'; the blobs were not read"));
-            return Ok(());
+            let answer = json!({ "data": config.data, "verified": false });
+            let sentence = format!("restored to '{data}'; the blobs were not read");
+            return self.output.done(&answer, sentence);
         };
         for digest in &verified.damaged {
             print::error(format!("damaged or missing: {}", clean(digest)));
         }
-        print::line(format!(
+        let answer = json!({
+            "data": config.data,
+            "verified": true,
+            "objects": verified.objects,
+            "bytes": verified.bytes,
+            "damaged": verified.damaged,
+        });
+        let sentence = format!(
             "restored to '{data}': {} blobs with {} bytes are whole, {} are not",
             verified.objects,
             verified.bytes,
             verified.damaged.len()
-        ));
+        );
+        self.output.done(&answer, sentence)?;
         match verified.damaged.is_empty() {
             true => Ok(()),
             false => Err(Failure::failed("the backup is damaged")),

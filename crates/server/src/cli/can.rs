@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::print::{self, Form, clean};
+use super::print::Output;
 use super::why::record::Check;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::{Client, Refusal};
@@ -36,9 +36,8 @@ pub(super) struct Can {
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<String>,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
@@ -72,13 +71,8 @@ impl Can {
             .map_err(|_| unexpected("the explanation is not JSON"))?;
         let explained: Explained = serde_json::from_value(value.clone())
             .map_err(|error| unexpected(&format!("{error} in the explanation")))?;
-        match self.output {
-            Form::Json => print::line(clean(&value.to_string())),
-            Form::Table => explained
-                .lines()
-                .iter()
-                .for_each(|line| print::line(clean(line))),
-        }
+        self.output
+            .print(&value, |_| explained.lines(), |_| Vec::new())?;
         explained.status()
     }
 
@@ -173,10 +167,7 @@ impl Explained {
             "allowed" if !self.is_half() => return Ok(()),
             _ => Status::Unknown,
         };
-        Err(Failure {
-            status,
-            message: None,
-        })
+        Err(Failure::shown(status))
     }
 }
 

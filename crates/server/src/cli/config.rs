@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, print};
+use super::Failure;
+use super::print::Output;
 use crate::config::{Config, RawConfig, variable};
 
 /// Show or check the configuration
@@ -16,10 +17,20 @@ pub(super) struct ConfigCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Print every setting as it would be used, with passwords hidden
-    Show(Box<ConfigArgs>),
+    /// Print every setting as it would be used, with passwords hidden; as a table that is TOML
+    Show(Box<Shown>),
     /// Say whether the server could start with it
-    Check(Box<ConfigArgs>),
+    Check(Box<Shown>),
+}
+
+/// A configuration of which something is said.
+#[derive(Args)]
+struct Shown {
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Where settings come from: a file, the environment over it, flags over both.
@@ -48,13 +59,19 @@ impl ConfigCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Show(args) => {
-                print::line(args.resolve()?.shown.to_toml().trim_end());
+                let toml = args.config.resolve()?.shown.to_toml();
+                let value: serde_json::Value = toml::from_str(&toml).map_err(Failure::failed)?;
+                args.output.print(
+                    &value,
+                    |_| toml.lines().map(str::to_owned).collect(),
+                    |_| Vec::new(),
+                )
             }
             Action::Check(args) => {
-                args.resolve()?;
-                print::line("the configuration is good");
+                args.config.resolve()?;
+                let answer = serde_json::json!({ "valid": true });
+                args.output.done(&answer, "the configuration is good")
             }
         }
-        Ok(())
     }
 }

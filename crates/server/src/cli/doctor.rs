@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::config::ConfigArgs;
 use super::login::{HELPER, Hosts, helper_is_on_the_path, identity};
-use super::print::{self, Form, clean};
+use super::print::{Output, clean};
 use super::{Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::{Config, variable};
@@ -29,9 +29,8 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     endpoint_url: Option<String>,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -91,31 +90,25 @@ impl Doctor {
             }
         };
         let findings: Vec<Finding> = findings.into_iter().chain([helper()]).collect();
-        match self.output {
-            Form::Json => {
-                print::line(serde_json::to_string_pretty(&findings).map_err(Failure::failed)?);
-            }
-            Form::Table => findings.iter().for_each(|finding| {
-                let mark = match finding.outcome {
-                    Outcome::Good => "ok",
-                    Outcome::Note => "note",
-                    Outcome::Wrong => "WRONG",
-                };
-                print::line(format!(
-                    "{mark:<6} {:<16} {}",
-                    finding.check, finding.detail
-                ));
-            }),
-        }
+        let line = |finding: &Finding| {
+            let mark = match finding.outcome {
+                Outcome::Good => "ok",
+                Outcome::Note => "note",
+                Outcome::Wrong => "WRONG",
+            };
+            format!("{mark:<6} {:<16} {}", finding.check, finding.detail)
+        };
+        self.output.print(
+            &findings,
+            |findings| findings.iter().map(line).collect(),
+            |_| Vec::new(),
+        )?;
         let wrong = findings
             .iter()
             .any(|finding| finding.outcome == Outcome::Wrong);
         match wrong {
             false => Ok(()),
-            true => Err(Failure {
-                status: Status::Failed,
-                message: None,
-            }),
+            true => Err(Failure::shown(Status::Failed)),
         }
     }
 }

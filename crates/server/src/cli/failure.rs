@@ -37,6 +37,14 @@ impl Failure {
         }
     }
 
+    /// Of which the output said everything.
+    pub(super) fn shown(status: Status) -> Self {
+        Self {
+            status,
+            message: None,
+        }
+    }
+
     pub(super) fn failed(message: impl Display) -> Self {
         Self::new(Status::Failed, message)
     }

@@ -13,7 +13,7 @@ use bonded_registry::Clock;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::print::Form;
+use super::print::Output;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::variable;
@@ -59,9 +59,8 @@ struct Check {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     wait: u64,
 
-    /// The form of the output: table or json
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]

@@ -1,11 +1,8 @@
 //! `bonded gc`: collection of garbage, now and from beginning to end, through the socket of the server.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 
-use super::print::{self, Form};
-use super::{DataDirectory, Failure, ask_server};
+use super::{Failure, OfHost, ask_server};
 use crate::operator::{Collect, CollectedAmounts};
 
 /// Collect garbage now, on the server on this machine, while it serves
@@ -24,50 +21,43 @@ pub(super) struct GcCommand {
     #[arg(long)]
     no_grace: bool,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
-
     #[command(flatten)]
-    data: DataDirectory,
+    host: OfHost,
 }
 
 impl GcCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let data = self.data.path()?;
         let (dry_run, no_grace) = (self.dry_run, self.no_grace);
-        let amounts = ask_server(&data, &Collect { dry_run, no_grace })?;
-        print::line(match self.output {
-            Form::Json => serde_json::to_string_pretty(&amounts).map_err(Failure::failed)?,
-            Form::Table => table(&amounts, dry_run),
-        });
-        Ok(())
+        let OfHost { output, data } = self.host;
+        let amounts = ask_server(&data.path()?, &Collect { dry_run, no_grace })?;
+        output.print(&amounts, |amounts| table(amounts, dry_run), |_| Vec::new())
     }
 }
 
 /// The amounts for people.
-fn table(amounts: &CollectedAmounts, dry_run: bool) -> String {
+fn table(amounts: &CollectedAmounts, dry_run: bool) -> Vec<String> {
     let rows = [
         ("unfinished uploads", amounts.uploads),
         ("unused layers", amounts.layers),
         ("objects without a layer", amounts.unlinked),
         ("objects deleted", amounts.objects),
     ];
-    let mut text = format!("{:<24} {:>10} {:>16}\n", "", "count", "bytes");
-    for (name, amount) in rows {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:<24} {:>10} {:>16}", amount.count, amount.bytes);
-    }
-    for (name, count) in [
+    let mut lines = vec![format!("{:<24} {:>10} {:>16}", "", "count", "bytes")];
+    lines.extend(
+        rows.map(|(name, amount)| format!("{name:<24} {:>10} {:>16}", amount.count, amount.bytes)),
+    );
+    let counts = [
         ("objects without a row", amounts.strays),
         ("deleted repositories", amounts.repositories),
-    ] {
-        if count > 0 {
-            let _ = writeln!(text, "{name:<24} {count:>10}");
-        }
-    }
+    ];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    lines.extend(counts.map(|(name, count)| format!("{name:<24} {count:>10}")));
     let freed = if dry_run { "would be freed" } else { "freed" };
-    text + &format!("{freed:<24} {:>10} {:>16}", "", amounts.freed_bytes)
+    lines.push(format!(
+        "{freed:<24} {:>10} {:>16}",
+        "", amounts.freed_bytes
+    ));
+    lines
 }
 
 #[cfg(test)]
@@ -90,7 +80,7 @@ mod tests {
         };
         let text = table(&amounts, false);
         let lines: Vec<Vec<&str>> = text
-            .lines()
+            .iter()
             .map(|line| line.split_whitespace().collect())
             .collect();
         assert_eq!(lines[0], ["count", "bytes"]);
@@ -98,6 +88,6 @@ mod tests {
         assert_eq!(lines[4], ["objects", "deleted", "1", "100"]);
         assert_eq!(lines[5], ["objects", "without", "a", "row", "4"]);
         assert_eq!(lines[6], ["freed", "110"]);
-        assert!(table(&amounts, true).contains("would be freed"));
+        assert!(table(&amounts, true)[6].starts_with("would be freed"));
     }
 }

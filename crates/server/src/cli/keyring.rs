@@ -1,14 +1,15 @@
 //! `bonded keyring`: the root keys that everything is sealed by, through the socket of the server.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bonded_store::{export_key_ring, key_ring_ids};
 use clap::{Args, Subcommand};
 
-use super::print::{self, Form};
-use super::{DataDirectory, Failure, ask_server};
-use crate::operator::{GetKeyRing, KeyRingKeys, RetireRootKey, RotateKeyRing};
+use serde_json::json;
+
+use super::print::Output;
+use super::{Failure, OfHost, ask_server};
+use crate::operator::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
 
 /// List, rotate, copy and check the root keys of the server on this machine
 ///
@@ -23,7 +24,7 @@ pub(super) struct KeyringCommand {
 #[derive(Subcommand)]
 enum Action {
     /// List the root keys and how many keys each of them wraps
-    List(ListArgs),
+    List(OfHost),
 
     /// Make another root key the current one and wrap every key by it
     ///
@@ -35,7 +36,7 @@ enum Action {
         prepare: bool,
 
         #[command(flatten)]
-        list: ListArgs,
+        host: OfHost,
     },
 
     /// Take a root key out of the file that wraps nothing any more
@@ -47,7 +48,7 @@ enum Action {
         id: String,
 
         #[command(flatten)]
-        list: ListArgs,
+        host: OfHost,
     },
 
     /// Copy the key ring to another file, for its owner alone
@@ -57,7 +58,7 @@ enum Action {
         file: PathBuf,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
 
     /// Say whether a copy of the key ring opens everything that the server has now
@@ -67,74 +68,72 @@ enum Action {
         file: PathBuf,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
-}
-
-#[derive(Args)]
-struct ListArgs {
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
-
-    #[command(flatten)]
-    data: DataDirectory,
 }
 
 impl KeyringCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::List(ListArgs { output, data }) => {
-                show(&ask_server(&data.path()?, &GetKeyRing {})?, output)
-            }
-            Action::Rotate { prepare, list } => {
-                let ring = ask_server(&list.data.path()?, &RotateKeyRing { prepare })?;
-                show(&ring, list.output)?;
-                if let Form::Table = list.output {
-                    print::line(match prepare {
-                        true => "copy the file to every node that has one of its own, then rotate",
-                        false => {
-                            "keep a copy of the new file apart from the data: the old one opens nothing new"
-                        }
-                    });
-                }
-                Ok(())
-            }
-            Action::Retire { id, list } => show(
-                &ask_server(&list.data.path()?, &RetireRootKey { id })?,
-                list.output,
-            ),
-            Action::Export { file, data } => {
-                let data = data.path()?;
-                let file = std::path::absolute(&file).map_err(Failure::failed)?;
-                if file.starts_with(&data) {
-                    let problem = format!(
-                        "'{}' is in the data directory; a copy of the data must not hold its keys",
-                        file.display()
-                    );
-                    return Err(Failure::usage(problem));
-                }
-                let ring = ask_server(&data, &GetKeyRing {})?;
-                export_key_ring(&ring.path, &file).map_err(Failure::failed)?;
-                print::line(format!(
-                    "the key ring '{}' is copied to '{}'; keep it apart from the data",
-                    ring.path.display(),
-                    file.display()
-                ));
-                Ok(())
-            }
-            Action::Check { file, data } => {
-                let held = key_ring_ids(&file).map_err(Failure::failed)?;
+            Action::List(OfHost { output, data }) => {
                 let ring = ask_server(&data.path()?, &GetKeyRing {})?;
-                check(&held, &ring).map_err(|missing| {
-                    let file = file.display();
-                    Failure::failed(format!("'{file}' {missing}"))
-                })?;
-                print::line(format!("'{}' opens everything", file.display()));
-                Ok(())
+                show(&ring, output, "", |_| true)
             }
+            Action::Rotate { prepare, host } => {
+                let OfHost { output, data } = host;
+                let ring = ask_server(&data.path()?, &RotateKeyRing { prepare })?;
+                let (made, next) = match prepare {
+                    true => (
+                        "next",
+                        "copy the file to every node that has one of its own, then rotate",
+                    ),
+                    false => (
+                        "current",
+                        "keep a copy of the new file apart from the data: the old one opens nothing new",
+                    ),
+                };
+                show(&ring, output, next, |root| root.state == made)
+            }
+            Action::Retire { id, host } => {
+                let OfHost { output, data } = host;
+                let ring = ask_server(&data.path()?, &RetireRootKey { id })?;
+                show(&ring, output, "", |_| false)
+            }
+            Action::Export { file, host } => export(&file, host),
+            Action::Check { file, host } => check_copy(&file, host),
         }
     }
+}
+
+fn export(file: &Path, OfHost { output, data }: OfHost) -> Result<(), Failure> {
+    let data = data.path()?;
+    let file = std::path::absolute(file).map_err(Failure::failed)?;
+    if file.starts_with(&data) {
+        let problem = format!(
+            "'{}' is in the data directory; a copy of the data must not hold its keys",
+            file.display()
+        );
+        return Err(Failure::usage(problem));
+    }
+    let ring = ask_server(&data, &GetKeyRing {})?;
+    export_key_ring(&ring.path, &file).map_err(Failure::failed)?;
+    let sentence = format!(
+        "the key ring '{}' is copied to '{}'; keep it apart from the data",
+        ring.path.display(),
+        file.display()
+    );
+    output.done(&json!({ "path": ring.path, "copy": file }), sentence)
+}
+
+fn check_copy(file: &Path, OfHost { output, data }: OfHost) -> Result<(), Failure> {
+    let held = key_ring_ids(file).map_err(Failure::failed)?;
+    let ring = ask_server(&data.path()?, &GetKeyRing {})?;
+    check(&held, &ring).map_err(|missing| {
+        let file = file.display();
+        Failure::failed(format!("'{file}' {missing}"))
+    })?;
+    let sentence = format!("'{}' opens everything", file.display());
+    output.done(&json!({ "copy": file, "roots": held }), sentence)
 }
 
 /// Whether a copy that holds the root keys `held` has all that are in use.
@@ -154,31 +153,34 @@ fn check(held: &[String], ring: &KeyRingKeys) -> Result<(), String> {
     Ok(())
 }
 
-fn show(ring: &KeyRingKeys, form: Form) -> Result<(), Failure> {
-    print::line(match form {
-        Form::Json => serde_json::to_string_pretty(ring).map_err(Failure::failed)?,
-        Form::Table => table(ring),
-    });
-    Ok(())
+/// Prints the ring, for people with what is `next` to be done; of its ids those of `made`.
+fn show(
+    ring: &KeyRingKeys,
+    output: Output,
+    next: &str,
+    made: impl Fn(&RootKeyUse) -> bool,
+) -> Result<(), Failure> {
+    let told = |ring: &KeyRingKeys| {
+        let next = Some(next.to_owned()).filter(|next| !next.is_empty());
+        table(ring).into_iter().chain(next).collect()
+    };
+    output.print(ring, told, |ring| {
+        let roots = ring.roots.iter().filter(|root| made(root));
+        roots.map(|root| root.id.clone()).collect()
+    })
 }
 
 /// The ring for people.
-fn table(ring: &KeyRingKeys) -> String {
-    let mut text = format!("key ring: {}\n", ring.path.display());
-    let _ = write!(
-        text,
-        "{:<18} {:<8} {:>12}",
-        "root key", "state", "wraps keys"
-    );
-    for root in &ring.roots {
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "\n{:<18} {:<8} {:>12}",
-            root.id, root.state, root.wraps
-        );
-    }
-    text
+fn table(ring: &KeyRingKeys) -> Vec<String> {
+    let mut lines = vec![
+        format!("key ring: {}", ring.path.display()),
+        format!("{:<18} {:<8} {:>12}", "root key", "state", "wraps keys"),
+    ];
+    lines.extend(ring.roots.iter().map(|root| {
+        let RootKeyUse { id, state, wraps } = root;
+        format!("{id:<18} {state:<8} {wraps:>12}")
+    }));
+    lines
 }
 
 #[cfg(test)]
@@ -210,6 +212,6 @@ mod tests {
                 (found, _) => panic!("{held:?}: {found:?}"),
             }
         }
-        assert_eq!(table(&ring).lines().count(), 5);
+        assert_eq!(table(&ring).len(), 5);
     }
 }

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use bonded_registry::{Clock, Registry};
 use clap::Args;
+use serde_json::json;
 
-use super::print::{self, clean};
+use super::print::Output;
 use super::{DataDirectory, Failure, block_on};
 use crate::config::variable;
 use docker_config::DockerConfig;
@@ -52,6 +53,9 @@ pub(super) struct Login {
     install_helper: Option<PathBuf>,
 
     #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
     data: DataDirectory,
 }
 
@@ -61,6 +65,9 @@ pub(super) struct Logout {
     /// The registry as images name it: 'localhost:5000'
     #[arg(value_name = "HOST")]
     host: String,
+
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Login {
@@ -91,26 +98,31 @@ impl Login {
         if let Some(directory) = &self.install_helper {
             install(directory)?;
         }
-        let shown = clean(&identity);
         let mut config = DockerConfig::load(variable)?;
-        if helper_is_on_the_path() {
+        let expires_at = if helper_is_on_the_path() {
             Hosts::update(|hosts| hosts.insert(name.clone(), host))?;
             config.ask_helper(&name)?;
-            print::line(format!(
-                "logged in to {name} as {shown}, for as long as you may be"
-            ));
+            None
         } else {
             config.store(&name, &password)?;
-            print::line(format!(
-                "logged in to {name} as {shown} until {}",
-                password.expires_at
-            ));
-            print::line(format!(
-                "to stay logged in, log in with --install-helper DIRECTORY, which puts '{HELPER}' on the PATH"
-            ));
-        }
-        print::line(format!("written to {}", config.path().display()));
-        Ok(())
+            Some(password.expires_at.to_string())
+        };
+        let answer = json!({
+            "host": name, "identity": identity, "expiresAt": expires_at, "config": config.path(),
+        });
+        let lines = |_: &_| {
+            let until = expires_at.as_ref().map_or_else(
+                || ", for as long as you may be".to_owned(),
+                |time| format!(" until {time}"),
+            );
+            let mut lines = vec![format!("logged in to {name} as {identity}{until}")];
+            lines.extend(expires_at.is_some().then(|| {
+                format!("to stay logged in, log in with --install-helper DIRECTORY, which puts '{HELPER}' on the PATH")
+            }));
+            lines.push(format!("written to {}", config.path().display()));
+            lines
+        };
+        self.output.print(&answer, lines, |_| Vec::new())
     }
 }
 
@@ -119,12 +131,13 @@ impl Logout {
         let name = host_name(&self.host)?;
         let mut config = DockerConfig::load(variable)?;
         let known = Hosts::update(|hosts| hosts.remove(&name))?;
-        if config.forget(&name)? || known {
-            print::line(format!("logged out of {name}"));
-        } else {
-            print::line(format!("you were not logged in to {name}"));
-        }
-        Ok(())
+        let was_in = config.forget(&name)? || known;
+        let sentence = match was_in {
+            true => format!("logged out of {name}"),
+            false => format!("you were not logged in to {name}"),
+        };
+        self.output
+            .done(&json!({ "host": name, "loggedOut": was_in }), sentence)
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::print::{self, Form, clean};
-use super::{DataDirectory, Failure, ask_server};
+use serde_json::json;
+
+use super::{Failure, OfHost, ask_server};
 use crate::files;
 use crate::operator::{CheckProvider, ListProviders, ProviderEntry, SetProviderKeys};
 
@@ -27,12 +28,8 @@ pub(super) struct OidcProviderCommand {
 enum Action {
     /// List the providers of all accounts
     List {
-        /// The form of the output
-        #[arg(short, long, value_name = "FORM", default_value = "text")]
-        output: Form,
-
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Give the keys of a provider, which are then not fetched any more
     SetKeys {
@@ -45,7 +42,7 @@ enum Action {
         file: PathBuf,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Have the keys of a provider fetched again
     RemoveKeys {
@@ -54,7 +51,7 @@ enum Action {
         arn: String,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
     /// Look for the keys of a provider now, and say what is wrong
     Check {
@@ -63,28 +60,47 @@ enum Action {
         arn: String,
 
         #[command(flatten)]
-        data: DataDirectory,
+        host: OfHost,
     },
 }
 
 impl OidcProviderCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::List { output, data } => list(output, data),
-            Action::SetKeys { arn, file, data } => {
-                let jwks = Some(read(&file)?);
-                ask_server(&data.path()?, &SetProviderKeys { arn, jwks })
+            Action::List { host } => list(host),
+            Action::SetKeys { arn, file, host } => {
+                let jwks = read(&file)?;
+                set_keys(arn, Some(jwks), host)
             }
-            Action::RemoveKeys { arn, data } => {
-                ask_server(&data.path()?, &SetProviderKeys { arn, jwks: None })
-            }
-            Action::Check { arn, data } => {
-                let count = ask_server(&data.path()?, &CheckProvider { arn })?;
-                print::line(format!("{count} keys can be used"));
-                Ok(())
-            }
+            Action::RemoveKeys { arn, host } => set_keys(arn, None, host),
+            Action::Check { arn, host } => check(&arn, host),
         }
     }
+}
+
+fn set_keys(
+    arn: String,
+    jwks: Option<String>,
+    OfHost { output, data }: OfHost,
+) -> Result<(), Failure> {
+    let answer = json!({ "arn": arn, "keysGiven": jwks.is_some() });
+    let sentence = match &jwks {
+        Some(_) => format!("'{arn}' has the keys of the file; none are fetched any more"),
+        None => format!("the keys of '{arn}' are fetched again"),
+    };
+    ask_server(&data.path()?, &SetProviderKeys { arn, jwks })?;
+    output.done(&answer, sentence)
+}
+
+fn check(arn: &str, OfHost { output, data }: OfHost) -> Result<(), Failure> {
+    let keys = ask_server(
+        &data.path()?,
+        &CheckProvider {
+            arn: arn.to_owned(),
+        },
+    )?;
+    let sentence = format!("{keys} keys can be used");
+    output.done(&json!({ "arn": arn, "keys": keys }), sentence)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
@@ -98,20 +114,16 @@ fn read(file: &Path) -> Result<String, Failure> {
     }
 }
 
-fn list(output: Form, data: DataDirectory) -> Result<(), Failure> {
+fn list(OfHost { output, data }: OfHost) -> Result<(), Failure> {
     let providers = ask_server(&data.path()?, &ListProviders {})?;
-    let text = match output {
-        Form::Json => serde_json::to_string_pretty(&providers).map_err(Failure::failed)?,
-        Form::Table => {
-            let line = |entry: &ProviderEntry| {
-                let keys = if entry.keys_given { "given" } else { "fetched" };
-                let audiences = entry.audiences.join(", ");
-                clean(&format!("{}  keys {keys}  for {audiences}", entry.arn))
-            };
-            let lines: Vec<String> = providers.iter().map(line).collect();
-            lines.join("\n")
-        }
+    let line = |entry: &ProviderEntry| {
+        let keys = if entry.keys_given { "given" } else { "fetched" };
+        let audiences = entry.audiences.join(", ");
+        format!("{}  keys {keys}  for {audiences}", entry.arn)
     };
-    print::line(&text);
-    Ok(())
+    output.print(
+        &providers,
+        |providers| providers.iter().map(line).collect(),
+        |providers| providers.iter().map(|entry| entry.arn.clone()).collect(),
+    )
 }

@@ -5,11 +5,13 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use bonded_iam::case::{CaseTotals, run_cases};
-use bonded_iam::{PolicyKind, lint, validate};
+use bonded_iam::{PolicyKind, Warning, lint, validate};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::print::{self, clean};
-use super::{Failure, Status};
+use serde_json::json;
+
+use super::print::Output;
+use super::{Failure, Status, print_totals};
 
 /// Work on policies without a server
 #[derive(Args)]
@@ -25,6 +27,9 @@ enum Action {
         /// A file with a case on each line, as JSON
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
+
+        #[command(flatten)]
+        output: Output,
     },
     /// Check whether a policy may be saved, and warn of what it hardly means
     #[command(visible_alias = "validate")]
@@ -35,6 +40,9 @@ enum Action {
         /// What the policy is to be used as
         #[arg(long, value_enum, default_value_t = Kind::Identity)]
         kind: Kind,
+
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -80,12 +88,12 @@ const FILE_LIMIT: u64 = 1 << 20;
 impl PolicyCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Test { file } => Self::test(&file),
-            Action::Lint { file, kind } => Self::lint(&file, kind),
+            Action::Test { file, output } => Self::test(&file, output),
+            Action::Lint { file, kind, output } => Self::lint(&file, kind, output),
         }
     }
 
-    fn lint(file: &Path, kind: Kind) -> Result<(), Failure> {
+    fn lint(file: &Path, kind: Kind, output: Output) -> Result<(), Failure> {
         let unreadable = |error| {
             Failure::usage(format!(
                 "cannot read the policy '{}': {error}",
@@ -98,29 +106,30 @@ impl PolicyCommand {
             .take(FILE_LIMIT)
             .read_to_string(&mut text)
             .map_err(unreadable)?;
-        let failed = |message| Failure {
-            status: Status::Failed,
-            message,
-        };
         let policy = validate(&text, kind.into())
-            .map_err(|e| failed(Some(format!("the policy may not be saved: {e}"))))?;
+            .map_err(|e| Failure::failed(format!("the policy may not be saved: {e}")))?;
         let warnings = lint(&policy);
-        for warning in &warnings {
+        let line = |warning: &Warning| {
             let place = warning.span.map_or_else(String::new, |span| {
                 format!("{}:{}: ", span.start.line, span.start.column)
             });
-            print::line(clean(&format!(
+            format!(
                 "{place}statement {}: {}",
                 warning.statement, warning.message
-            )));
-        }
+            )
+        };
+        output.print(
+            &json!({ "valid": true, "warnings": warnings }),
+            |_| warnings.iter().map(line).collect(),
+            |_| Vec::new(),
+        )?;
         match warnings.len() {
             0 => Ok(()),
-            _ => Err(failed(None)),
+            _ => Err(Failure::shown(Status::Failed)),
         }
     }
 
-    fn test(file: &Path) -> Result<(), Failure> {
+    fn test(file: &Path, output: Output) -> Result<(), Failure> {
         let unreadable = |error| {
             Failure::usage(format!(
                 "cannot read the cases '{}': {error}",
@@ -132,19 +141,13 @@ impl PolicyCommand {
             return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
         }
         let mut totals = CaseTotals::default();
+        let mut failures = Vec::new();
         for result in run_cases(BufReader::new(opened)) {
             totals.count(&result);
             if !result.is_passed() {
-                print::line(clean(&result.to_string()));
+                failures.push(result.to_string());
             }
         }
-        print::line(totals);
-        match totals.failed {
-            0 => Ok(()),
-            _ => Err(Failure {
-                status: Status::Failed,
-                message: None,
-            }),
-        }
+        print_totals(output, totals.passed, &failures)
     }
 }

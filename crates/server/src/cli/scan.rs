@@ -70,6 +70,10 @@ struct Scan {
     #[arg(short, long, alias = "format", value_name = "FORM", value_enum, default_value_t = Form::Table)]
     output: Form,
 
+    /// Print the ids of the vulnerabilities alone, each once
+    #[arg(short, long, conflicts_with = "output")]
+    quiet: bool,
+
     /// Also match packages of languages that are parts of the operating system's packages
     #[arg(long)]
     comprehensive: bool,
@@ -182,7 +186,10 @@ impl Scan {
             subject: image.subject,
         });
         let scanned: Vec<Scanned> = scanned.collect();
-        report::findings(self.output, &self.image, &scanned)?;
+        match self.quiet {
+            true => report::ids(&scanned)?,
+            false => report::findings(self.output, &self.image, &scanned)?,
+        }
         self.fail_on
             .map_or(Ok(()), |worst| judge(&scanned, worst.severity()))
     }

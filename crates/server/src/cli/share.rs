@@ -9,7 +9,7 @@ use bonded_registry::Clock;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::print::{self, Form, clean};
+use super::print::Output;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::{Client, Refusal};
 use crate::config::variable;
@@ -53,9 +53,8 @@ pub(super) struct Share {
     #[arg(long)]
     dry_run: bool,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
@@ -98,23 +97,18 @@ impl Share {
         };
         let shared = block_on(sharing.done())?;
         let identity = identity_policy(&sharing.rights, &shared.repository);
-        match self.output {
-            Form::Json => {
-                let value = json!({
-                    "repository": shared.repository,
-                    "changed": shared.changed,
-                    "written": shared.changed && sharing.writes,
-                    "repositoryPolicy": shared.policy,
-                    "identityPolicy": sharing.shares.then_some(identity),
-                });
-                print::line(clean(&value.to_string()));
-            }
-            Form::Table => sharing
-                .lines(&shared, &identity)
-                .iter()
-                .for_each(|line| print::line(clean(line))),
-        }
-        Ok(())
+        let value = json!({
+            "repository": shared.repository,
+            "changed": shared.changed,
+            "written": shared.changed && sharing.writes,
+            "repositoryPolicy": shared.policy,
+            "identityPolicy": sharing.shares.then_some(&identity),
+        });
+        self.output.print(
+            &value,
+            |_| sharing.lines(&shared, &identity),
+            |_| Vec::new(),
+        )
     }
 }
 

@@ -2,32 +2,21 @@
 
 use clap::Args;
 
-use super::print::{self, Form};
-use super::{DataDirectory, Failure, ask_server};
+use super::{Failure, OfHost, ask_server};
 use crate::operator::{GetStatus, HostStatus};
 
 /// Say what the server on this machine holds and what waits to be done
 #[derive(Args)]
 pub(super) struct Status {
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
-
     #[command(flatten)]
-    data: DataDirectory,
+    host: OfHost,
 }
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let data = self.data.path()?;
-        let status = ask_server(&data, &GetStatus {})?;
-        match self.output {
-            Form::Json => {
-                print::line(serde_json::to_string_pretty(&status).map_err(Failure::failed)?);
-            }
-            Form::Table => lines(&status).iter().for_each(print::line),
-        }
-        Ok(())
+        let OfHost { output, data } = self.host;
+        let status = ask_server(&data.path()?, &GetStatus {})?;
+        output.print(&status, lines, |_| Vec::new())
     }
 }
 

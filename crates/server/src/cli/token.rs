@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::print::{self, Form, clean};
-use super::{DataDirectory, Failure, block_on};
+use super::print::{self, clean};
+use super::{Failure, OfHost, block_on};
 use crate::client::Client;
 use crate::config::variable;
 
@@ -79,10 +79,6 @@ struct Create {
 
     #[command(flatten)]
     of: OfUser,
-
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
 }
 
 /// List tokens with their bounds and when each was used last
@@ -94,10 +90,6 @@ struct List {
 
     #[command(flatten)]
     of: OfUser,
-
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
 }
 
 /// Delete a token; it is refused from the next request on
@@ -123,13 +115,13 @@ struct OfUser {
     endpoint_url: Option<String>,
 
     #[command(flatten)]
-    data: DataDirectory,
+    host: OfHost,
 }
 
 impl OfUser {
     /// Calls an action of IAM; gives the XML of its answer.
     fn call(self, action: &str, parameters: &[(String, String)]) -> Result<String, Failure> {
-        let data = self.data.path()?;
+        let data = self.host.data.path()?;
         let client = Client::new(self.endpoint_url.as_deref(), &data, variable)?;
         let mut form = vec![("Action", action), ("Version", "2010-05-08")];
         form.extend(self.user.as_deref().map(|user| ("UserName", user)));
@@ -150,9 +142,12 @@ impl TokenCommand {
             Action::Create(create) => create.run(),
             Action::List(list) => list.run(),
             Action::Revoke(Revoke { id, of }) => {
+                let answer = json!({ "id": id, "revoked": true });
+                let sentence = format!("the token {id} is revoked");
                 let parameters = [("ServiceSpecificCredentialId".to_owned(), id)];
-                of.call("DeleteServiceSpecificCredential", &parameters)
-                    .map(drop)
+                let output = of.host.output;
+                of.call("DeleteServiceSpecificCredential", &parameters)?;
+                output.done(&answer, sentence)
             }
         }
     }
@@ -177,27 +172,25 @@ impl Create {
             let member = |(i, value)| (format!("{name}.member.{}", i + 1), value);
             parameters.extend(values.into_iter().enumerate().map(member));
         }
+        let output = self.of.host.output;
         let text = self
             .of
             .call("CreateServiceSpecificCredential", &parameters)?;
         let made: Created = read(&text)?;
         let made = made.result.credential;
         let end = made.expires.as_deref();
-        match self.output {
-            Form::Json => print::line(json!({
-                "id": made.id, "user": made.user, "username": made.login,
-                "password": made.password, "expires": end,
-            })),
-            Form::Table => {
-                let (id, user) = (clean(&made.id), clean(&made.user));
-                let end = clean(end.unwrap_or("never"));
-                print::error(format!(
-                    "the token {id} of the user '{user}' ends: {end}; it is not shown again"
-                ));
-                print::line(clean(&made.password));
-            }
-        }
-        Ok(())
+        let (id, user) = (&made.id, &made.user);
+        output.note(format!(
+            "the token {id} of the user '{user}' ends: {}; it is not shown again",
+            end.unwrap_or("never")
+        ));
+        let answer = json!({
+            "id": id, "user": user, "username": made.login,
+            "password": made.password, "expires": end,
+        });
+        // What is shown once is shown to whoever wants nothing else, too.
+        let password = |_: &_| vec![made.password.clone()];
+        output.print(&answer, password, password)
     }
 }
 
@@ -207,18 +200,15 @@ impl List {
         if self.all {
             parameters.push(("AllUsers".to_owned(), "true".to_owned()));
         }
+        let output = self.of.host.output;
         let text = self.of.call("ListServiceTokens", &parameters)?;
         let listed: Listed = read(&text)?;
         let tokens = listed.result.tokens.member;
-        match self.output {
-            Form::Json => {
-                print::line(serde_json::to_string_pretty(&tokens).map_err(Failure::failed)?);
-            }
-            Form::Table => tokens
-                .iter()
-                .flat_map(Token::lines)
-                .for_each(|line| print::line(clean(&line))),
-        }
+        output.print(
+            &tokens,
+            |tokens| tokens.iter().flat_map(Token::lines).collect(),
+            |tokens| tokens.iter().map(|token| token.id.clone()).collect(),
+        )?;
         if listed.result.is_truncated {
             print::error("there are more than 1000; list those of one user");
         }

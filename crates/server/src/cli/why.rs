@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::print::{self, Form, clean};
+use super::print::Output;
 use super::{DataDirectory, Failure, block_on};
 use crate::client::Client;
 use crate::config::variable;
@@ -23,9 +23,8 @@ pub(super) struct Why {
     #[arg(value_name = "ID")]
     id: String,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
@@ -57,19 +56,15 @@ impl Why {
         let message = response.result.message;
         let value: Value = bonded_model::json::parse(message.as_bytes())
             .map_err(|_| unexpected("the decoded message is not JSON"))?;
-        match self.output {
-            // serde_json escapes ASCII's control characters only.
-            Form::Json => print::line(clean(&value.to_string())),
-            Form::Table => {
-                let record: Record = serde_json::from_value(value)
-                    .map_err(|error| unexpected(&format!("{error} in the record; try -o json")))?;
-                record
-                    .lines()
-                    .iter()
-                    .for_each(|line| print::line(clean(line)));
-            }
+        let record: Result<Record, _> = serde_json::from_value(value.clone());
+        match (record, self.output.is_for_people()) {
+            (Err(error), true) => Err(unexpected(&format!("{error} in the record; try -o json"))),
+            (record, _) => self.output.print(
+                &value,
+                |_| record.map_or_else(|_| Vec::new(), |record| record.lines()),
+                |_| Vec::new(),
+            ),
         }
-        Ok(())
     }
 }
 

@@ -8,8 +8,9 @@ use bonded_registry::Clock;
 use bonded_scan::{ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport};
 use clap::Args;
 use flate2::read::MultiGzDecoder;
+use serde::Serialize;
 
-use crate::cli::print::{self, clean};
+use crate::cli::print::{self, Output, clean};
 use crate::cli::{Failure, Status};
 use crate::files;
 
@@ -27,6 +28,7 @@ const FEWER: u64 = 10;
 /// records of CVE JSON 5, whose severities count where no advisory states one, and OpenVEX
 /// documents, and updateinfo.xml of Amazon Linux and Oracle Linux. They may be compressed with gzip.
 #[derive(Args)]
+#[command(mut_arg("form", |form| form.short(None).long("format").help("The form of what is said about it")))]
 pub(super) struct Import {
     /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
     /// of records; or one record, table, OpenVEX document or updateinfo.xml
@@ -45,6 +47,9 @@ pub(super) struct Import {
     /// Replace the file even if an ecosystem has over 10 % fewer advisories than it has there
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    form: Output,
 }
 
 impl Import {
@@ -65,8 +70,7 @@ impl Import {
         files::write(&self.output, &bytes, files::PUBLIC).map_err(|error| {
             Failure::failed(format!("cannot write '{}': {error}", self.output.display()))
         })?;
-        tell(&report, &advisories);
-        Ok(())
+        tell(&report, &advisories, &self.output, self.form)
     }
 }
 
@@ -164,58 +168,91 @@ fn compare(output: &Path, new: &Advisories) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What an import says to programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Imported<'a> {
+    file: &'a Path,
+    digest: String,
+    /// When the newest of them was modified.
+    as_of: String,
+    #[serde(flatten)]
+    report: &'a ImportReport,
+}
+
 /// Says what was imported.
-fn tell(report: &ImportReport, advisories: &Advisories) {
-    print::line(format!(
+fn tell(
+    report: &ImportReport,
+    advisories: &Advisories,
+    file: &Path,
+    output: Output,
+) -> Result<(), Failure> {
+    let imported = Imported {
+        file,
+        digest: advisories.digest().to_string(),
+        as_of: advisories.as_of().to_string(),
+        report,
+    };
+    let ids = |imported: &Imported<'_>| vec![imported.digest.clone()];
+    output.print(&imported, imported_lines, ids)?;
+    left_out(report, output);
+    Ok(())
+}
+
+/// What was imported, for people.
+fn imported_lines(imported: &Imported<'_>) -> Vec<String> {
+    let report = imported.report;
+    let mut lines = vec![format!(
         "{} advisories as of {}, {}",
-        report.advisories,
-        advisories.as_of(),
-        advisories.digest()
-    ));
-    for (ecosystem, count) in &report.ecosystems {
-        print::line(clean(&format!("  {ecosystem}: {count}")));
-    }
+        report.advisories, imported.as_of, imported.digest
+    )];
+    let ecosystems = report.ecosystems.iter();
+    lines.extend(ecosystems.map(|(ecosystem, count)| format!("  {ecosystem}: {count}")));
     let beside = [
         (report.exploited, "vulnerabilities listed as exploited"),
         (report.epss, "vulnerabilities with a probability of EPSS"),
         (report.ratings, "vulnerabilities rated by a table of CVEs"),
         (report.statements, "statements of OpenVEX documents"),
     ];
-    for (count, what) in beside.iter().filter(|(count, _)| *count > 0) {
-        print::line(format!("  {count} {what}"));
-    }
-    let left_out = [
-        (report.withdrawn, "withdrawn"),
-        (report.superseded, "of which a newer record was there"),
-        (report.refused, "not read, since they are no records"),
-    ];
-    for (count, what) in left_out.iter().filter(|(count, _)| *count > 0) {
-        print::error(format_args!("left out: {count} {what}"));
+    let beside = beside.iter().filter(|(count, _)| *count > 0);
+    lines.extend(beside.map(|(count, what)| format!("  {count} {what}")));
+    lines
+}
+
+/// Says to people what was not imported, and to everybody what could not be read.
+fn left_out(report: &ImportReport, output: Output) {
+    if report.refused > 0 {
+        let count = report.refused;
+        print::error(format_args!(
+            "left out: {count} not read, since they are no records"
+        ));
     }
     for refused in &report.refused_first {
         print::error(clean(&format!("  {refused}")));
     }
+    let left_out = [
+        (report.withdrawn, "withdrawn"),
+        (report.superseded, "of which a newer record was there"),
+        (
+            report.not_licensed,
+            "packages of Wolfi and Chainguard, whose terms were not accepted: '--accept-license chainguard'",
+        ),
+        (
+            report.without_versions,
+            "packages without a version or a range",
+        ),
+    ];
+    for (count, what) in left_out.iter().filter(|(count, _)| *count > 0) {
+        output.note(format_args!("left out: {count} {what}"));
+    }
     for (ecosystem, count) in &report.unknown_ecosystems {
-        let text =
-            format!("left out: {count} packages of '{ecosystem}', whose versions we cannot order");
-        print::error(clean(&text));
-    }
-    if report.not_licensed > 0 {
-        let count = report.not_licensed;
-        print::error(format_args!(
-            "left out: {count} packages of Wolfi and Chainguard, whose terms were not accepted: \
-             '--accept-license chainguard'"
-        ));
-    }
-    if report.without_versions > 0 {
-        let count = report.without_versions;
-        print::error(format_args!(
-            "left out: {count} packages without a version or a range"
+        output.note(format_args!(
+            "left out: {count} packages of '{ecosystem}', whose versions we cannot order"
         ));
     }
     if report.without_order > 0 {
         let count = report.without_order;
-        print::error(format_args!(
+        output.note(format_args!(
             "{count} bounds have no order: whether packages are affected by those cannot be decided"
         ));
     }

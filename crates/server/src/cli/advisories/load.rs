@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::print::{self, Form, clean};
+use super::super::print::Output;
 use super::super::{DataDirectory, Failure, ask_server};
 use crate::operator::LoadAdvisories;
 
@@ -22,9 +22,8 @@ pub(super) struct Load {
     #[arg(long)]
     force: bool,
 
-    /// The form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     #[command(flatten)]
     data: DataDirectory,
@@ -40,20 +39,17 @@ impl Load {
             force: self.force,
         };
         let report = ask_server(&data, &request)?;
-        match self.output {
-            Form::Json => {
-                let json = serde_json::to_string(&report).map_err(Failure::failed)?;
-                print::line(clean(&json));
-            }
-            Form::Table => {
+        self.output.print(
+            &report,
+            |report| {
                 let total: u64 = report.ecosystems.values().sum();
-                print::line(clean(&format!(
+                vec![format!(
                     "{total} advisories for {} ecosystems as of {}; every image is judged again",
                     report.ecosystems.len(),
                     report.as_of
-                )));
-            }
-        }
-        Ok(())
+                )]
+            },
+            |report| vec![report.digest.to_string()],
+        )
     }
 }

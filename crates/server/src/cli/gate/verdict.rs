@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::image_name::ImageName;
 use super::{NOT_FINISHED, PAGE};
 use crate::cli::demo::table;
-use crate::cli::print::{self, Form, clean};
+use crate::cli::print::Output;
 use crate::cli::{Failure, Status};
 use crate::client::Client;
 
@@ -115,27 +115,18 @@ impl Verdict {
         rest.split(')').next()
     }
 
-    pub(super) fn print(&self, form: Form) -> Result<(), Failure> {
-        match form {
-            Form::Json => {
-                let value = json!({
-                    "verdict": self.word,
-                    "image": self.image,
-                    "role": self.role,
-                    "digests": self.digests,
-                    "decision": self.decision(),
-                    "reason": self.sentence,
-                    "findings": self.findings,
-                    "changes": self.change,
-                });
-                print::line(clean(&value.to_string()));
-            }
-            Form::Table => self
-                .lines()
-                .iter()
-                .for_each(|line| print::line(clean(line))),
-        }
-        Ok(())
+    pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
+        let value = json!({
+            "verdict": self.word,
+            "image": self.image,
+            "role": self.role,
+            "digests": self.digests,
+            "decision": self.decision(),
+            "reason": self.sentence,
+            "findings": self.findings,
+            "changes": self.change,
+        });
+        output.print(&value, |_| self.lines(), |_| Vec::new())
     }
 
     fn lines(&self) -> Vec<String> {
@@ -168,10 +159,7 @@ impl Verdict {
             "blocked" => Status::Blocked,
             _ => Status::Unknown,
         };
-        Err(Failure {
-            status,
-            message: None,
-        })
+        Err(Failure::shown(status))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::images::Selection;
 use super::input::Input;
 use super::{FailOn, open};
-use crate::cli::print::{self, Form, clean};
+use crate::cli::print::Output;
 use crate::cli::progress::{Progress, ProgressForm};
 use crate::cli::{Failure, Status};
 use crate::config::variable;
@@ -45,9 +45,8 @@ pub(super) struct Diff {
     #[arg(long, value_enum, value_name = "SEVERITY,…", value_delimiter = ',')]
     fail_on_new: Vec<FailOn>,
 
-    /// The form of the output: table or json
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 
     /// How far it is, on standard error
     #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressForm::Auto)]
@@ -66,7 +65,7 @@ struct DiffJson<'a> {
     before: SideJson<'a>,
     after: SideJson<'a>,
     #[serde(flatten)]
-    difference: Difference<'a>,
+    difference: &'a Difference<'a>,
 }
 
 #[derive(Serialize)]
@@ -85,17 +84,17 @@ impl Diff {
             Some(least) => judge(&difference, &after.result, least),
             None => Ok(()),
         };
-        match self.output {
-            Form::Json => {
-                let json = DiffJson {
-                    before: before.json(),
-                    after: after.json(),
-                    difference,
-                };
-                print::line(serde_json::to_string_pretty(&json).map_err(Failure::failed)?);
-            }
-            _ => table(&before, &after, &difference),
-        }
+        let ids = |of: &Difference<'_>| of.new.iter().map(|finding| finding.id.clone()).collect();
+        let json = DiffJson {
+            before: before.json(),
+            after: after.json(),
+            difference: &difference,
+        };
+        self.output.print(
+            &json,
+            |_| table(&before, &after, &difference),
+            |_| ids(&difference),
+        )?;
         judged
     }
 
@@ -193,7 +192,7 @@ fn judge(difference: &Difference<'_>, after: &ScanResult, least: Severity) -> Re
 }
 
 /// For people: what is new, what is fixed, which packages changed.
-fn table(before: &Side, after: &Side, difference: &Difference<'_>) {
+fn table(before: &Side, after: &Side, difference: &Difference<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for (mark, side) in [("-", before), ("+", after)] {
         let state = match side.result.is_complete() {
@@ -239,7 +238,5 @@ fn table(before: &Side, after: &Side, difference: &Difference<'_>) {
         difference.fixed.len(),
         difference.unchanged.len()
     ));
-    for line in lines {
-        print::line(clean(&line));
-    }
+    lines
 }

@@ -1,5 +1,6 @@
 //! What `bonded scan` prints.
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 
 use bonded_scan::{
@@ -97,12 +98,28 @@ fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()
 /// One image as an object, several as a list in one.
 fn json(scanned: &[Scanned]) -> Result<(), Failure> {
     let mut images: Vec<_> = scanned.iter().map(ImageJson::new).collect();
-    let text = match images.len() {
-        1 => serde_json::to_string_pretty(&images.remove(0)),
-        _ => serde_json::to_string_pretty(&ImagesJson { images }),
-    };
-    print::line(text.map_err(Failure::failed)?);
+    match images.len() {
+        1 => print::json(&images.remove(0)),
+        _ => print::json(&ImagesJson { images }),
+    }
+}
+
+/// The ids of what counts, each once, the worst first.
+pub(super) fn ids(scanned: &[Scanned]) -> Result<(), Failure> {
+    let mut findings: Vec<&Finding> = scanned.iter().flat_map(|of| of.result.counting()).collect();
+    findings.sort_by_key(worst_first);
+    let mut told = HashSet::new();
+    for finding in findings {
+        if told.insert(&finding.id) {
+            print::text(&(clean(&finding.id) + "\n"))?;
+        }
+    }
     Ok(())
+}
+
+/// The order of findings: the worst first.
+fn worst_first(finding: &&Finding) -> impl Ord + use<> {
+    std::cmp::Reverse((finding.severity, finding.score))
 }
 
 /// For people: the findings, the worst first, and what they add up to.
@@ -142,7 +159,6 @@ fn lines(scanned: &Scanned) -> Vec<String> {
         String::new(),
     ];
     let mut findings: Vec<&Finding> = result.findings.iter().collect();
-    let worst_first = |finding: &&Finding| std::cmp::Reverse((finding.severity, finding.score));
     findings.sort_by_key(worst_first);
     if !findings.is_empty() {
         lines.append(&mut rows(&findings));

@@ -93,6 +93,7 @@ fn command(directory: &Path) -> Scan {
         image: format!("oci:{}", directory.join("layout").display()),
         advisories: Some(advisories(directory)),
         output: Form::Json,
+        quiet: false,
         comprehensive: false,
         reference: None,
         platform: None,
