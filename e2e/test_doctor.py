@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from account import Account
+from scanning import advisory, import_advisories, load_advisories
 from server import Key, Server
 
 
@@ -18,14 +21,48 @@ def doctor(server: Server, *more: str, key: Key | None = None) -> tuple[int, dic
     return done.returncode, {finding["check"]: (finding["outcome"], finding["detail"]) for finding in findings}
 
 
+def status(server: Server) -> dict[str, Any]:
+    done = server.command("status", "--data", str(server.data), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_age_of_the_advisories_is_said_and_a_week_is_too_old(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = own_server().start()
+    key = Account.default(server).key
+    assert status(server)["advisories"] is None
+    ended, findings = doctor(server, key=key)
+    outcome, text = findings["advisories"]
+    assert (ended, outcome) == (0, "note")
+    assert "no image can be judged" in text and "bonded advisories load FILE" in text
+    assert "none are loaded" in server.command("status", "--data", str(server.data)).stdout
+    for days, outcome in [(2, "good"), (9, "note")]:
+        at = datetime.now(UTC) - timedelta(days=days)
+        record = advisory("X-1", "PyPI", "a", "1", modified=at.strftime("%Y-%m-%d"))
+        file = import_advisories(server, tmp_path / str(days), record)
+        load_advisories(server, file)
+        in_use = status(server)["advisories"]
+        assert in_use["digest"].startswith("sha256:") and in_use["asOf"].startswith(f"{at:%Y-%m-%d}T")
+        assert (in_use["advisories"], in_use["ecosystems"]) == (1, 1)
+        assert in_use["ageSeconds"] // (24 * 60 * 60) in (days, days + 1)
+        ended, findings = doctor(server, key=key)
+        assert (ended, findings["advisories"][0]) == (0, outcome), findings
+        assert in_use["digest"] in findings["advisories"][1]
+        assert ("bonded advisories load FILE" in findings["advisories"][1]) is (outcome == "note")
+        table = server.command("status", "--data", str(server.data)).stdout
+        assert f"as of {in_use['asOf']}" in table and in_use["digest"] in table
+    server.stop()
+
+
 def test_status_counts_what_is_there(server: Server, account: Account) -> None:
     repository = account.repository()
     server.push_and_pull(account.key).push(repository, "v1", layer=b"x" * 1000)
-    done = server.command("status", "--data", str(server.data), "-o", "json")
-    status = json.loads(done.stdout)
-    assert status["accounts"] == 1 and status["account"] == account.id
-    assert status["repositories"] >= 1 and status["images"] >= 1
-    assert status["objects"] >= 2 and status["objectBytes"] >= 1000
+    said = status(server)
+    assert said["accounts"] == 1 and said["account"] == account.id
+    assert said["repositories"] >= 1 and said["images"] >= 1
+    assert said["objects"] >= 2 and said["objectBytes"] >= 1000
     text = server.command("status", "--data", str(server.data)).stdout
     assert f"{account.id} in us-east-1" in text
 

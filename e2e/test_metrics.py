@@ -1,11 +1,17 @@
 """What monitoring sees: `/health` and `/metrics`."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import requests
 
 from account import Account
+from scanning import advisory, import_advisories, load_advisories
 from server import Server
+from test_doctor import status
+
+DAY = 24 * 60 * 60
 
 
 def scrape(server: Server, **options: object) -> requests.Response:
@@ -40,6 +46,23 @@ def test_requests_are_counted_by_what_answered_them(server: Server, account: Acc
     assert counted["bonded_http_requests_in_flight"] == 1
     # Neither names nor what was asked for by mistake are in it.
     assert repository not in answer.text and "nothing" not in answer.text
+
+
+def test_the_age_and_digest_of_the_advisories_are_measured(own_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = own_server().start()
+    before = values(scrape(server).text)
+    assert before["bonded_advisories_loaded"] == 0
+    assert not any("advisories_age" in name for name in before)
+    modified = datetime.now(UTC) - timedelta(days=3)
+    record = advisory("X-1", "PyPI", "a", "1", modified=modified.strftime("%Y-%m-%d"))
+    load_advisories(server, import_advisories(server, tmp_path / "records", record))
+    text = scrape(server).text
+    after = values(text)
+    assert (after["bonded_advisories_loaded"], after["bonded_advisories_records"]) == (1, 1)
+    assert 3 * DAY <= after["bonded_advisories_age_seconds"] < 5 * DAY
+    digest = status(server)["advisories"]["digest"]
+    assert after[f'bonded_advisories_in_use_info{{digest="{digest}"}}'] == 1
+    assert text.endswith("# EOF\n") and text.count("# EOF") == 1
 
 
 def test_metrics_are_for_those_who_may_read_them(own_server: Callable[..., Server]) -> None:

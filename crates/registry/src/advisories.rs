@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bonded_model::{Digest, Timestamp};
 use bonded_scan::{Advisories, InvalidAdvisories};
@@ -32,7 +33,7 @@ pub(crate) struct LoadedAdvisories {
 #[derive(Default)]
 pub(crate) struct CurrentAdvisories(RwLock<Option<Arc<LoadedAdvisories>>>);
 
-/// What was loaded.
+/// Advisories, as the operator sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdvisoriesReport {
@@ -44,6 +45,16 @@ pub struct AdvisoriesReport {
     pub ecosystems: BTreeMap<String, u64>,
     /// The number of their generation.
     pub generation: u64,
+}
+
+impl AdvisoriesReport {
+    /// How old they are at `now`: how long it is since the newest of them was modified. A date in the
+    /// future is no age.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
+        let seconds = now.as_seconds() - self.as_of.as_seconds();
+        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+    }
 }
 
 /// Why advisories were not loaded.
@@ -70,7 +81,24 @@ pub enum AdvisoriesRefused {
     },
 }
 
+impl LoadedAdvisories {
+    fn report(&self) -> AdvisoriesReport {
+        AdvisoriesReport {
+            digest: self.advisories.digest().clone(),
+            as_of: self.advisories.as_of(),
+            ecosystems: counts(&self.advisories),
+            generation: self.judged_by.generation,
+        }
+    }
+}
+
 impl Registry {
+    /// What images are judged by on this node; `None` if no advisories are loaded.
+    #[must_use]
+    pub fn advisories_in_use(&self) -> Option<AdvisoriesReport> {
+        self.advisories().map(|loaded| loaded.report())
+    }
+
     /// The advisories in use; `None` if none are loaded.
     pub(crate) fn advisories(&self) -> Option<Arc<LoadedAdvisories>> {
         let current = &self.current_advisories().0;
@@ -152,11 +180,11 @@ impl Registry {
 
     /// Puts checked advisories into use.
     async fn enter(&self, advisories: Advisories, again: bool) -> Result<AdvisoriesReport> {
-        let (digest, as_of) = (advisories.digest().clone(), advisories.as_of());
+        let as_of = advisories.as_of();
         let new = ScanGeneration {
             generation: 0,
             analyzers: analyzers(),
-            advisories_sha256: digest.to_string(),
+            advisories_sha256: advisories.digest().to_string(),
             advisories_at: as_of,
             counts: counts(&advisories),
         };
@@ -171,14 +199,10 @@ impl Registry {
                 advisories_at: Some(as_of),
             },
         };
+        let report = loaded.report();
         let current = &self.current_advisories().0;
         *current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(loaded));
-        Ok(AdvisoriesReport {
-            digest,
-            as_of,
-            ecosystems: new.counts,
-            generation,
-        })
+        Ok(report)
     }
 }
 

@@ -202,7 +202,9 @@ impl FrontDoor {
     }
 
     fn measures(&self) -> Reply {
-        let Ok(text) = self.metrics.text() else {
+        let advisories = self.registry.advisories_in_use();
+        let now = self.registry.clock().now();
+        let Ok(text) = self.metrics.text(advisories.as_ref(), now) else {
             return internal_error();
         };
         let mut headers = HeaderMap::new();

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bonded_model::Timestamp;
+use bonded_registry::AdvisoriesReport;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -110,13 +112,19 @@ impl Metrics {
         }
     }
 
-    /// The text.
+    /// The text; `advisories` are those in use, and it is `now`.
     ///
     /// # Errors
     /// None that can be met: it is written to memory.
-    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        advisories: Option<&AdvisoriesReport>,
+        now: Timestamp,
+    ) -> Result<String, fmt::Error> {
         let mut out = String::new();
-        text::encode(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &of_advisories(advisories, now))?;
+        text::encode_eof(&mut out)?;
         Ok(out)
     }
 
@@ -140,6 +148,39 @@ impl Metrics {
             begun: Instant::now(),
         }
     }
+}
+
+/// What is said of the advisories; if none are loaded, only that.
+fn of_advisories(advisories: Option<&AdvisoriesReport>, now: Timestamp) -> Registry {
+    let mut registry = Registry::with_prefix("bonded_advisories");
+    let gauge = |value: u64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge
+    };
+    registry.register(
+        "loaded",
+        "1 if there are advisories to judge images by",
+        gauge(u64::from(advisories.is_some())),
+    );
+    let Some(report) = advisories else {
+        return registry;
+    };
+    registry.register_with_unit(
+        "age",
+        "Time since the newest advisory was modified",
+        Unit::Seconds,
+        gauge(report.age(now).as_secs()),
+    );
+    registry.register(
+        "records",
+        "Advisories of all ecosystems",
+        gauge(report.ecosystems.values().sum()),
+    );
+    // The one label that is not of a fixed set: the operator loads another file.
+    let digest = Info::new([("digest", report.digest.to_string())]);
+    registry.register("in_use", "The advisories", digest);
+    registry
 }
 
 /// A request under way.
@@ -217,13 +258,14 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_counted_with_its_bytes() {
         let metrics = Arc::new(Metrics::new());
+        let now = Timestamp::from_millis(1_000_000);
         let received = metrics.receiving(http_body_util::Full::from("12345"));
         assert_eq!(received.size_hint().exact(), Some(5));
         received.collect().await.unwrap();
         let measured = metrics.begin();
         assert!(
             metrics
-                .text()
+                .text(None, now)
                 .unwrap()
                 .contains("bonded_http_requests_in_flight 1\n")
         );
@@ -237,16 +279,18 @@ mod tests {
         assert_eq!(response.body().size_hint().exact(), Some(7));
         response.into_body().collect().await.unwrap();
         drop(metrics.begin());
-        let text = metrics.text().unwrap();
+        let text = metrics.text(None, now).unwrap();
         for line in [
             "bonded_http_requests_total{door=\"oci\",operation=\"GetBlob\",status=\"200\"} 1",
             "bonded_http_request_duration_seconds_count{door=\"oci\",operation=\"GetBlob\"} 1",
             "bonded_http_requests_in_flight 0",
             "bonded_http_received_bytes_total 5",
             "bonded_http_sent_bytes_total 7",
+            "bonded_advisories_loaded 0",
         ] {
             assert!(text.lines().any(|given| given == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+        assert!(!text.contains("bonded_advisories_age"), "{text}");
     }
 }

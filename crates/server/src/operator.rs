@@ -48,7 +48,7 @@ pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use events::ListEvents;
 pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
 pub(crate) use oidc_provider::{CheckProvider, ListProviders, ProviderEntry, SetProviderKeys};
-pub(crate) use status::{GetStatus, HostStatus};
+pub(crate) use status::{AdvisoriesInUse, GetStatus, HostStatus};
 
 /// How long a request may be, in bytes.
 const REQUEST_LIMIT: u64 = 64 * 1024;

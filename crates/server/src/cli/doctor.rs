@@ -12,17 +12,19 @@ use serde::Serialize;
 use super::config::ConfigArgs;
 use super::login::{HELPER, Hosts, helper_is_on_the_path, identity};
 use super::print::{Output, clean};
+use super::status::advisories;
 use super::{Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::{Config, variable};
-use crate::operator::{GetStatus, OperatorError, call};
+use crate::operator::{GetStatus, HostStatus, OperatorError, call};
 
 /// How far two clocks may be apart before signatures are refused, in seconds.
 const SKEW_LIMIT: i64 = 5 * 60;
 
 /// Look for what is wrong with the server on this machine and with this machine as a client of it
 ///
-/// Changes nothing. Ends with 1 if something is wrong.
+/// Changes nothing. Ends with 1 if something is wrong. What works and could be better is noted, such
+/// as advisories of which the newest is older than 7 days.
 #[derive(Args)]
 pub(super) struct Doctor {
     /// The server to ask as a client [default: where the configuration says it listens]
@@ -75,8 +77,8 @@ impl Doctor {
                 findings.push(data(&config.data));
                 findings.push(keyring(&config.keyring));
                 let server = block_on(async { Ok(server(&config.data).await) })?;
-                let runs = server.outcome == Outcome::Good;
-                findings.push(server);
+                let runs = server[0].outcome == Outcome::Good;
+                findings.extend(server);
                 let listens = format!("https://{}", config.listen);
                 let endpoint = self.endpoint_url.unwrap_or(listens);
                 if runs || endpoint_is_elsewhere(&endpoint, &config) {
@@ -159,41 +161,53 @@ fn keyring(path: &Path) -> Finding {
     }
 }
 
-/// The server runs, is of our version, and nothing was given up.
-async fn server(data: &Path) -> Finding {
+/// The server runs, is of our version, and nothing was given up; what it judges images by.
+async fn server(data: &Path) -> Vec<Finding> {
+    let status = match call(data, &GetStatus {}).await {
+        Ok(status) => status,
+        Err(OperatorError::NotRunning(_)) => {
+            return vec![Finding::new(
+                "server",
+                Outcome::Note,
+                format!("none runs on '{}'", data.display()),
+            )];
+        }
+        Err(error) => return vec![Finding::new("server", Outcome::Wrong, error)],
+    };
+    let (good, advisories) = advisories(status.advisories.as_ref());
+    let outcome = if good { Outcome::Good } else { Outcome::Note };
+    vec![
+        version(&status),
+        Finding::new("advisories", outcome, advisories),
+    ]
+}
+
+fn version(status: &HostStatus) -> Finding {
     let ours = env!("CARGO_PKG_VERSION");
-    match call(data, &GetStatus {}).await {
-        Ok(status) if status.version != ours => Finding::new(
-            "server",
+    let (outcome, detail) = match status {
+        status if status.version != ours => (
             Outcome::Note,
             format!(
                 "version {}, and this program is {ours}: restart it",
                 status.version
             ),
         ),
-        Ok(status) if status.failed_jobs > 0 => Finding::new(
-            "server",
+        status if status.failed_jobs > 0 => (
             Outcome::Wrong,
             format!(
                 "{} jobs were given up after five attempts; see its log",
                 status.failed_jobs
             ),
         ),
-        Ok(status) => Finding::new(
-            "server",
+        status => (
             Outcome::Good,
             format!(
                 "version {ours}, {} repositories, {} images",
                 status.repositories, status.images
             ),
         ),
-        Err(OperatorError::NotRunning(_)) => Finding::new(
-            "server",
-            Outcome::Note,
-            format!("none runs on '{}'", data.display()),
-        ),
-        Err(error) => Finding::new("server", Outcome::Wrong, error),
-    }
+    };
+    Finding::new("server", outcome, detail)
 }
 
 /// The server can be reached, is trusted, agrees on the time and knows us.

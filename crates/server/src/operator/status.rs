@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bonded_model::Timestamp;
+use bonded_registry::AdvisoriesReport;
 use serde::{Deserialize, Serialize};
 
 use super::{Host, Operation};
@@ -37,6 +39,37 @@ pub(crate) struct HostStatus {
     pub(crate) oldest_job_at: Option<String>,
     /// Jobs that were given up.
     pub(crate) failed_jobs: u64,
+    /// What images are judged by on this node; `None` if nothing is loaded.
+    pub(crate) advisories: Option<AdvisoriesInUse>,
+}
+
+/// The advisories in use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdvisoriesInUse {
+    /// The digest that names them.
+    pub(crate) digest: String,
+    /// When the newest of them was modified.
+    pub(crate) as_of: String,
+    /// How long that is ago, in seconds.
+    pub(crate) age_seconds: u64,
+    /// How many there are, of all ecosystems.
+    pub(crate) advisories: u64,
+    /// Of how many ecosystems.
+    pub(crate) ecosystems: usize,
+}
+
+impl AdvisoriesInUse {
+    /// Those of a report, as old as they are `now`.
+    fn new(report: &AdvisoriesReport, now: Timestamp) -> Self {
+        Self {
+            digest: report.digest.to_string(),
+            as_of: report.as_of.to_string(),
+            age_seconds: report.age(now).as_secs(),
+            advisories: report.ecosystems.values().sum(),
+            ecosystems: report.ecosystems.len(),
+        }
+    }
 }
 
 impl Operation for GetStatus {
@@ -47,6 +80,10 @@ impl Operation for GetStatus {
     async fn run(self, host: &Host) -> Result<HostStatus, String> {
         let statistics = host.registry.statistics().await;
         let statistics = statistics.map_err(|error| with_sources(&error))?;
+        let (advisories, now) = (
+            host.registry.advisories_in_use(),
+            host.registry.clock().now(),
+        );
         Ok(HostStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             region: host.region.to_string(),
@@ -60,6 +97,7 @@ impl Operation for GetStatus {
             jobs: statistics.jobs,
             oldest_job_at: statistics.oldest_job.map(|time| time.to_string()),
             failed_jobs: statistics.failed_jobs,
+            advisories: advisories.map(|report| AdvisoriesInUse::new(&report, now)),
         })
     }
 }
