@@ -27,7 +27,7 @@ from http2 import (
     frame,
 )
 from oci import OCI_MANIFEST, V2, digest, error
-from raw import message
+from raw import message, send
 from server import Server
 
 MIB = 1024 * 1024
@@ -190,6 +190,22 @@ def test_readers_that_do_not_read_hold_little(server: Server, account: Account, 
         for connection in connections:
             assert connection.recv(12) == b"HTTP/1.1 200"
         assert v2.get("/v2/").status_code == 200
+
+
+def test_bodies_that_hardly_come_keep_nobody_out(server: Server, account: Account, v2: V2) -> None:
+    """More uploads than there are threads that write, none of which has more to write than a byte."""
+    name, blob = account.repository(), os.urandom(MIB)
+    token = {"Authorization": server.basic(server.administrator)}
+    with contextlib.ExitStack() as stack:
+        for n in range(600):
+            of, to = (f"127.0.0.{2 + n % 2}", 0), ("127.0.0.1", server.port)
+            connection = stack.enter_context(socket.create_connection(to, timeout=30, source_address=of))
+            headers = token | {"Content-Length": "1000"}
+            connection.sendall(message("PATCH", v2.begin_upload(name), headers, b"x"))
+        path = f"/v2/{name}/blobs/uploads/?digest={digest(blob)}"
+        answer = send(server, message("POST", path, token | {"Connection": "close"}, blob))
+        assert answer is not None
+        assert answer.status == 201
 
 
 def test_requests_in_a_row_are_answered_in_order(server: Server) -> None:

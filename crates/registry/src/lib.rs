@@ -15,7 +15,7 @@
 //! | `context` | the condition keys of a request |
 //! | `compiled` | policies ready to be evaluated, by version and epoch |
 //! | `audit`, `explain` | the record of a decision, and why it was made |
-//! | `repository`, `image`, `image_delete`, `push`, `upload_limit`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
+//! | `repository`, `image`, `image_delete`, `push`, `upload_body`, `upload_limit`, `mount`, `pull`, `referrers`, `layer_part` | ECR's nouns |
 //! | `create_on_push` | repositories that a push makes |
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
@@ -101,6 +101,7 @@ mod signed_text;
 mod simulation;
 pub mod target;
 mod token;
+mod upload_body;
 mod upload_limit;
 mod user;
 mod user_session;

@@ -1,8 +1,4 @@
 //! Pushing: uploads that become blobs, and manifests that become images.
-//!
-//! The bytes of a request go through a bounded channel to one blocking thread that hashes,
-//! encrypts and writes them, so memory is independent of the blob's size and no async file API
-//! stands in between.
 
 use std::time::Duration;
 
@@ -12,9 +8,7 @@ use bonded_store::{
     UploadWriter,
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use futures_util::Stream;
 
 use crate::Registry;
 use crate::access::Allowed;
@@ -22,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::outage::Outage;
 use crate::repository::gone;
 use crate::target::ImageToPut;
+use crate::upload_body::write_body;
 use crate::upload_limit::Allowance;
 
 /// How long a blob that no image references yet is kept after it was last asked for.
@@ -29,9 +24,6 @@ pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many unfinished uploads a principal may have.
 const UPLOADS_LIMIT: u32 = 1000;
-
-/// How many pieces of a body may wait for the writing thread.
-const PIECES_AHEAD: usize = 8;
 
 /// A manifest that was stored.
 pub struct PushedImage {
@@ -327,53 +319,4 @@ struct Received {
 /// Whether a body was refused because there is no room for it.
 fn is_no_room(error: &Error) -> bool {
     matches!(error, Error::LimitExceeded(_)) || error.outage() == Some(Outage::Full)
-}
-
-/// Writes `body` on a blocking thread. The inner result says whether the body came whole; the
-/// writer comes back in both cases.
-async fn write_body(
-    writer: UploadWriter,
-    body: impl Stream<Item = std::result::Result<Bytes, String>> + Send,
-    allowance: &mut Allowance,
-    stall: Duration,
-) -> Result<(UploadWriter, Result<()>)> {
-    let (pieces, thread) = writing_thread(writer);
-    let mut body = std::pin::pin!(body);
-    let received = loop {
-        match tokio::time::timeout(stall, body.next()).await {
-            Ok(None) => break Ok(()),
-            Ok(Some(Ok(piece))) => {
-                if let Err(no_room) = allowance.take(piece.len()) {
-                    break Err(no_room);
-                }
-                if pieces.send(piece).await.is_err() {
-                    // The thread ended early: its own error says why.
-                    break Ok(());
-                }
-            }
-            Ok(Some(Err(e))) => break Err(Error::BodyIncomplete(e)),
-            Err(_) => {
-                break Err(Error::BodyIncomplete(format!(
-                    "nothing came for {} s",
-                    stall.as_secs()
-                )));
-            }
-        }
-    };
-    drop(pieces);
-    let joined = thread.await.map_err(|e| Error::Unwritable(e.to_string()))?;
-    Ok((joined?, received))
-}
-
-type WritingThread = JoinHandle<std::result::Result<UploadWriter, StoreError>>;
-
-fn writing_thread(mut writer: UploadWriter) -> (mpsc::Sender<Bytes>, WritingThread) {
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES_AHEAD);
-    let thread = tokio::task::spawn_blocking(move || {
-        while let Some(piece) = receiver.blocking_recv() {
-            writer.write(&piece)?;
-        }
-        Ok(writer)
-    });
-    (sender, thread)
 }
