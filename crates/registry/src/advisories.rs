@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bonded_model::{Digest, Timestamp};
 use bonded_scan::{Advisories, InvalidAdvisories};
-use bonded_store::{JudgedBy, ScanGeneration};
+use bonded_store::{JudgedBy, ScanGeneration, Unit, Watcher};
 use serde::{Deserialize, Serialize};
 
 use crate::Registry;
@@ -118,12 +118,17 @@ impl Registry {
 
     /// Loads the advisories in the file at `path`, which stays as it is, and has every image judged
     /// by them from now on. What is refused leaves those in use where they are. `force` takes a
-    /// file although an ecosystem has shrunk.
+    /// file although an ecosystem has shrunk. `watcher` is told how far it is.
     ///
     /// # Errors
     /// [`Error::AdvisoriesRefused`]; the store's.
-    pub async fn load_advisories(&self, path: &Path, force: bool) -> Result<AdvisoriesReport> {
-        self.load(path, force, true).await
+    pub async fn load_advisories(
+        &self,
+        path: &Path,
+        force: bool,
+        watcher: &Watcher,
+    ) -> Result<AdvisoriesReport> {
+        self.load(path, force, true, watcher).await
     }
 
     /// Loads what the server begins with: the file of its settings if it was never in use, else
@@ -135,6 +140,7 @@ impl Registry {
         &self,
         setting: Option<&Path>,
     ) -> Result<Option<AdvisoriesReport>> {
+        let nobody = Watcher::nobody();
         let last = self.store().last_generation().await?;
         let last_sha256 = last.as_ref().map(|last| last.advisories_sha256.clone());
         if let Some(path) = setting {
@@ -142,7 +148,7 @@ impl Registry {
             let digest = map(copy.file()).await?.digest().to_string();
             let known = self.store().knows_advisories(&digest).await?;
             if !known || last_sha256.as_ref() == Some(&digest) {
-                return self.load(path, false, false).await.map(Some);
+                return self.load(path, false, false, &nobody).await.map(Some);
             }
         }
         if let Some(digest) = last_sha256.and_then(|text| text.parse::<Digest>().ok())
@@ -159,15 +165,25 @@ impl Registry {
             }
         }
         match setting {
-            Some(path) => self.load(path, false, false).await.map(Some),
+            Some(path) => self.load(path, false, false, &nobody).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn load(&self, path: &Path, force: bool, again: bool) -> Result<AdvisoriesReport> {
+    async fn load(
+        &self,
+        path: &Path,
+        force: bool,
+        again: bool,
+        watcher: &Watcher,
+    ) -> Result<AdvisoriesReport> {
         let store = self.store();
+        let step = watcher.begin("copy", None, Unit::Bytes);
         let copy = store.copy_advisories(path).await?;
+        step.end();
+        let step = watcher.begin("check", None, Unit::Bytes);
         let advisories = map(copy.file()).await?;
+        step.end();
         let last = store.last_generation().await?;
         if let Some(before) = last.as_ref().filter(|_| !force) {
             not_shrunk(&before.counts, &counts(&advisories))?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bonded_model::Timestamp;
-use bonded_store::{Amount, Mode, Progress, Walk};
+use bonded_store::{Amount, Mode, Progress, Unit, Walk, Watcher};
 
 use crate::Registry;
 use crate::error::Result;
@@ -96,12 +96,14 @@ impl Registry {
         }
     }
 
-    /// Collects everything that can be, from beginning to end. For the operator of the host.
+    /// Collects everything that can be, from beginning to end, and tells `watcher` how much it has
+    /// found. For the operator of the host.
     ///
     /// # Errors
     /// Rows or bytes cannot be read or deleted; what is left goes the next time.
-    pub async fn collect(&self, collection: Collection) -> Result<Collected> {
+    pub async fn collect(&self, collection: Collection, watcher: &Watcher) -> Result<Collected> {
         let round = self.round(collection);
+        let mut watched = watcher.begin("uploads", None, Unit::Count);
         let mut collected = self.collect_bounded(&round, u32::MAX).await?;
         if collection.no_grace {
             let idle = self.collect_idle_uploads(&round).await?;
@@ -111,18 +113,27 @@ impl Registry {
                 Mode::DryRun => collected.uploads = idle,
             }
         }
+        watched.add(collected.uploads.count);
+        watched.end();
         for walk in [Walk::Layers, Walk::Objects, Walk::Strays] {
+            let mut watched = watcher.begin(walk.name(), None, Unit::Count);
             let mut position = Some(String::new());
-            let mut steps = 0;
+            let (mut steps, mut found) = (0, 0);
             while let Some(from) = position {
                 position = self.step(walk, &from, &round, &mut collected).await?;
+                watched.add(collected.of(walk) - found);
+                found = collected.of(walk);
                 steps += 1;
                 if steps % STEPS_PER_LINE == 0 {
                     tracing::info!(?walk, steps, ?collected, "collecting");
                 }
             }
+            watched.end();
         }
+        let mut watched = watcher.begin("bytes", None, Unit::Bytes);
         collected.objects = self.collect_objects(&round, u32::MAX).await?;
+        watched.add(collected.objects.bytes);
+        watched.end();
         if collection.dry_run && collection.no_grace {
             // What would be unlinked would go at once.
             collected.objects += collected.unlinked;
@@ -249,6 +260,15 @@ impl Registry {
 }
 
 impl Collected {
+    /// How many a walk has found.
+    fn of(&self, walk: Walk) -> u64 {
+        match walk {
+            Walk::Layers => self.layers.count,
+            Walk::Objects => self.unlinked.count,
+            Walk::Strays => self.strays,
+        }
+    }
+
     /// One line for what was collected; none if that is nothing.
     fn log(&self) {
         if *self == Self::default() {

@@ -1,6 +1,6 @@
 //! The key ring, for the operator of the host.
 
-use bonded_store::KeyRing;
+use bonded_store::{KeyRing, Watcher};
 
 use crate::Registry;
 use crate::error::Result;
@@ -15,13 +15,14 @@ impl Registry {
     }
 
     /// Makes another root key the current one and wraps every key by it, while the registry serves.
-    /// With `prepare` it is only added to the file, for every node to get that first.
+    /// With `prepare` it is only added to the file, for every node to get that first. `watcher` is told
+    /// how far it is.
     ///
     /// # Errors
     /// The ring file or the rows cannot be written; a rotation that was cut off is ended by the next
     /// or by the next start.
-    pub async fn rotate_key_ring(&self, prepare: bool) -> Result<KeyRing> {
-        self.store().rotate_key_ring(prepare).await?;
+    pub async fn rotate_key_ring(&self, prepare: bool, watcher: &Watcher) -> Result<KeyRing> {
+        self.store().rotate_key_ring(prepare, watcher).await?;
         self.key_ring().await
     }
 

@@ -113,7 +113,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
-use bonded_store::{Store, StoreSettings};
+use bonded_store::{Store, StoreSettings, Watcher};
 use tokio::sync::Semaphore;
 
 pub use access::{Action, Allowed, Checks};
@@ -304,13 +304,14 @@ impl Registry {
         Ok(self.store().statistics().await?)
     }
 
-    /// Copies everything but the key ring into the directory `to`, while this serves. For the
-    /// operator of the host.
+    /// Copies everything but the key ring into the directory `to`, while this serves, and tells
+    /// `watcher` how far that is. For the operator of the host.
     ///
     /// # Errors
     /// The place cannot be used, or rows or bytes cannot be read or written.
-    pub async fn back_up(&self, to: &Path) -> Result<Backup> {
-        Ok(self.store().back_up(to, self.clock().now()).await?)
+    pub async fn back_up(&self, to: &Path, watcher: &Watcher) -> Result<Backup> {
+        let now = self.clock().now();
+        Ok(self.store().back_up(to, now, watcher).await?)
     }
 
     /// The time, as every use case of this registry sees it.

@@ -39,6 +39,7 @@ use crate::config::{DATA, RawConfig};
 use crate::operator::{self, Operation};
 use failure::{Failure, Status};
 use print::{Output, clean};
+use progress::Progress;
 
 /// A container registry with AWS's API and AWS's policies.
 #[derive(Parser)]
@@ -178,6 +179,22 @@ fn ask_server<O: Operation>(data: &Path, operation: &O) -> Result<O::Output, Fai
     })
 }
 
+/// The same; `progress` shows meanwhile how far it is.
+fn ask_server_for_long<O: Operation>(
+    data: &Path,
+    operation: &O,
+    progress: &Progress,
+) -> Result<O::Output, Failure> {
+    if !progress.is_shown() {
+        return ask_server(data, operation);
+    }
+    block_on(async {
+        let told = |advance: &bonded_store::Advance| progress.tell(advance);
+        let answer = operator::call_watched(data, operation, &told).await;
+        answer.map_err(|error| Failure::failed(clean(&error.to_string())))
+    })
+}
+
 /// Prints what became of cases or rows that were tried, and fails if one did.
 fn print_totals(
     output: Output,
@@ -264,6 +281,41 @@ mod tests {
         let mut without = Vec::new();
         find_without_forms(&Cli::command(), "", &mut without);
         assert_eq!(without, WITHOUT_FORMS.map(|(name, _)| name));
+    }
+
+    /// The commands that may take long.
+    const LONG: [&str; 9] = [
+        "gc",
+        "gate check",
+        "keyring rotate",
+        "advisories import",
+        "advisories load",
+        "scan",
+        "scan diff",
+        "backup",
+        "restore",
+    ];
+
+    #[test]
+    fn a_command_that_takes_long_says_how_far_it_is() {
+        let root = Cli::command();
+        for name in LONG {
+            let words = name.split(' ');
+            let command = words.fold(&root, |command, word| {
+                command.find_subcommand(word).expect(name)
+            });
+            let progress = command
+                .get_arguments()
+                .find(|arg| arg.get_id() == "progress");
+            let values = progress
+                .map(clap::Arg::get_possible_values)
+                .unwrap_or_default();
+            let values: Vec<&str> = values
+                .iter()
+                .map(clap::builder::PossibleValue::get_name)
+                .collect();
+            assert_eq!(values, ["auto", "plain", "json", "none"], "{name}");
+        }
     }
 
     /// Finds the commands that cannot print a table, JSON, or ids alone.

@@ -6,37 +6,36 @@
 //! {"operation":"CreateAccount","input":{"account":"222222222222"}}
 //! {"output":…}  or  {"error":"why not"}
 //! ```
+//! Who asks with `"progress":true` gets lines of `{"progress":…}` before the answer.
 //! The lock beside the socket holds off a second server on the same directory.
 
 mod account;
 mod advisories;
 mod backup;
+mod claim;
 mod collect;
 mod events;
 mod key_ring;
 mod oidc_provider;
 mod status;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bonded_model::Region;
 use bonded_registry::Registry;
+use bonded_store::{Advance, Watcher};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-
-use crate::files;
 
 pub(crate) use account::{
     AccountEntry, AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts,
@@ -44,6 +43,7 @@ pub(crate) use account::{
 };
 pub(crate) use advisories::LoadAdvisories;
 pub(crate) use backup::BackUp;
+pub(crate) use claim::Claim;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use events::ListEvents;
 pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
@@ -58,6 +58,12 @@ const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// How long the server waits for a request.
 const REQUEST_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the server waits for whoever wants to hear how far it is.
+const TELL_TIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// How many lines of progress wait to be sent.
+const ADVANCES: usize = 256;
 
 /// How many requests are served at once; more wait.
 const AT_ONCE: usize = 16;
@@ -86,6 +92,8 @@ pub(crate) struct Host {
     pub(crate) region: Region,
     /// Its data directory.
     pub(crate) data: PathBuf,
+    /// Who is told how far the operation is.
+    pub(crate) watcher: Watcher,
 }
 
 /// Everything that the operator may ask for.
@@ -144,6 +152,9 @@ impl Served {
 struct Request<I> {
     operation: String,
     input: I,
+    /// Whether the answer is to be preceded by how far it is.
+    #[serde(default)]
+    progress: bool,
 }
 
 /// An answer as it is sent.
@@ -152,6 +163,8 @@ struct Request<I> {
 enum Answer<O> {
     Output(O),
     Error(String),
+    /// How far it is; another answer follows.
+    Progress(Advance),
 }
 
 impl<O: Serialize> Answer<O> {
@@ -191,63 +204,6 @@ pub(crate) enum OperatorError {
     Refused(String),
 }
 
-/// A data directory that no other server uses while this lives.
-pub(crate) struct Claim {
-    socket: PathBuf,
-    _lock: File,
-}
-
-impl Claim {
-    /// Claims the directory `data`, which exists.
-    ///
-    /// # Errors
-    /// [`OperatorError::InUse`], or the lock cannot be made.
-    pub(crate) fn take(data: &Path) -> Result<Self, OperatorError> {
-        let path = data.join("operator.lock");
-        let failed = |source| OperatorError::File {
-            path: path.clone(),
-            source,
-        };
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        let lock = options.mode(files::PRIVATE).open(&path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                socket: socket(data),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(OperatorError::InUse(data.to_owned())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-        }
-    }
-
-    /// Makes the socket, in place of one that a server before left behind.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub(crate) fn listen(&self) -> Result<UnixListener, OperatorError> {
-        let failed = |source| OperatorError::File {
-            path: self.socket.clone(),
-            source,
-        };
-        match fs::remove_file(&self.socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&self.socket).map_err(failed)?;
-        let owner_only = fs::Permissions::from_mode(files::PRIVATE);
-        fs::set_permissions(&self.socket, owner_only).map_err(failed)?;
-        Ok(listener)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // What stays behind is replaced by the next server.
-        let _ = fs::remove_file(&self.socket);
-    }
-}
-
 /// Answers the operator's requests for ever. A request goes on although whoever sent it has gone.
 pub(crate) async fn serve(listener: UnixListener, host: Host) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
@@ -273,11 +229,20 @@ pub(crate) async fn serve(listener: UnixListener, host: Host) {
 }
 
 async fn converse(mut stream: UnixStream, host: &Host) -> io::Result<()> {
-    let line = timeout(REQUEST_TIME_LIMIT, line(&mut stream, REQUEST_LIMIT)).await??;
+    let line = {
+        // Nothing follows the request.
+        let mut reader = BufReader::new(&mut stream);
+        timeout(REQUEST_TIME_LIMIT, line(&mut reader, REQUEST_LIMIT)).await??
+    };
     let answer = match serde_json::from_slice::<Request<serde_json::Value>>(&line) {
-        Ok(Request { operation, input }) => {
+        Ok(Request {
+            operation,
+            input,
+            progress,
+        }) => {
             let served = OPERATIONS.iter().find(|served| served.name == operation);
             match served {
+                Some(served) if progress => watched(served, input, host, &mut stream).await?,
                 Some(served) => (served.run)(host, input).await?,
                 None => {
                     let operation = operation.escape_debug();
@@ -293,6 +258,47 @@ async fn converse(mut stream: UnixStream, host: &Host) -> io::Result<()> {
     stream.write_all(&answer).await
 }
 
+/// Runs an operation and tells meanwhile how far it is; whoever does not listen is not waited for.
+async fn watched(
+    served: &Served,
+    input: serde_json::Value,
+    host: &Host,
+    stream: &mut UnixStream,
+) -> io::Result<Line> {
+    let (sender, mut advances) = mpsc::channel(ADVANCES);
+    let host = Host {
+        watcher: Watcher::new(move |advance| {
+            // What does not fit is not told: the next says more.
+            let _ = sender.try_send(advance);
+        }),
+        ..host.clone()
+    };
+    let mut running = (served.run)(&host, input);
+    let mut listens = true;
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some(advance) = advances.recv() => {
+                listens = listens && tell(stream, advance).await;
+            }
+            answer = &mut running => break answer,
+        }
+    };
+    while let (true, Ok(advance)) = (listens, advances.try_recv()) {
+        listens = tell(stream, advance).await;
+    }
+    answer
+}
+
+/// Whether it was heard.
+async fn tell(stream: &mut UnixStream, advance: Advance) -> bool {
+    let Ok(line) = Answer::<()>::Progress(advance).line() else {
+        return false;
+    };
+    let told = timeout(TELL_TIME_LIMIT, stream.write_all(&line)).await;
+    matches!(told, Ok(Ok(())))
+}
+
 /// Asks the server that runs on `data`.
 ///
 /// # Errors
@@ -300,6 +306,26 @@ async fn converse(mut stream: UnixStream, host: &Host) -> io::Result<()> {
 pub(crate) async fn call<O: Operation>(
     data: &Path,
     operation: &O,
+) -> Result<O::Output, OperatorError> {
+    ask(data, operation, None).await
+}
+
+/// Asks the server that runs on `data`; `told` hears meanwhile how far it is.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) async fn call_watched<O: Operation>(
+    data: &Path,
+    operation: &O,
+    told: &(dyn Fn(&Advance) + Sync),
+) -> Result<O::Output, OperatorError> {
+    ask(data, operation, Some(told)).await
+}
+
+async fn ask<O: Operation>(
+    data: &Path,
+    operation: &O,
+    told: Option<&(dyn Fn(&Advance) + Sync)>,
 ) -> Result<O::Output, OperatorError> {
     let mut stream =
         UnixStream::connect(socket(data))
@@ -313,22 +339,34 @@ pub(crate) async fn call<O: Operation>(
     let request = Request {
         operation: O::NAME.to_owned(),
         input: operation,
+        progress: told.is_some(),
     };
     let mut text = Line::new(serde_json::to_vec(&request).map_err(io::Error::from)?);
     text.push(b'\n');
     stream.write_all(&text).await?;
-    let answer = timeout(O::TIME_LIMIT, line(&mut stream, ANSWER_LIMIT)).await;
-    let answer = answer.map_err(io::Error::from)??;
-    match serde_json::from_slice(&answer).map_err(io::Error::from)? {
-        Answer::Output(output) => Ok(output),
-        Answer::Error(problem) => Err(OperatorError::Refused(problem)),
-    }
+    let mut stream = BufReader::new(stream);
+    let answered = async {
+        loop {
+            let answer = line(&mut stream, ANSWER_LIMIT).await?;
+            match serde_json::from_slice(&answer).map_err(io::Error::from)? {
+                Answer::Output(output) => return Ok(output),
+                Answer::Error(problem) => return Err(OperatorError::Refused(problem)),
+                Answer::Progress(advance) => {
+                    if let Some(told) = told {
+                        told(&advance);
+                    }
+                }
+            }
+        }
+    };
+    let answered = timeout(O::TIME_LIMIT, answered).await;
+    answered.map_err(io::Error::from)?
 }
 
 /// One line, with its end, of at most `limit` bytes.
-async fn line(stream: impl AsyncRead + Unpin, limit: u64) -> io::Result<Line> {
+async fn line(stream: &mut (impl AsyncBufRead + Unpin), limit: u64) -> io::Result<Line> {
     let mut line = Line::default();
-    let mut reader = BufReader::new(stream).take(limit);
+    let mut reader = stream.take(limit);
     reader.read_until(b'\n', &mut line).await?;
     match line.last() {
         Some(b'\n') => Ok(line),
@@ -342,6 +380,9 @@ fn socket(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use bonded_model::AccountId;
     use bonded_registry::{Clock, Settings};
     use bonded_store::{Database, Objects, StoreSettings};
@@ -379,6 +420,7 @@ mod tests {
             registry,
             region,
             data,
+            watcher: Watcher::nobody(),
         }
     }
 

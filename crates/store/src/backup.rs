@@ -22,6 +22,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
+use crate::advance::{Unit, Watched, Watcher};
 use crate::blobs::{Blobs, Copied, Disk, ObjectId};
 use crate::error::{Result, StoreError};
 use crate::meta::{self, Meta};
@@ -68,13 +69,13 @@ fn io_error(what: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + u
 
 impl Store {
     /// Copies everything into the directory `to`, which does not exist, is empty, or is an earlier
-    /// backup. While it runs no object's bytes are deleted.
+    /// backup, and tells `watcher` how far it is. While it runs no object's bytes are deleted.
     ///
     /// # Errors
     /// [`StoreError::Backup`] for a place that cannot be used, and for rows in PostgreSQL or objects
     /// in a bucket, which have means of their own; [`StoreError::Io`]. What was a backup before still
     /// is one.
-    pub async fn back_up(&self, to: &Path, now: Timestamp) -> Result<Backup> {
+    pub async fn back_up(&self, to: &Path, now: Timestamp, watcher: &Watcher) -> Result<Backup> {
         let (Meta::Sqlite(_), Blobs::Disk(disk)) = (self.meta(), self.blobs()) else {
             return Err(refused(
                 "only SQLite with objects on the disk is backed up by this command; back up the \
@@ -83,38 +84,45 @@ impl Store {
         };
         let _bytes_stay = self.bytes_stay().write().await;
         let (store, disk, to) = (self.clone(), disk.clone(), to.to_owned());
+        let watcher = watcher.clone();
         let copied = tokio::task::spawn_blocking(move || {
             let Meta::Sqlite(sqlite) = store.meta() else {
                 return Err(refused("the database is not SQLite"));
             };
             let copy = Copy::begin(&disk, &to)?;
+            let step = watcher.begin("rows", None, Unit::Count);
             sqlite.copy_to(&copy.database())?;
-            copy.finish(&store, now)
+            step.end();
+            copy.finish(&store, now, &watcher)
         });
         copied
             .await
             .map_err(|e| refused(format!("the copy ended: {e}")))?
     }
 
-    /// Reads every object and compares its digest with its row. Takes about a second for each GiB.
+    /// Reads every object and compares its digest with its row, and tells `watcher` how far it is.
+    /// Takes about a second for each GiB.
     ///
     /// # Errors
     /// Rows cannot be read; a missing or damaged object is no error but in the answer.
-    pub async fn verify_objects(&self) -> Result<Verified> {
+    pub async fn verify_objects(&self, watcher: &Watcher) -> Result<Verified> {
         const SQL: &str =
             "SELECT id, sha256, size FROM objects WHERE id > $1 ORDER BY id LIMIT 500";
+        let all = self.statistics().await?.object_bytes;
+        let mut step = watcher.begin("verify", Some(all), Unit::Bytes);
         let mut verified = Verified::default();
         let mut after = String::new();
         loop {
             let rows = self.meta().all(SQL, &[(&after).into()]).await?;
             if rows.is_empty() {
+                step.end();
                 return Ok(verified);
             }
             for mut row in rows {
                 after = row.text()?;
                 let object = after.parse().map_err(|_| meta::malformed("no object id"))?;
                 let (digest, size) = (row.text()?, row.size()?);
-                if self.has_digest(object, size, &digest).await? {
+                if self.has_digest(object, size, &digest, &mut step).await? {
                     verified.objects += 1;
                     verified.bytes += size;
                 } else {
@@ -124,7 +132,13 @@ impl Store {
         }
     }
 
-    async fn has_digest(&self, object: ObjectId, size: u64, stated: &str) -> Result<bool> {
+    async fn has_digest(
+        &self,
+        object: ObjectId,
+        size: u64,
+        stated: &str,
+        step: &mut Watched<'_>,
+    ) -> Result<bool> {
         use futures_util::StreamExt as _;
         use sha2::Digest as _;
         let mut stream = match self.read_object(object, size, 0..size).await {
@@ -135,7 +149,10 @@ impl Store {
         let mut hash = sha2::Sha256::new();
         while let Some(piece) = stream.next().await {
             match piece {
-                Ok(piece) => hash.update(&piece),
+                Ok(piece) => {
+                    hash.update(&piece);
+                    step.add(piece.len() as u64);
+                }
                 Err(_) => return Ok(false),
             }
         }
@@ -184,7 +201,7 @@ impl<'a> Copy<'a> {
     }
 
     /// Copies what the rows name, and makes it the backup.
-    fn finish(self, store: &Store, now: Timestamp) -> Result<Backup> {
+    fn finish(self, store: &Store, now: Timestamp, watcher: &Watcher) -> Result<Backup> {
         let rows = self.database();
         let objects = objects_in(&rows)?;
         let mut backup = Backup {
@@ -196,13 +213,17 @@ impl<'a> Copy<'a> {
             removed: 0,
         };
         let place = Disk::open(&self.to)?;
+        let mut step = watcher.begin("blobs", Some(backup.bytes), Unit::Bytes);
         for (object, size) in &objects {
             match self.disk.copy(*object, *size, &place)? {
                 Copied::Before => {}
                 Copied::Now => backup.copied += 1,
                 Copied::Lost => backup.lost += 1,
             }
+            step.add(*size);
         }
+        step.end();
+        let step = watcher.begin("files", None, Unit::Count);
         copy_files(store.audit().directory(), &self.to.join("audit"))?;
         copy_files(&store.advisories(), &self.to.join("advisories"))?;
         let database = self.to.join("bonded.db");
@@ -218,6 +239,7 @@ impl<'a> Copy<'a> {
         sync(&self.to)?;
         let kept: HashSet<ObjectId> = objects.into_iter().map(|(object, _)| object).collect();
         backup.removed = remove_others(&place, &kept)?;
+        step.end();
         Ok(backup)
     }
 }

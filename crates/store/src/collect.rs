@@ -68,7 +68,9 @@ pub enum Walk {
 }
 
 impl Walk {
-    fn name(self) -> &'static str {
+    /// What it goes through, in a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Layers => "layers",
             Self::Objects => "objects",

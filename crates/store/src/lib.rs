@@ -13,6 +13,7 @@
 
 mod access_key;
 mod account;
+mod advance;
 mod advisory_file;
 mod allowed_vulnerability;
 mod attached_policy;
@@ -83,6 +84,7 @@ use bonded_model::{Secret, Timestamp};
 
 pub use access_key::{AccessKey, LastUsed, LimitExceeded};
 pub use account::{Account, IdentityCounts, NewAdministrator};
+pub use advance::{Advance, Unit, Watched, Watcher};
 pub use advisory_file::AdvisoryCopy;
 pub use allowed_vulnerability::AllowedVulnerability;
 pub use attached_policy::{Bounded, PolicyEntity};

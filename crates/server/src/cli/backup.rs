@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use bonded_model::Timestamp;
 use bonded_registry::Clock;
-use bonded_store::{Store, StoreSettings, Verified};
+use bonded_store::{Store, StoreSettings, Unit, Verified, Watched, Watcher};
 use clap::Args;
 use serde_json::json;
 
 use super::config::ConfigArgs;
 use super::print::{self, Output, clean};
-use super::{DataDirectory, Failure, ask_server, block_on, with_sources};
+use super::progress::ProgressArgs;
+use super::{DataDirectory, Failure, ask_server_for_long, block_on, with_sources};
 use crate::files;
 use crate::operator::BackUp;
 
@@ -27,6 +28,9 @@ pub(super) struct BackupCommand {
 
     #[command(flatten)]
     output: Output,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 
     #[command(flatten)]
     data: DataDirectory,
@@ -49,6 +53,9 @@ pub(super) struct RestoreCommand {
     output: Output,
 
     #[command(flatten)]
+    progress: ProgressArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -56,12 +63,11 @@ impl BackupCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         let data = self.data.path()?;
         let directory = std::path::absolute(&self.directory).map_err(Failure::usage)?;
-        let made = ask_server(
-            &data,
-            &BackUp {
-                directory: directory.clone(),
-            },
-        )?;
+        let backup = BackUp {
+            directory: directory.clone(),
+        };
+        let progress = self.progress.begin(self.output.is_quiet());
+        let made = ask_server_for_long(&data, &backup, &progress)?;
         let answer = json!({
             "directory": directory,
             "takenAt": Timestamp::from_millis(made.taken_at).to_string(),
@@ -113,7 +119,14 @@ impl RestoreCommand {
                 config.data.display()
             )));
         }
-        copy_tree(&self.backup, &config.data).map_err(|error| {
+        let watcher = self.progress.begin(self.output.is_quiet()).watcher();
+        let copied = tree_bytes(&self.backup).and_then(|bytes| {
+            let mut step = watcher.begin("copy", Some(bytes), Unit::Bytes);
+            copy_tree(&self.backup, &config.data, &mut step)?;
+            step.end();
+            Ok(())
+        });
+        copied.map_err(|error| {
             let data = config.data.display();
             Failure::failed(format!("cannot copy into '{data}': {error}"))
         })?;
@@ -123,7 +136,7 @@ impl RestoreCommand {
             objects: config.objects.clone(),
             keyring: config.keyring.clone(),
         };
-        let verified = block_on(async { verify(&settings, self.no_verify).await })?;
+        let verified = block_on(async { verify(&settings, self.no_verify, &watcher).await })?;
         let data = config.data.display();
         let Some(verified) = verified else {
             let answer = json!({ "data": config.data, "verified": false });
@@ -155,27 +168,44 @@ impl RestoreCommand {
 }
 
 /// Opens what was restored with its key ring, and reads it.
-async fn verify(settings: &StoreSettings, no_verify: bool) -> Result<Option<Verified>, Failure> {
+async fn verify(
+    settings: &StoreSettings,
+    no_verify: bool,
+    watcher: &Watcher,
+) -> Result<Option<Verified>, Failure> {
     let failed = |error: bonded_store::StoreError| Failure::failed(with_sources(&error));
     let opened = Store::open(settings, Clock::system().now()).await;
     let store = opened.map_err(failed)?.store;
     let verified = match no_verify {
         true => None,
-        false => Some(store.verify_objects().await.map_err(failed)?),
+        false => Some(store.verify_objects(watcher).await.map_err(failed)?),
     };
     store.close().await;
     Ok(verified)
 }
 
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+/// The bytes of the files in a directory and those below it.
+fn tree_bytes(from: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => tree_bytes(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(bytes)
+}
+
+fn copy_tree(from: &Path, to: &Path, step: &mut Watched<'_>) -> std::io::Result<()> {
     files::private_directory(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
-            copy_tree(&source, &target)?;
+            copy_tree(&source, &target, step)?;
         } else if entry.file_name() != "backup.json" {
-            fs::copy(&source, &target)?;
+            step.add(fs::copy(&source, &target)?);
             fs::File::open(&target)?.sync_all()?;
         }
     }

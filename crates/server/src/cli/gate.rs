@@ -7,13 +7,16 @@
 mod image_name;
 mod verdict;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bonded_registry::Clock;
+use bonded_store::{Unit, Watched, Watcher};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::print::Output;
+use super::progress::ProgressArgs;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::variable;
@@ -62,6 +65,9 @@ struct Check {
     #[command(flatten)]
     output: Output,
 
+    #[command(flatten)]
+    progress: ProgressArgs,
+
     /// The server to ask [default: https://127.0.0.1:5000]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     endpoint_url: Option<String>,
@@ -86,6 +92,7 @@ impl Check {
         };
         let (caller, other) = (client()?, client()?);
         let limit = Duration::from_secs(self.wait);
+        let watcher = self.progress.begin(self.output.is_quiet()).watcher();
         let verdict = block_on(async {
             let role = role_arn(&caller, &self.role).await?;
             let puller = other.into_role(&role, "gate-check");
@@ -93,13 +100,15 @@ impl Check {
                 puller,
                 image: &self.image,
             };
-            let asked = tokio::time::timeout(limit, gate.decided()).await;
+            let asked = tokio::time::timeout(limit, gate.watched(self.wait, &watcher)).await;
             let outcome = match asked {
                 Ok(outcome) => outcome?,
                 Err(_) => gate.last_word().await?,
             };
             Verdict::new(&caller, role, &self.image, outcome).await
         })?;
+        // Its bar goes before the verdict.
+        drop(watcher);
         verdict.print(self.output)?;
         verdict.status()
     }
@@ -131,6 +140,33 @@ struct Gate<'a> {
 }
 
 impl Gate<'_> {
+    /// What becomes of the pull, once no scan decides any more; `watcher` is told of the seconds, of
+    /// which there are `wait`.
+    async fn watched(&self, wait: u64, watcher: &Watcher) -> Result<Outcome, Failure> {
+        let mut decided = pin!(self.decided());
+        let begun = Clock::system().now();
+        let (mut step, mut passed) = (None, 0);
+        loop {
+            tokio::select! {
+                outcome = &mut decided => {
+                    if let Some(step) = step {
+                        Watched::end(step);
+                    }
+                    return outcome;
+                }
+                () = tokio::time::sleep(PAUSE) => {
+                    let step = step.get_or_insert_with(|| {
+                        watcher.begin("wait", Some(wait), Unit::Seconds)
+                    });
+                    let now = Clock::system().now().as_seconds() - begun.as_seconds();
+                    let now = u64::try_from(now).unwrap_or_default().max(passed);
+                    step.add(now - passed);
+                    passed = now;
+                }
+            }
+        }
+    }
+
     /// What becomes of the pull, once no scan decides any more.
     async fn decided(&self) -> Result<Outcome, Failure> {
         loop {

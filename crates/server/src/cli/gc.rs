@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Failure, OfHost, ask_server};
+use super::progress::ProgressArgs;
+use super::{Failure, OfHost, ask_server_for_long};
 use crate::operator::{Collect, CollectedAmounts};
 
 /// Collect garbage now, on the server on this machine, while it serves
@@ -22,6 +23,9 @@ pub(super) struct GcCommand {
     no_grace: bool,
 
     #[command(flatten)]
+    progress: ProgressArgs,
+
+    #[command(flatten)]
     host: OfHost,
 }
 
@@ -29,7 +33,11 @@ impl GcCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (dry_run, no_grace) = (self.dry_run, self.no_grace);
         let OfHost { output, data } = self.host;
-        let amounts = ask_server(&data.path()?, &Collect { dry_run, no_grace })?;
+        let amounts = ask_server_for_long(
+            &data.path()?,
+            &Collect { dry_run, no_grace },
+            &self.progress.begin(output.is_quiet()),
+        )?;
         output.print(&amounts, |amounts| table(amounts, dry_run), |_| Vec::new())
     }
 }

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::print::Output;
-use super::{Failure, OfHost, ask_server};
+use super::progress::ProgressArgs;
+use super::{Failure, OfHost, ask_server, ask_server_for_long};
 use crate::operator::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
 
 /// List, rotate, copy and check the root keys of the server on this machine
@@ -34,6 +35,9 @@ enum Action {
         /// Only add the next root key to the file, so that every node can get it first
         #[arg(long)]
         prepare: bool,
+
+        #[command(flatten)]
+        progress: ProgressArgs,
 
         #[command(flatten)]
         host: OfHost,
@@ -79,9 +83,15 @@ impl KeyringCommand {
                 let ring = ask_server(&data.path()?, &GetKeyRing {})?;
                 show(&ring, output, "", |_| true)
             }
-            Action::Rotate { prepare, host } => {
+            Action::Rotate {
+                prepare,
+                progress,
+                host,
+            } => {
                 let OfHost { output, data } = host;
-                let ring = ask_server(&data.path()?, &RotateKeyRing { prepare })?;
+                let progress = progress.begin(output.is_quiet());
+                let rotation = RotateKeyRing { prepare };
+                let ring = ask_server_for_long(&data.path()?, &rotation, &progress)?;
                 let (made, next) = match prepare {
                     true => (
                         "next",

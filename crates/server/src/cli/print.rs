@@ -115,6 +115,11 @@ impl Output {
     pub(super) fn is_for_people(self) -> bool {
         !self.quiet && self.form == Form::Table
     }
+
+    /// Whether only ids are wanted.
+    pub(super) fn is_quiet(self) -> bool {
+        self.quiet
+    }
 }
 
 /// Whether a character would steer a terminal, or turn the direction of text.

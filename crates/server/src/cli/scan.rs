@@ -19,9 +19,8 @@ use bonded_registry::Clock;
 use bonded_scan::{Advisories, Contents, MatchOptions, ScanResult, Severity, Subject, match_image};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::progress::{Progress, ProgressForm};
+use super::progress::ProgressForm;
 use super::{Failure, Status};
-use crate::config::variable;
 use images::Selection;
 use input::Input;
 
@@ -92,6 +91,7 @@ struct Scan {
     fail_on: Option<FailOn>,
 
     /// How far it is, on standard error
+    // Not `ProgressArgs`: clap does not see a command in what only flattens.
     #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressForm::Auto)]
     progress: ProgressForm,
 }
@@ -209,7 +209,7 @@ impl Scan {
             reference,
             platform: self.platform.clone(),
         };
-        input.look_into(&selection, &Progress::new(self.progress, variable))
+        input.look_into(&selection, &self.progress.begin(self.quiet))
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonded_registry::{Clock, Opened, Registry};
-use bonded_store::StoreSettings;
+use bonded_store::{StoreSettings, Watcher};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -184,6 +184,7 @@ impl Started {
             registry: registry.clone(),
             region: config.region.clone(),
             data: config.data.clone(),
+            watcher: Watcher::nobody(),
         };
         let operator = tokio::spawn(operator::serve(socket, host));
         let node = Node {

@@ -28,7 +28,9 @@ impl Operation for LoadAdvisories {
         if !self.file.is_absolute() {
             return Err(format!("'{}' is not an absolute path", self.file.display()));
         }
-        let loaded = host.registry.load_advisories(&self.file, self.force).await;
+        let (registry, watcher) = (&host.registry, &host.watcher);
+        let loaded = registry.load_advisories(&self.file, self.force, watcher);
+        let loaded = loaded.await;
         loaded.map_err(|error| with_sources(&error))
     }
 }

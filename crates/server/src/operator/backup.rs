@@ -27,7 +27,7 @@ impl Operation for BackUp {
         if !self.directory.is_absolute() {
             return Err("the directory of a backup must be an absolute path".to_owned());
         }
-        let made = host.registry.back_up(&self.directory).await;
+        let made = host.registry.back_up(&self.directory, &host.watcher).await;
         let made = made.map_err(|error| with_sources(&error))?;
         authority(&host.data.join("tls"), &self.directory.join("tls"))
             .map_err(|error| format!("cannot copy the certificates: {error}"))?;

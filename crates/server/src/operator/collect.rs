@@ -73,7 +73,7 @@ impl Operation for Collect {
     async fn run(self, host: &Host) -> Result<CollectedAmounts, String> {
         let Self { dry_run, no_grace } = self;
         let collection = Collection { dry_run, no_grace };
-        let collected = host.registry.collect(collection).await;
+        let collected = host.registry.collect(collection, &host.watcher).await;
         collected
             .map(CollectedAmounts::from)
             .map_err(|error| with_sources(&error))

@@ -99,7 +99,8 @@ impl Operation for RotateKeyRing {
     type Output = KeyRingKeys;
 
     async fn run(self, host: &Host) -> Result<KeyRingKeys, String> {
-        answer(host.registry.rotate_key_ring(self.prepare).await)
+        let (registry, watcher) = (&host.registry, &host.watcher);
+        answer(registry.rotate_key_ring(self.prepare, watcher).await)
     }
 }
 

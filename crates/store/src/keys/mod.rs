@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bonded_model::{AccountId, Region, Timestamp};
 use zeroize::Zeroizing;
 
+use crate::advance::Watcher;
 use crate::error::{Result, StoreError};
 use crate::meta::{Meta, Value};
 use ring::Ring;
@@ -83,7 +84,7 @@ impl Keys {
         for mut row in used {
             ring.root(&row.text()?)?;
         }
-        rotation::rewrap(meta, &ring).await?;
+        rotation::rewrap(meta, &ring, &Watcher::nobody()).await?;
         let rows = current_or_new(meta, &ring, &Purpose::Rows, now).await?;
         let secrets = current_or_new(meta, &ring, &Purpose::Secrets, now).await?;
         current_or_new(meta, &ring, &Purpose::Tokens, now).await?;

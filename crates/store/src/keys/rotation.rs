@@ -10,6 +10,7 @@ use super::Keys;
 use super::ring::Ring;
 use super::version::Wrapped;
 use crate::Store;
+use crate::advance::{Unit, Watcher};
 use crate::error::{Result, StoreError};
 use crate::meta::{Meta, Value};
 use crate::thread::blocking;
@@ -65,16 +66,18 @@ impl Store {
     }
 
     /// Adds a root key to the ring file, or takes the one that was prepared, and wraps every key
-    /// version by it. With `prepare` one is added and nothing is wrapped yet, so that each node can
+    /// version by it, of which `watcher` is told. With `prepare` one is added and nothing is wrapped yet, so that each node can
     /// get the file first.
     ///
     /// # Errors
     /// [`StoreError::KeyRing`], or the file or a row cannot be written. The file is whole in any
     /// case; rows that were not wrapped anew are at the next rotation or start.
-    pub async fn rotate_key_ring(&self, prepare: bool) -> Result<()> {
+    pub async fn rotate_key_ring(&self, prepare: bool, watcher: &Watcher) -> Result<()> {
         let path = self.keys().ring().path().to_owned();
+        let step = watcher.begin("ring", None, Unit::Count);
         let ring = blocking(move || Ring::rotate(&path, prepare)).await?;
-        rewrap(self.meta(), &self.keys().set_ring(ring)).await
+        step.end();
+        rewrap(self.meta(), &self.keys().set_ring(ring), watcher).await
     }
 
     /// Takes the root key `id` out of the ring file, if it wraps nothing.
@@ -122,7 +125,8 @@ impl Keys {
 
 /// Wraps by the current root key what another one wraps, but for the next one: what that wraps was
 /// wrapped by a node which is ahead of this one.
-pub(super) async fn rewrap(meta: &Meta, ring: &Ring) -> Result<()> {
+pub(super) async fn rewrap(meta: &Meta, ring: &Ring, watcher: &Watcher) -> Result<()> {
+    const COUNT: &str = "SELECT COUNT(*) FROM key_versions WHERE root_key <> $1 AND root_key <> $2";
     const SELECT: &str = "SELECT id, purpose, account, region, root_key, wrapped_key \
          FROM key_versions WHERE root_key <> $1 AND root_key <> $2 ORDER BY id LIMIT $3";
     const UPDATE: &str = "UPDATE key_versions SET root_key = $1, wrapped_key = $2 \
@@ -130,12 +134,17 @@ pub(super) async fn rewrap(meta: &Meta, ring: &Ring) -> Result<()> {
     let current = &ring.current().id;
     let next = ring.roots().iter().find(|root| root.next);
     let next = next.map_or("", |root| root.id.as_str());
+    let all = meta.optional(COUNT, &[current.into(), next.into()]).await?;
+    let all = all.map(|mut row| row.size()).transpose()?;
+    let mut step = watcher.begin("keys", all, Unit::Count);
     loop {
         let values = [current.into(), next.into(), REWRAP_STEP.into()];
         let old = meta.all(SELECT, &values).await?;
         if old.is_empty() {
+            step.end();
             return Ok(());
         }
+        let count = old.len() as u64;
         let mut updates = Vec::with_capacity(old.len());
         for row in old {
             let old = Wrapped::from_row(row)?;
@@ -157,5 +166,6 @@ pub(super) async fn rewrap(meta: &Meta, ring: &Ring) -> Result<()> {
             })
         })
         .await?;
+        step.add(count);
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bonded_model::{Reference, Secret};
-use bonded_store::{PutImage, Store, StoreError, StoreSettings};
+use bonded_store::{PutImage, Store, StoreError, StoreSettings, Watcher};
 
 use crate::layer::read;
 use crate::principal::user;
@@ -178,7 +178,9 @@ fn a_root_key_is_replaced_while_two_nodes_serve_and_retired_when_it_wraps_nothin
         let refused = one.retire_root_key(old).await.unwrap_err().to_string();
         assert!(refused.contains("rotate first"), "{refused}");
 
-        one.rotate_key_ring(false).await.unwrap();
+        one.rotate_key_ring(false, &Watcher::nobody())
+            .await
+            .unwrap();
         let after = listed(&one).await;
         let [(new, "current", rewrapped), (still, "old", 0)] = &after[..] else {
             panic!("{after:?}")
@@ -221,10 +223,14 @@ fn a_prepared_root_key_reaches_every_node_before_it_is_used() {
         let one = site.open().await;
         let app = repository(&one, "app").await;
         let layer = push(&one, &app.id, b"layer").await;
-        one.rotate_key_ring(true).await.unwrap();
+        one.rotate_key_ring(true, &Watcher::nobody()).await.unwrap();
         let prepared = listed(&one).await;
         assert_eq!((prepared[1].1, prepared[1].2), ("next", 0));
-        let again = one.rotate_key_ring(true).await.unwrap_err().to_string();
+        let again = one
+            .rotate_key_ring(true, &Watcher::nobody())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(again.contains("rotate to it"), "{again}");
         // A node with a copy of its own.
         let copied = StoreSettings {
@@ -234,7 +240,9 @@ fn a_prepared_root_key_reaches_every_node_before_it_is_used() {
         fs::create_dir(site.path().join("copy")).unwrap();
         bonded_store::export_key_ring(&settings.keyring, &copied.keyring).unwrap();
         assert!(bonded_store::export_key_ring(&settings.keyring, &copied.keyring).is_err());
-        one.rotate_key_ring(false).await.unwrap();
+        one.rotate_key_ring(false, &Watcher::nobody())
+            .await
+            .unwrap();
         let rotated = listed(&one).await;
         assert_eq!((&rotated[0].0, rotated[0].1), (&prepared[1].0, "current"));
         // It does not take the rotation back.
@@ -254,7 +262,12 @@ fn a_rotation_that_was_cut_off_is_ended_by_the_next_start() {
         let layer = push(&store, &app.id, b"layer").await;
         // The file is changed and no row can be.
         store.close().await;
-        assert!(store.rotate_key_ring(false).await.is_err());
+        assert!(
+            store
+                .rotate_key_ring(false, &Watcher::nobody())
+                .await
+                .is_err()
+        );
         assert_eq!(roots(&settings.keyring).len(), 2);
         let store = site.reopen().await;
         let after = listed(&store).await;

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use bonded_registry::Clock;
 use bonded_scan::{ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport};
+use bonded_store::Unit;
 use clap::Args;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
 use crate::cli::print::{self, Output, clean};
+use crate::cli::progress::ProgressArgs;
 use crate::cli::{Failure, Status};
 use crate::files;
 
@@ -50,6 +52,9 @@ pub(super) struct Import {
 
     #[command(flatten)]
     form: Output,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 impl Import {
@@ -58,55 +63,77 @@ impl Import {
         if self.accept_license.is_some() {
             import.accept_chainguard();
         }
+        let mut files = Vec::new();
         for source in &self.sources {
-            take(&mut import, source, 0)?;
+            find(source, 0, &mut files)?;
         }
+        let watcher = self.progress.begin(self.form.is_quiet()).watcher();
+        let bytes = files.iter().map(|(_, bytes)| bytes).sum();
+        let mut step = watcher.begin("read", Some(bytes), Unit::Bytes);
+        for (file, bytes) in &files {
+            take(&mut import, file)?;
+            step.add(*bytes);
+        }
+        step.end();
+        let step = watcher.begin("sort", None, Unit::Count);
         let finished = import.finish(Clock::system().now());
         let (bytes, report) = finished.map_err(Failure::failed)?;
         let advisories = Advisories::from_bytes(bytes.clone()).map_err(Failure::failed)?;
+        step.end();
         if !self.force {
             compare(&self.output, &advisories)?;
         }
+        let step = watcher.begin("write", None, Unit::Count);
         files::write(&self.output, &bytes, files::PUBLIC).map_err(|error| {
             Failure::failed(format!("cannot write '{}': {error}", self.output.display()))
         })?;
+        step.end();
         tell(&report, &advisories, &self.output, self.form)
     }
 }
 
-/// Takes in a file, or everything in a directory.
-fn take(import: &mut AdvisoryImport, path: &Path, depth: usize) -> Result<(), Failure> {
-    let unreadable = |error: &io::Error| {
-        let status = match error.kind() {
-            io::ErrorKind::NotFound => Status::NotFound,
-            _ => Status::Failed,
-        };
-        Failure::new(status, format!("cannot read '{}': {error}", path.display()))
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let status = match error.kind() {
+        io::ErrorKind::NotFound => Status::NotFound,
+        _ => Status::Failed,
     };
-    let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if metadata.is_dir() {
-        if depth >= DEPTH {
-            return Err(Failure::failed(format!(
-                "'{}' lies more than {DEPTH} directories deep",
-                path.display()
-            )));
-        }
-        let entries = fs::read_dir(path).map_err(|error| unreadable(&error))?;
-        let paths: io::Result<Vec<PathBuf>> = entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect();
-        let mut paths = paths.map_err(|error| unreadable(&error))?;
-        paths.sort();
-        for path in paths {
-            let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
-            let is_list = path.ends_with("modified_id.csv");
-            let mut known = ["json", "zip", "csv", "xml", "gz"].iter();
-            if path.is_dir() || (known.any(|ending| is_named(ending)) && !is_list) {
-                take(import, &path, depth + 1)?;
-            }
-        }
+    Failure::new(status, format!("cannot read '{}': {error}", path.display()))
+}
+
+/// Finds a file, or those in a directory that may be ours, with their lengths.
+fn find(path: &Path, depth: usize, found: &mut Vec<(PathBuf, u64)>) -> Result<(), Failure> {
+    let unreadable = |error: io::Error| unreadable(path, &error);
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_dir() {
+        found.push((path.to_owned(), metadata.len()));
         return Ok(());
     }
+    if depth >= DEPTH {
+        return Err(Failure::failed(format!(
+            "'{}' lies more than {DEPTH} directories deep",
+            path.display()
+        )));
+    }
+    let entries = fs::read_dir(path).map_err(unreadable)?;
+    let paths: io::Result<Vec<PathBuf>> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect();
+    let mut paths = paths.map_err(unreadable)?;
+    paths.sort();
+    for path in paths {
+        let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
+        let is_list = path.ends_with("modified_id.csv");
+        let mut known = ["json", "zip", "csv", "xml", "gz"].iter();
+        if path.is_dir() || (known.any(|ending| is_named(ending)) && !is_list) {
+            find(&path, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes in a file.
+fn take(import: &mut AdvisoryImport, path: &Path) -> Result<(), Failure> {
+    let unreadable = |error: &io::Error| unreadable(path, error);
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let is_zip = path.extension().is_some_and(|ending| ending == "zip");
     if is_zip || starts_with_zip(path) {

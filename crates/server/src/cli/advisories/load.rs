@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::super::print::Output;
-use super::super::{DataDirectory, Failure, ask_server};
+use super::super::progress::ProgressArgs;
+use super::super::{DataDirectory, Failure, ask_server_for_long};
 use crate::operator::LoadAdvisories;
 
 /// Have the server on this machine judge images by the advisories in a file
@@ -26,6 +27,9 @@ pub(super) struct Load {
     output: Output,
 
     #[command(flatten)]
+    progress: ProgressArgs,
+
+    #[command(flatten)]
     data: DataDirectory,
 }
 
@@ -38,7 +42,8 @@ impl Load {
             file,
             force: self.force,
         };
-        let report = ask_server(&data, &request)?;
+        let progress = self.progress.begin(self.output.is_quiet());
+        let report = ask_server_for_long(&data, &request, &progress)?;
         self.output.print(
             &report,
             |report| {

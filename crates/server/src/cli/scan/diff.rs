@@ -11,9 +11,8 @@ use super::images::Selection;
 use super::input::Input;
 use super::{FailOn, open};
 use crate::cli::print::Output;
-use crate::cli::progress::{Progress, ProgressForm};
+use crate::cli::progress::ProgressArgs;
 use crate::cli::{Failure, Status};
-use crate::config::variable;
 
 /// The longest result that is read from a file, in bytes.
 const FILE_LIMIT: u64 = 256 << 20;
@@ -48,9 +47,8 @@ pub(super) struct Diff {
     #[command(flatten)]
     output: Output,
 
-    /// How far it is, on standard error
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressForm::Auto)]
-    progress: ProgressForm,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 /// A side of the comparison.
@@ -119,7 +117,7 @@ impl Diff {
             reference,
             platform: self.platform.clone(),
         };
-        let progress = Progress::new(self.progress, variable);
+        let progress = self.progress.begin(self.output.is_quiet());
         let mut images = input.look_into(&selection, &progress)?;
         match (images.pop(), images.is_empty()) {
             (Some(image), true) => Ok(Side {
