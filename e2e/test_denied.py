@@ -195,13 +195,14 @@ def test_a_repository_is_hidden_from_who_has_no_right_on_it(
     answers = []
     for name in (repository, "x" * len(repository)):
         answer = request(door, name)
-        if route != "head blob":
+        if route == "head blob":  # a pusher goes on to an upload, whose refusal has a text
+            assert answer.status_code == 404
+        else:
             status, code, message = error(answer)
             assert (status, code) == (403, "DENIED")
             assert re.fullmatch(no_right(arn, f"ecr:{action}", account.arn(name), side), message), message
         headers = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in VARYING_HEADERS}
         answers.append((answer.status_code, headers, IDS.sub("", answer.text).replace(name, "NAME")))
-    assert answers[0][0] == 403
     assert answers[0] == answers[1]
 
 

@@ -159,6 +159,10 @@ def test_the_kubelet_pulls_for_the_workload_and_not_for_the_node(
     assert pulls(answer) == {mine: 200, others: 403}
     # What one workload was given is no other's: the kubelet must not keep it for the node.
     assert json.loads(answer.stdout)["cacheKeyType"] == "Image"
+    # Nor longer than half of the hour that the session lives; a node's own password lives for twelve.
+    for given, longest in ((answer, 1800), (plugin(), 21_600)):
+        duration = json.loads(given.stdout)["cacheDuration"]
+        assert 0 < int(duration.removesuffix("s")) <= longest, duration
     # The decision is about the role of the workload.
     password = json.loads(answer.stdout)["auth"][host]["password"]
     denied = server.v2(password).pull(others, "v1").json()["errors"][0]["message"]

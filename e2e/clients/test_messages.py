@@ -224,6 +224,20 @@ def test_uploads_over_their_limit(
     server.stop()
 
 
+def test_a_scan_that_is_not_finished(
+    own_server: Callable[..., Server], engines: dict[str, Engine], messages: Messages
+) -> None:
+    server = own_server(options=["--scan-workers", "0", "--scan-pull-wait", "0s"])
+    server.start()
+    account = Account.default(server)
+    name = account.repository("ml/fraud", imageScanningConfiguration={"scanOnPush": True})
+    server.push_and_pull(account.key).push(name, "v1", layer(debian(("bash", "5.2.15-2", "bash"))))
+    prod = account.user("prod", allow(LOGIN), allow(PULL, Condition=COMPLETE_AND_CLEAN))
+    attempt = Attempt("pull", server, name, login_password(server, prod.key))
+    messages.compare("a_scan_that_is_not_finished", attempt, engines)
+    server.stop()
+
+
 def test_a_full_disk(own_server: Callable[..., Server], engines: dict[str, Engine], messages: Messages) -> None:
     server = own_server()
     server.data.mkdir(parents=True)
@@ -244,4 +258,5 @@ def test_a_full_disk(own_server: Callable[..., Server], engines: dict[str, Engin
 
 
 def test_every_message_is_of_a_case(messages: Messages) -> None:
-    assert set(messages.texts) == {*CASES, "an_expired_password", "uploads_over_their_limit", "a_full_disk"}
+    others = {"an_expired_password", "uploads_over_their_limit", "a_scan_that_is_not_finished", "a_full_disk"}
+    assert set(messages.texts) == {*CASES, *others}

@@ -111,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) unrated: Unrated,
     /// How long a pull waits for a scan that would decide.
     pub(crate) pull_wait: Duration,
+    /// How many jobs of the scanner this node works on at once.
+    pub(crate) scan_workers: usize,
     /// What uploads are held to.
     pub(crate) uploads: UploadLimits,
     /// What may be fetched beyond the public internet.
@@ -214,6 +216,7 @@ impl Config {
             advisories: settings.get(&ADVISORIES)?,
             unrated: settings.get(&registry::UNRATED)?,
             pull_wait: settings.get(&registry::PULL_WAIT)?,
+            scan_workers: settings.get(&registry::WORKERS)?,
             uploads: uploads::uploads(&mut settings)?,
             egress_allow: settings.get(&egress::ALLOW)?,
             egress_authorities: settings.get(&egress::AUTHORITIES)?,

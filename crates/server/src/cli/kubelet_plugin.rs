@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 
-use bonded_model::Secret;
+use bonded_model::{Secret, Timestamp};
 use bonded_registry::{Clock, Registry};
 use clap::Args;
 use serde::Deserialize;
@@ -22,9 +22,6 @@ const INPUT_LIMIT: u64 = 1024 * 1024;
 
 /// The annotation of a service account that names its role, as for ECR's own plugin.
 const ROLE_ANNOTATION: &str = "eks.amazonaws.com/ecr-role-arn";
-
-/// How long the kubelet may keep the password: half of its life.
-const CACHE_DURATION: &str = "6h0m0s";
 
 /// Give the kubelet a password for an image (called by the kubelet)
 ///
@@ -65,18 +62,26 @@ impl KubeletPlugin {
         let host = Hosts::find_without_home(&name)?.unwrap_or_else(|| asked_directly(&name));
         let of_workload = web_identity.is_some();
         let client = host.client(web_identity)?;
-        let password = block_on(fetch(&client, Clock::system().now()))?;
+        let now = Clock::system().now();
+        let password = block_on(fetch(&client, now))?;
         let answer = json!({
             "apiVersion": API_VERSION,
             "kind": "CredentialProviderResponse",
             // What one workload may pull is not another's: then the kubelet caches by the token.
             "cacheKeyType": if of_workload { "Image" } else { "Registry" },
-            "cacheDuration": CACHE_DURATION,
+            "cacheDuration": cache_duration(now, password.expires_at),
             "auth": { name: { "username": password.user, "password": password.secret.expose() } },
         });
         print::line(zeroize::Zeroizing::new(answer.to_string()).as_str());
         Ok(())
     }
+}
+
+/// How long the kubelet may keep a password, as Go writes it: half of what is left of its life, which
+/// ends with the session that it was asked for with.
+fn cache_duration(now: Timestamp, end: Timestamp) -> String {
+    let left = end.as_seconds().saturating_sub(now.as_seconds()).max(0);
+    format!("{}s", left / 2)
 }
 
 /// The role that the pod's service account names, with its token.
@@ -144,6 +149,14 @@ mod tests {
             ("u@host.example/app", None),
         ] {
             assert_eq!(host_of(image).ok().as_deref(), want, "{image}");
+        }
+    }
+
+    #[test]
+    fn the_kubelet_forgets_a_password_before_it_ends() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        for (end, want) in [(1_000 + 43_200, "21600s"), (4_600, "1800s"), (999, "0s")] {
+            assert_eq!(cache_duration(at(1_000), at(end)), want);
         }
     }
 

@@ -120,7 +120,7 @@ impl Node {
         };
         let door = FrontDoor::new(registry.clone(), followed.door);
         let reconciling = tokio::spawn(reconcile(registry.clone()));
-        let jobs = Jobs::start(registry.clone());
+        let jobs = Jobs::start(registry.clone(), config.scan_workers);
         let served = listen::serve(listener, followed.tls, settings, door, stop).await;
         reconciling.abort();
         operator.abort();

@@ -120,6 +120,9 @@ fn value_of(about: &About, value: &DeValue<'_>) -> Option<Value> {
     Some(match (about.form, value) {
         (Form::Text, value) => Value::Text(string(value)?),
         (Form::Path, value) => Value::Path(string(value)?.into()),
+        (Form::Number, DeValue::Integer(number)) => {
+            Value::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()?)
+        }
         (Form::Switch, DeValue::Boolean(on)) => Value::Switch(*on),
         (Form::List, DeValue::Array(values)) => {
             let texts = values.iter().map(|value| string(value.get_ref()));
@@ -136,13 +139,14 @@ fn value_of(about: &About, value: &DeValue<'_>) -> Option<Value> {
             });
             Value::Lists(lists.collect::<Option<_>>()?)
         }
-        (Form::Switch | Form::List | Form::Lists, _) => return None,
+        (Form::Number | Form::Switch | Form::List | Form::Lists, _) => return None,
     })
 }
 
 const fn expected(form: Form) -> &'static str {
     match form {
         Form::Text | Form::Path => "a string",
+        Form::Number => "a whole number from 0 up",
         Form::Switch => "true or false",
         Form::List => "a list of strings",
         Form::Lists => "a table of lists of strings",
@@ -154,6 +158,8 @@ fn toml_of(value: &Value) -> toml::Value {
     match value {
         Value::Text(text) => string(text),
         Value::Path(path) => string(&path.to_string_lossy()),
+        // More than TOML holds is no value of ours.
+        Value::Number(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
         Value::Switch(on) => toml::Value::Boolean(*on),
         Value::Lists(lists) => {
             let lists = lists.iter().map(|(name, texts)| {
@@ -223,6 +229,7 @@ mod tests {
         let lines = settings().map(|about| {
             let value = match about.form {
                 Form::Text | Form::Path => "'x'",
+                Form::Number => "7",
                 Form::Switch => "true",
                 Form::List => "['x', 'y']",
                 Form::Lists => "{ a = ['x'], 'b/c' = ['y'] }",
@@ -265,6 +272,16 @@ mod tests {
                 "account = 'x'\nlisten = 5000",
                 2,
                 "'listen' is of type integer; a string is expected",
+            ),
+            (
+                "scan.workers = '2'",
+                1,
+                "'scan.workers' is of type string; a whole number from 0 up is expected",
+            ),
+            (
+                "scan.workers = -1",
+                1,
+                "'scan.workers' is of type integer; a whole number from 0 up is expected",
             ),
             (
                 "tls = 'x'",

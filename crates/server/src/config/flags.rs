@@ -49,6 +49,7 @@ fn flag(about: &About) -> Arg {
     match about.form {
         Form::Text => flag.value_parser(value_parser!(String)),
         Form::Path => flag.value_parser(value_parser!(PathBuf)),
+        Form::Number => flag.value_parser(value_parser!(u64)),
         Form::Switch => flag.value_parser(value_parser!(bool)),
         Form::List => flag.value_delimiter(',').action(ArgAction::Append),
         Form::Lists => flag.value_parser(|text: &str| {
@@ -62,6 +63,7 @@ fn given(about: &About, matches: &ArgMatches) -> Option<Value> {
     match about.form {
         Form::Text => matches.get_one(key).cloned().map(Value::Text),
         Form::Path => matches.get_one(key).cloned().map(Value::Path),
+        Form::Number => matches.get_one(key).copied().map(Value::Number),
         Form::Switch => matches.get_one(key).copied().map(Value::Switch),
         Form::Lists => matches.get_one(key).cloned().map(Value::Lists),
         Form::List => {

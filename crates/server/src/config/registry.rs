@@ -12,7 +12,7 @@ use super::process::canonical;
 use super::setting::{About, Setting, Value, each, path, required, text, texts};
 
 /// The settings of this file, in the order of the help.
-pub(super) static TABLE: [&About; 7] = [
+pub(super) static TABLE: [&About; 8] = [
     &ACCOUNT.about,
     &REGIONS.about,
     &CREATE_ON_PUSH.about,
@@ -20,6 +20,7 @@ pub(super) static TABLE: [&About; 7] = [
     &SPARSE_MANIFESTS.about,
     &UNRATED.about,
     &PULL_WAIT.about,
+    &WORKERS.about,
 ];
 
 pub(crate) static ACCOUNT: Setting<AccountId> = Setting {
@@ -93,6 +94,15 @@ pub(super) static PULL_WAIT: Setting<Duration> = Setting {
     show: |wait| text(&format!("{}ms", wait.as_millis())),
 };
 
+pub(super) static WORKERS: Setting<usize> = Setting {
+    about: About::number("scan.workers", "N").default("2").doc(
+        "How many layers and images this node scans at once, each with a processor of its own, at \
+         most 64; 0 for a node that only serves and leaves scans to other nodes",
+    ),
+    read: workers,
+    show: |workers| Some(Value::Number(*workers as u64)),
+};
+
 /// All regions, each once.
 fn regions(value: Option<&Value>) -> Result<Vec<Region>, String> {
     let regions: Vec<Region> = each(value, parsed)?;
@@ -121,6 +131,18 @@ fn unrated(text: &str) -> Result<Unrated, String> {
         )
     })?;
     Ok(Unrated::As(severity))
+}
+
+/// How many jobs a node works on at once.
+fn workers(value: Option<&Value>) -> Result<usize, String> {
+    const LIMIT: usize = 64;
+    let Some(Value::Number(number)) = value else {
+        return Err("it must be set".to_owned());
+    };
+    usize::try_from(*number)
+        .ok()
+        .filter(|workers| *workers <= LIMIT)
+        .ok_or_else(|| format!("'{number}' is too many; at most {LIMIT} are expected"))
 }
 
 /// How long a pull waits for a scan.

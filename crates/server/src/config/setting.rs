@@ -56,6 +56,8 @@ pub(crate) enum Form {
     Text,
     /// A string that is a path.
     Path,
+    /// A whole number, not negative.
+    Number,
     /// `true` or `false`.
     Switch,
     /// A list of strings; with commas between them in the environment and in a flag.
@@ -71,6 +73,8 @@ pub(crate) enum Value {
     Text(String),
     /// Of [`Form::Path`].
     Path(PathBuf),
+    /// Of [`Form::Number`].
+    Number(u64),
     /// Of [`Form::Switch`].
     Switch(bool),
     /// Of [`Form::List`].
@@ -88,6 +92,11 @@ impl About {
     /// A setting whose value is a path.
     pub(super) const fn path(key: &'static str, value: &'static str) -> Self {
         Self::new(Form::Path, key, value)
+    }
+
+    /// A setting whose value is a whole number.
+    pub(super) const fn number(key: &'static str, value: &'static str) -> Self {
+        Self::new(Form::Number, key, value)
     }
 
     /// A setting that is true or false.
@@ -171,6 +180,7 @@ impl About {
         Some(match self.form {
             Form::Text => Value::Text(text.to_owned()),
             Form::Path => Value::Path(text.into()),
+            Form::Number => Value::Number(text.parse().ok()?),
             Form::Switch => Value::Switch(text == "true"),
             Form::List => Value::List(text.split(',').map(str::to_owned).collect()),
             Form::Lists => Value::Lists(lists(text)?),

@@ -158,6 +158,7 @@ fn a_value_that_cannot_be_is_named() {
             "'http://keys.example.org/path'",
         ),
         ("scan.pull_wait = '61s'", "scan.pull_wait", "'61s'"),
+        ("scan.workers = 65", "scan.workers", "'65'"),
         (
             "tls.key = 'k'",
             "tls.key",
@@ -194,10 +195,17 @@ fn scans_in_conditions_are_set() {
     let default = resolve(RawConfig::default()).unwrap();
     assert_eq!(default.unrated, Unrated::Unknown);
     assert_eq!(default.pull_wait, Duration::from_secs(5));
-    let set = resolve(raw("scan = { unrated = 'high', pull_wait = '250ms' }")).unwrap();
+    assert_eq!(default.scan_workers, 2);
+    let set = "scan = { unrated = 'high', pull_wait = '250ms', workers = 0 }";
+    let set = resolve(raw(set)).unwrap();
     assert_eq!(set.unrated, Unrated::As(bonded_model::Severity::High));
     assert_eq!(set.pull_wait, Duration::from_millis(250));
-    assert!(set.shown.to_toml().contains("pull_wait = \"250ms\""));
+    assert_eq!(set.scan_workers, 0);
+    let shown = set.shown.to_toml();
+    assert!(
+        shown.contains("pull_wait = \"250ms\"\nworkers = 0\n"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -59,6 +59,16 @@ pub(super) fn reply(refused: &Refused, authority: &str) -> Reply {
     reply
 }
 
+/// The same for `HEAD` of a blob. A refusal would have no text there, and podman, buildah and skopeo
+/// end a push with its bare status; told that the blob is absent, which is all that may be said, they
+/// begin an upload, and its refusal they show in full.
+pub(super) fn reply_to_blob_head(refused: &Refused, authority: &str) -> Reply {
+    match wire(&refused.error) {
+        (403, _) => body(404, "BLOB_UNKNOWN", &told(refused, authority)),
+        _ => reply(refused, authority),
+    }
+}
+
 /// What people read: the clients show it word for word, so it says what to do next.
 fn told(refused: &Refused, authority: &str) -> String {
     let error = &refused.error;

@@ -61,11 +61,15 @@ pub(crate) async fn answer(registry: &Registry, request: Incoming) -> Reply {
     let parts = &request.head.parts;
     let route = Route::parse(&parts.method, parts.uri.path());
     let operation = route.as_ref().map_or("-", Route::name);
+    let reply_to = match route {
+        Ok(Route::HeadBlob { .. }) => error::reply_to_blob_head,
+        _ => error::reply,
+    };
     let mut reply = match dispatch(registry, request, route).await {
         Ok(reply) => reply,
         Err(refused) => {
             log_failure(&id, &refused.error);
-            error::reply(&refused, &authority)
+            reply_to(&refused, &authority)
         }
     };
     let headers = reply.0.headers_mut();

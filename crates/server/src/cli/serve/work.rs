@@ -8,9 +8,6 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, with_sources};
 
-/// How many jobs a node works on at once; each may keep a processor busy.
-const WORKERS: usize = 2;
-
 /// The workers of this node, which scan among other things.
 pub(super) struct Jobs {
     stop: oneshot::Sender<()>,
@@ -18,11 +15,15 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    pub(super) fn start(registry: Registry) -> Self {
+    /// At most `workers` at once, each of which may keep a processor busy.
+    pub(super) fn start(registry: Registry, workers: usize) -> Self {
+        if workers == 0 {
+            tracing::info!("this node scans nothing ('scan.workers' is 0): another one has to");
+        }
         let (stop, stopped) = oneshot::channel();
         let working = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            registry.work(WORKERS, stopped, report).await;
+            registry.work(workers, stopped, report).await;
         });
         Self { stop, working }
     }
