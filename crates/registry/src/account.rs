@@ -127,9 +127,7 @@ impl Registry {
         }
         let change = self.operator_change(account, "close account")?;
         let closed = self.store().close_account(&change).await?;
-        closed
-            .then_some(())
-            .ok_or_else(|| Error::NoSuchEntity(format!("there is no open account '{account}'")))
+        closed.then_some(()).ok_or_else(|| no_open_account(account))
     }
 
     /// The service control policies attached to an account, each with its name. For the operator
@@ -204,9 +202,7 @@ impl Registry {
         let found = self.store().find_account(account).await?;
         match found {
             Some(found) if found.closed_at.is_none() => Ok(()),
-            _ => Err(Error::NoSuchEntity(format!(
-                "there is no open account '{account}'"
-            ))),
+            _ => Err(no_open_account(account)),
         }
     }
 
@@ -278,4 +274,10 @@ impl Registry {
             record: record.to_string(),
         })
     }
+}
+
+fn no_open_account(account: &AccountId) -> Error {
+    Error::NoSuchEntity(format!(
+        "there is no open account '{account}'; 'bonded account list' shows all"
+    ))
 }

@@ -216,12 +216,17 @@ fn print_totals(
 }
 
 /// The error with what caused it: on the host nothing is hidden.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    // That of the store says more than that there is one.
+    if let Some(bonded_registry::Error::Store(of_store)) = error.downcast_ref() {
+        error = of_store;
+    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text += ": ";
             text += &cause_text;
         }
@@ -259,6 +264,18 @@ mod tests {
             let rest: Vec<_> = arguments[1..].iter().map(|a| a.to_str().unwrap()).collect();
             assert_eq!(rest.join(" "), want);
         }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        let error = bonded_registry::Error::Store(bonded_store::StoreError::Io {
+            what: "cannot read 'x'".to_owned(),
+            source: std::io::Error::other("no such thing"),
+        });
+        assert_eq!(
+            with_sources(&error),
+            "cannot read 'x': no such thing; check its permissions and the free space"
+        );
     }
 
     #[test]

@@ -46,12 +46,23 @@ pub(crate) enum ClientError {
     #[error("{0}")]
     Settings(String),
     /// The server cannot be reached.
-    #[error("cannot reach '{endpoint}': {source}; is the server running?")]
+    #[error(
+        "cannot reach '{endpoint}': {source}; is the server running? Start it with 'bonded serve', or name \
+         another with --endpoint-url or AWS_ENDPOINT_URL"
+    )]
     Unreachable {
         /// Which server.
         endpoint: String,
         /// Why.
         source: io::Error,
+    },
+    /// It cannot be known that it is the server.
+    #[error("cannot trust the server at '{endpoint}': {problem}")]
+    Untrusted {
+        /// Which server.
+        endpoint: String,
+        /// Why, and what to do.
+        problem: String,
     },
     /// The conversation broke off.
     #[error("the server at '{endpoint}' did not answer as expected: {problem}")]
@@ -139,6 +150,8 @@ impl Client {
         let endpoint = Endpoint::parse(endpoint.unwrap_or(DEFAULT_ENDPOINT))?;
         let text = |name| variable(name).and_then(|value| value.into_string().ok());
         let profiles = profile::Profiles::read(variable);
+        // As with AWS's tools, one that is named beats a key in the environment.
+        let is_named = profile.is_some();
         let profile = profile.or_else(|| text("AWS_PROFILE"));
         let region = region
             .or_else(|| text("AWS_REGION"))
@@ -157,7 +170,7 @@ impl Client {
                     session_name: "bonded".to_owned(),
                     token: Token::Given(token),
                 },
-                None => Source::find(data, &profiles, profile.as_deref(), variable)?,
+                None => Source::find(data, &profiles, (profile.as_deref(), is_named), variable)?,
             },
             credentials: OnceCell::new(),
         })

@@ -41,6 +41,9 @@ const HIDDEN: &str = "***";
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
+    /// There is no such file.
+    #[error("there is no configuration '{}'; name another with --config or BONDED_CONFIG", .0.display())]
+    Absent(PathBuf),
     /// The file cannot be read.
     #[error("cannot read the configuration '{}': {source}", path.display())]
     Unreadable {

@@ -188,6 +188,9 @@ pub(crate) enum OperatorError {
     /// No server has the directory.
     #[error("no server runs on the data directory '{}'; start it with 'bonded serve', or name another with --data", .0.display())]
     NotRunning(PathBuf),
+    /// The server is another user's.
+    #[error("only the user that runs the server on '{}' may ask it; run this as that user, with 'sudo -u' for instance", .0.display())]
+    NotOurs(PathBuf),
     /// Socket or lock cannot be made.
     #[error("cannot use '{}': {source}", path.display())]
     File {
@@ -334,6 +337,7 @@ async fn ask<O: Operation>(
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                     OperatorError::NotRunning(data.to_owned())
                 }
+                io::ErrorKind::PermissionDenied => OperatorError::NotOurs(data.to_owned()),
                 _ => error.into(),
             })?;
     let request = Request {

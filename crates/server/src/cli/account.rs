@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use bonded_iam::PolicyKind;
 use bonded_model::AccountId;
 use clap::{Args, Subcommand};
 
 use serde_json::json;
 
+use super::policy::checked;
 use super::{Failure, OfHost, ask_server};
 use crate::operator::{
     AccountEntry, AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts,
@@ -183,6 +185,14 @@ fn attach(
             )));
         }
     };
+    if !text.is_empty() {
+        // The server says no more than AWS does.
+        checked(&text, PolicyKind::ServiceControl).map_err(|problem| {
+            Failure::failed(format!(
+                "the policy '{name}' may not be attached: {problem}"
+            ))
+        })?;
+    }
     let answer = json!({ "account": account.as_str(), "policy": name, "attached": true });
     let sentence = format!("the policy '{name}' is attached to the account {account}");
     let request = AttachPolicy {

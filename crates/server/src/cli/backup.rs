@@ -99,8 +99,12 @@ impl RestoreCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.config.resolve()?;
         if !self.backup.join("backup.json").exists() {
+            let problem = match self.backup.exists() {
+                true => "it has no 'backup.json'",
+                false => "it does not exist",
+            };
             return Err(Failure::usage(format!(
-                "'{}' is not a backup: it has no 'backup.json'",
+                "'{}' is not a backup: {problem}; name a directory that 'bonded backup' has made",
                 self.backup.display()
             )));
         }

@@ -103,7 +103,9 @@ impl From<ClientError> for Failure {
         let status = match &error {
             ClientError::Settings(_) => Status::Usage,
             ClientError::Exchange { refusal, .. } => refusal.into(),
-            ClientError::Unreachable { .. } | ClientError::Talk { .. } => Status::Failed,
+            ClientError::Unreachable { .. }
+            | ClientError::Untrusted { .. }
+            | ClientError::Talk { .. } => Status::Failed,
         };
         Self::new(status, error)
     }

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use bonded_iam::case::{CaseTotals, run_cases};
-use bonded_iam::{PolicyKind, Warning, lint, validate};
+use bonded_iam::{Policy, PolicyKind, Warning, lint, validate};
 use clap::{Args, Subcommand, ValueEnum};
 
 use serde_json::json;
@@ -85,6 +85,19 @@ impl From<Kind> for PolicyKind {
 /// The longest file that can hold a policy: blanks do not count in most kinds.
 const FILE_LIMIT: u64 = 1 << 20;
 
+/// A policy that may be saved as `kind`, or why not: AWS's words and, where they say little, more.
+pub(super) fn checked(text: &str, kind: PolicyKind) -> Result<Policy, String> {
+    const EXPECTED: &str = r#"expected is {"Version": "2012-10-17", "Statement": [{"Effect": "Allow" or "Deny", "Action": …, "Resource": …}]} with elements of that kind of policy"#;
+    validate(text, kind).map_err(|error| {
+        let more = match bonded_model::json::parse(text.as_bytes()) {
+            Err(json) => json.to_string(),
+            Ok(_) if error.to_string().contains("yntax") => EXPECTED.to_owned(),
+            Ok(_) => return error.to_string(),
+        };
+        format!("{error} ({more})")
+    })
+}
+
 impl PolicyCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
@@ -106,8 +119,9 @@ impl PolicyCommand {
             .take(FILE_LIMIT)
             .read_to_string(&mut text)
             .map_err(unreadable)?;
-        let policy = validate(&text, kind.into())
-            .map_err(|e| Failure::failed(format!("the policy may not be saved: {e}")))?;
+        let policy = checked(&text, kind.into()).map_err(|problem| {
+            Failure::failed(format!("the policy may not be saved: {problem}"))
+        })?;
         let warnings = lint(&policy);
         let line = |warning: &Warning| {
             let place = warning.span.map_or_else(String::new, |span| {

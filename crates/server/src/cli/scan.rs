@@ -13,6 +13,7 @@ mod show;
 mod verified;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bonded_registry::Clock;
@@ -221,7 +222,12 @@ fn open(path: &Path) -> Result<Advisories, Failure> {
             path.display()
         ))
     };
-    let file = File::open(path).map_err(|error| unusable(&error))?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            unusable(&"there is no such file; 'bonded advisories import' makes one")
+        }
+        _ => unusable(&error),
+    })?;
     Advisories::map(&file).map_err(|error| unusable(&error))
 }
 

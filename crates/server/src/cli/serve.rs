@@ -164,7 +164,14 @@ impl Started {
     ) -> Result<Self, Failure> {
         files::private_directory(&config.data).map_err(|error| {
             let data = config.data.display();
-            Failure::failed(format!("cannot keep '{data}' for its owner alone: {error}"))
+            let problem = match config.data.is_dir() {
+                false if config.data.exists() => "it is no directory".to_owned(),
+                _ => error.to_string(),
+            };
+            Failure::failed(format!(
+                "cannot keep the data directory '{data}' for its owner alone: {problem}; name another with --data, \
+                 or run this as the user that owns it"
+            ))
         })?;
         let claim = Claim::take(&config.data).map_err(Failure::failed)?;
         let clock = Clock::system();

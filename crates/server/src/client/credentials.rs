@@ -84,17 +84,18 @@ pub(super) enum Token {
 }
 
 impl Source {
-    /// The key of `AWS_ACCESS_KEY_ID` and its companions; else what `profile` says; else the role
+    /// The key of `AWS_ACCESS_KEY_ID` and its companions, unless the profile `is_named` by the command
+    /// and not by the environment; else what `profile` says; else the role
     /// of `AWS_ROLE_ARN` by `AWS_WEB_IDENTITY_TOKEN_FILE`; else what `AWS_CONTAINER_CREDENTIALS_…`
     /// names; else the administrator of the server on `data`; else the profile `default`; else the
     /// role of the machine, unless `AWS_EC2_METADATA_DISABLED` is `true`.
     pub(super) fn find(
         data: &Path,
         profiles: &Profiles,
-        profile: Option<&str>,
+        (profile, is_named): (Option<&str>, bool),
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ClientError> {
-        if let Some(key) = of_environment(variable)? {
+        if !is_named && let Some(key) = of_environment(variable)? {
             return Ok(Self::Key(key));
         }
         if let Some(profile) = profile {

@@ -19,9 +19,46 @@ pub(crate) struct Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.code.as_str() {
-            "" => write!(f, "the server answered {}", self.status),
-            code => write!(f, "{code}: {}", self.message),
+            "" => write!(f, "the server answered {}", self.status)?,
+            code => write!(f, "{code}: {}", self.message)?,
         }
+        match self.next_step() {
+            Some(next) => write!(f, "; {next}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Refusal {
+    /// What to do, where AWS's text does not say it.
+    fn next_step(&self) -> Option<&'static str> {
+        let says = |text: &str| self.message.contains(text);
+        Some(match self.code.as_str() {
+            "SignatureDoesNotMatch" | "InvalidSignatureException"
+                if says("Signature expired") || says("Signature not yet current") =>
+            {
+                "set the clock of this machine, 'bonded doctor' compares it with the server's"
+            }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" if says("valid region") => {
+                "set AWS_REGION to a region of the server"
+            }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+                "is AWS_SECRET_ACCESS_KEY, or that of the profile, the one of this access key?"
+            }
+            "InvalidClientTokenId" | "UnrecognizedClientException" => {
+                "this server does not know the access key: is it another server's, or was it deleted?"
+            }
+            "ExpiredToken" | "ExpiredTokenException" => {
+                "get new credentials from where these came from"
+            }
+            "RepositoryNotFoundException" => {
+                "the repositories of an account are listed by 'aws ecr describe-repositories'"
+            }
+            "" if self.status == StatusCode::NOT_FOUND || self.status.is_server_error() => {
+                "is the address that of a Bonded server?"
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -79,6 +116,55 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_says_what_to_do_where_its_text_does_not() {
+        let text = |code: &str, message: &str| {
+            let refusal = Refusal {
+                status: StatusCode::FORBIDDEN,
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+            refusal.to_string()
+        };
+        for (code, message, next) in [
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20260101T000500Z is now earlier than …",
+                "set the clock of this machine",
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: …",
+                "bonded doctor",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Credential should be scoped to a valid region, not 'x'.",
+                "set AWS_REGION",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match …",
+                "AWS_SECRET_ACCESS_KEY",
+            ),
+            (
+                "UnrecognizedClientException",
+                "…",
+                "does not know the access key",
+            ),
+            ("ExpiredToken", "…", "get new credentials"),
+        ] {
+            let said = text(code, message);
+            assert!(said.starts_with(&format!("{code}: {message}; ")), "{said}");
+            assert!(said.contains(next), "{said}");
+        }
+        let denied = "User: … (decision 1; run: bonded why 1)";
+        assert_eq!(
+            text("AccessDenied", denied),
+            format!("AccessDenied: {denied}")
+        );
+    }
+
+    #[test]
     fn refusals_of_both_protocols_are_read() {
         let xml = "<ErrorResponse xmlns=\"n\"><Error><Type>Sender</Type><Code>AccessDenied</Code>\
                    <Message>a &lt;b&gt;</Message></Error></ErrorResponse>";
@@ -98,6 +184,9 @@ mod tests {
             body: "x".into(),
         };
         let refusal = answer.success().unwrap_err();
-        assert_eq!(refusal.to_string(), "the server answered 502 Bad Gateway");
+        assert_eq!(
+            refusal.to_string(),
+            "the server answered 502 Bad Gateway; is the address that of a Bonded server?"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! A connection to one server: where it is, whom to trust, one request and its answer.
 
 use std::fmt::Display;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -214,10 +215,10 @@ impl Server {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| self.unexpected("its name cannot be in a certificate"))?;
         let connector = TlsConnector::from(Arc::clone(tls));
-        let stream = connector.connect(name, stream).await.map_err(|error| {
-            self.unexpected(&format!(
-                "{error}; set AWS_CA_BUNDLE to the 'ca.crt' of the server"
-            ))
+        let connected = connector.connect(name, stream).await;
+        let stream = connected.map_err(|error| ClientError::Untrusted {
+            endpoint: self.endpoint.to_string(),
+            problem: untrusted(&error, host),
         })?;
         self.exchange(stream, request).await
     }
@@ -244,6 +245,35 @@ impl Server {
             body,
             connection,
         })
+    }
+}
+
+/// Why there is no TLS with the server of this host, and what to do.
+fn untrusted(error: &io::Error, host: &str) -> String {
+    use rustls::CertificateError as Certificate;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
+            "the authority of its certificate is not known here; set AWS_CA_BUNDLE to that authority, which a \
+             server keeps as 'tls/ca.crt' in its data directory"
+                .to_owned()
+        }
+        Some(rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        )) => format!(
+            "its certificate is not for '{host}'; use a name that it is for, or have the server's setting \
+             'hosts' name it"
+        ),
+        Some(rustls::Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        )) => format!("{error}; set the clocks of both machines, or renew the certificate"),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            format!("it does not speak TLS ({error}); if it is meant to be plain HTTP, say 'http://'")
+        }
+        _ => format!("{error}; is it a server that speaks TLS?"),
     }
 }
 

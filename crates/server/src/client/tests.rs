@@ -153,7 +153,9 @@ fn settings_that_cannot_be_are_refused() {
     }
     std::fs::create_dir(data.path().join("tls")).unwrap();
     std::fs::write(data.path().join("tls/ca.crt"), "").unwrap();
-    assert!(client("https://127.0.0.1", data.path(), &key).is_ok());
+    let error = client("https://127.0.0.1", data.path(), &key);
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("holds no certificate"), "{error}");
     let bundle = ("AWS_CA_BUNDLE", "/nonexistent/ca.crt");
     let with_bundle: Vec<_> = key.iter().copied().chain([bundle]).collect();
     let error = client("https://a", data.path(), &with_bundle);

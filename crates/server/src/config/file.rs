@@ -21,12 +21,11 @@ impl RawConfig {
     /// # Errors
     /// It cannot be read, is not TOML, or has a key or a type of value that is not ours.
     pub(crate) fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = files::read(path, FILE_LIMIT)
-            .and_then(|text| text.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
-            .map_err(|source| ConfigError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
+        let text = files::read(path, FILE_LIMIT).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let text = text.ok_or_else(|| ConfigError::Absent(path.to_owned()))?;
         Self::from_toml(&text).map_err(|(line, problem)| ConfigError::Malformed {
             path: path.to_owned(),
             line,

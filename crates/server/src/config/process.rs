@@ -173,7 +173,15 @@ fn log_level(level: &str) -> Result<String, String> {
 
 /// The absolute path without symbolic links, of which the end may not exist yet.
 pub(super) fn canonical(path: &Path) -> Result<PathBuf, String> {
-    let unusable = |error: std::io::Error| format!("cannot use '{}': {error}", path.display());
+    let unusable = |error: std::io::Error| {
+        let next = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "; run this as the user that owns it, or name another"
+            }
+            _ => "",
+        };
+        format!("cannot use '{}': {error}{next}", path.display())
+    };
     let absolute = std::path::absolute(path).map_err(unusable)?;
     let mut existing = absolute.as_path();
     let mut missing = Vec::new();

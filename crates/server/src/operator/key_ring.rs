@@ -74,13 +74,10 @@ impl From<KeyRing> for KeyRingKeys {
     }
 }
 
-/// The answer, or why not: the store's own words are for the operator.
+/// The answer, or why not.
 fn answer(ring: Result<KeyRing, Error>) -> Result<KeyRingKeys, String> {
-    match ring {
-        Ok(ring) => Ok(ring.into()),
-        Err(Error::Store(error)) => Err(with_sources(&error)),
-        Err(error) => Err(with_sources(&error)),
-    }
+    ring.map(KeyRingKeys::from)
+        .map_err(|error| with_sources(&error))
 }
 
 impl Operation for GetKeyRing {

@@ -43,11 +43,7 @@ pub(crate) fn client_beside_system(
         roots.add_parsable_certificates(found.filter_map(Result::ok));
     }
     if let Some(path) = more {
-        let before = roots.len();
         add(&mut roots, path)?;
-        if roots.len() == before {
-            return Err(untrusted(path, &"it holds no certificate in PEM form"));
-        }
     }
     client(roots)
 }
@@ -59,11 +55,16 @@ pub(crate) fn system_authorities() -> Option<&'static Path> {
 }
 
 fn add(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), TlsError> {
+    let mut count = 0;
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| untrusted(path, &e))? {
         let certificate = certificate.map_err(|e| untrusted(path, &e))?;
         roots.add(certificate).map_err(|e| untrusted(path, &e))?;
+        count += 1;
     }
-    Ok(())
+    match count {
+        0 => Err(untrusted(path, &"it holds no certificate in PEM form")),
+        _ => Ok(()),
+    }
 }
 
 fn client(roots: rustls::RootCertStore) -> Result<Arc<rustls::ClientConfig>, TlsError> {

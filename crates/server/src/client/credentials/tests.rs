@@ -47,8 +47,11 @@ fn find(home: &Path, data: &Path, pairs: &[(&str, &str)]) -> Result<String, Stri
     pairs.insert("HOME", home.into());
     let variable = |name: &str| pairs.get(name).cloned();
     let profiles = Profiles::read(&variable);
-    let profile = variable("AWS_PROFILE").and_then(|name| name.into_string().ok());
-    Source::find(data, &profiles, profile.as_deref(), &variable)
+    let named = variable("--profile");
+    let is_named = named.is_some();
+    let profile = named.or_else(|| variable("AWS_PROFILE"));
+    let profile = profile.and_then(|name| name.into_string().ok());
+    Source::find(data, &profiles, (profile.as_deref(), is_named), &variable)
         .map(|source| shown(&source))
         .map_err(|error| error.to_string())
 }
@@ -88,6 +91,10 @@ fn the_key_is_looked_for_where_aws_tools_look_and_then_in_the_data() {
             Some("ENV e t"),
         ),
         (vec![profile("ci")], Some("CI a=b/c t")),
+        (
+            vec![id, secret, profile("prod"), ("--profile", "ci")],
+            Some("CI a=b/c t"),
+        ),
         (vec![profile("default")], Some("DEFAULT D ")),
         (vec![profile("prod")], Some("arn:prod with CI a=b/c t")),
         (vec![profile("self")], Some("arn:self with S s ")),
