@@ -20,7 +20,7 @@
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
 //! | `allowed_vulnerability` | what a registry accepts for a while |
-//! | `scan_findings`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
+//! | `scan_findings`, `base_image`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
 //! | `saved_principals` | whom resource and trust policies name |
@@ -43,6 +43,7 @@ mod allowed_vulnerability;
 mod attached_policy;
 mod audit;
 mod authenticate;
+mod base_image;
 mod caller;
 mod clock;
 mod collect;
@@ -97,6 +98,7 @@ mod scanning_configuration;
 mod service_linked_role;
 mod service_token;
 mod session;
+mod settings;
 mod signed_text;
 mod simulation;
 pub mod target;
@@ -113,7 +115,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
-use bonded_store::{Store, StoreSettings, Watcher};
+use bonded_store::{Store, Watcher};
 use tokio::sync::Semaphore;
 
 pub use access::{Action, Allowed, Checks};
@@ -124,7 +126,7 @@ pub use account_details::{Detail, DetailKind, HeldPolicies};
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;
-pub use bonded_scan::{Finding, OsRelease};
+pub use bonded_scan::{BaseImage, Finding, OsRelease};
 pub use bonded_store::{
     AccessKey, Account, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
     Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing,
@@ -163,48 +165,12 @@ pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
 pub use service_token::{NewServiceToken, TokenRequest};
 pub use session::{NewSession, SessionRequest};
+pub use settings::{Opened, Settings};
 pub use simulation::{PolicyExclusion, Sides, SimulatedAction, SimulatedResource, SimulationInput};
 pub use token::AuthorizationToken;
 pub use upload_limit::UploadLimits;
 pub use user_session::{FederationRequest, NewUserSession};
 pub use web_identity::WebIdentity;
-
-/// What a registry is opened with.
-pub struct Settings {
-    /// Where rows, blobs and keys are.
-    pub store: StoreSettings,
-    /// The default account, made with an administrator if no account exists.
-    pub account: AccountId,
-    /// The regions that are served, the default first.
-    pub regions: Vec<Region>,
-    /// The domain under which registries have host names of their own,
-    /// `ACCOUNT.dkr.ecr.REGION.DOMAIN`.
-    pub domain: Option<String>,
-    /// The repositories that a push makes if they are missing and the pusher may make them.
-    pub create_on_push: Vec<RepositoryPattern>,
-    /// The repositories that take manifests although what those refer to is missing.
-    pub sparse_manifests: Vec<RepositoryPattern>,
-    /// What findings without a severity count as in conditions.
-    pub unrated: Unrated,
-    /// How long a pull waits for a scan whose outcome would decide.
-    pub pull_wait: Duration,
-    /// What uploads are held to.
-    pub uploads: UploadLimits,
-    /// What reads documents of other machines.
-    pub fetch: Arc<dyn Fetch>,
-}
-
-/// A registry that is open, and what opening it did.
-pub struct Opened {
-    /// The registry.
-    pub registry: Registry,
-    /// The administrator, if this start made the first account.
-    pub administrator: Option<FirstAdministrator>,
-    /// Whether this start made the key ring.
-    pub keyring_created: bool,
-    /// The migrations this start applied.
-    pub migrations: Vec<String>,
-}
 
 /// The use cases. Clones share one store, cache and clock.
 #[derive(Clone)]
@@ -223,6 +189,7 @@ struct Inner {
     domain: Option<String>,
     create_on_push: Vec<RepositoryPattern>,
     sparse_manifests: Vec<RepositoryPattern>,
+    base_images: Vec<RepositoryPattern>,
     unrated: Unrated,
     pull_wait: Duration,
     /// One permit for each pull that may still begin to wait.
@@ -248,6 +215,7 @@ impl Registry {
             domain,
             create_on_push,
             sparse_manifests,
+            base_images,
             unrated,
             pull_wait,
             uploads,
@@ -267,6 +235,7 @@ impl Registry {
             domain,
             create_on_push,
             sparse_manifests,
+            base_images,
             unrated,
             pull_wait,
             scan_waiters: Arc::new(Semaphore::new(scan_wait::WAITERS_LIMIT)),

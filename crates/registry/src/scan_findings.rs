@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonded_model::{Digest, ManifestKind, ScanStatus, ScanType, Timestamp};
-use bonded_scan::{Finding, OsRelease};
+use bonded_scan::{BaseImage, Finding, OsRelease};
 use bonded_store::{ImageDetail, ImageScan, Repository, StartScan};
 
 use crate::Registry;
@@ -28,6 +28,8 @@ pub struct FoundByScan {
     pub configuration: ImageConfiguration,
     /// Its operating system, if it says which and there is a finding on the page.
     pub os: Option<OsRelease>,
+    /// The image that it was built upon, if that is known and there is a finding on the page.
+    pub base: Option<BaseImage>,
     /// The findings on the page.
     pub findings: Vec<FoundFinding>,
     /// Where the next page begins; `None` if this is the last.
@@ -122,20 +124,22 @@ impl Registry {
             }
         }
         let scanning = self.scanning_of(&arn.account, &arn.region).await?;
-        let configuration = match findings.is_empty() {
-            true => ImageConfiguration::default(),
-            false => {
-                let manifest = self.manifest_of(&repository.id, &image.digest).await?;
-                let manifest = manifest.ok_or_else(|| Self::no_image(allowed))?;
-                self.image_configuration(&repository.id, &manifest).await?
-            }
-        };
+        let (mut configuration, mut base) = (ImageConfiguration::default(), None);
+        if !findings.is_empty() {
+            let manifest = self.manifest_of(&repository.id, &image.digest).await?;
+            let manifest = manifest.ok_or_else(|| Self::no_image(allowed))?;
+            configuration = self.image_configuration(&repository.id, &manifest).await?;
+            base = self
+                .base_image(repository, &image.digest, &manifest)
+                .await?;
+        }
         Ok(FoundByScan {
             image,
             scan,
             scan_type: scanning.scan_type,
             configuration,
             os,
+            base,
             findings,
             next,
         })

@@ -50,8 +50,8 @@ pub use report::{
     write_spdx,
 };
 pub use result::{
-    AdvisoriesUsed, Epss, Finding, FindingCounts, Probability, ScanResult, ScannedPackage,
-    Undetermined,
+    AdvisoriesUsed, BaseImage, Epss, Finding, FindingCounts, Probability, ScanResult,
+    ScannedPackage, Undetermined,
 };
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};

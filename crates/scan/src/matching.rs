@@ -68,6 +68,7 @@ pub fn match_image(
     problems.extend(matching.problems());
     let now = options.now.unwrap_or(advisories.as_of());
     ScanResult {
+        base: None,
         end_of_life: image.os.as_ref().and_then(|os| os.end_of_life(now)),
         os: image.os.clone(),
         layers: image.layers.clone(),

@@ -17,6 +17,9 @@ pub struct ScanResult {
     pub end_of_life: Option<EndOfLife>,
     /// The layers of the image, the lowest first.
     pub layers: Vec<Digest>,
+    /// The image that it was built upon, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseImage>,
     /// Every package, sorted by kind, name, version and path.
     pub packages: Vec<ScannedPackage>,
     /// Every vulnerability of every package, sorted by ecosystem, package, version, path and id.
@@ -29,6 +32,27 @@ pub struct ScanResult {
     pub advisories: AdvisoriesUsed,
     /// [`INVENTORY_VERSION`](crate::INVENTORY_VERSION) of the program that looked inside.
     pub inventory_version: u32,
+}
+
+/// The image that another was built upon: the lowest layers of that one are all of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseImage {
+    /// How people name it: `base/debian:12`, or by its digest if no tag names it.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// How many layers it has.
+    pub layers: u32,
+    /// Whether a tag names it; else another image has taken its place.
+    pub tagged: bool,
+}
+
+impl BaseImage {
+    /// Whether that layer of the image built upon it is one of its own.
+    #[must_use]
+    pub fn has_layer(&self, layer: u32) -> bool {
+        layer < self.layers
+    }
 }
 
 /// Which advisories a result comes from.
@@ -252,6 +276,13 @@ impl ScanResult {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The base image, if the package of the finding comes from it.
+    #[must_use]
+    pub fn base_of(&self, finding: &Finding) -> Option<&BaseImage> {
+        let base = self.base.as_ref();
+        base.filter(|base| base.has_layer(finding.layer))
     }
 
     /// The findings that count: those that nothing suppresses.

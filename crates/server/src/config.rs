@@ -108,6 +108,8 @@ pub(crate) struct Config {
     pub(crate) create_on_push: Vec<RepositoryPattern>,
     /// The repositories that take sparse manifests.
     pub(crate) sparse_manifests: Vec<RepositoryPattern>,
+    /// The repositories whose images others are built upon.
+    pub(crate) base_images: Vec<RepositoryPattern>,
     /// The file of advisories to begin with.
     pub(crate) advisories: Option<PathBuf>,
     /// What findings without a severity count as in conditions.
@@ -216,6 +218,7 @@ impl Config {
             accounts_from: settings.get(&network::ACCOUNTS_FROM)?,
             create_on_push: settings.get(&registry::CREATE_ON_PUSH)?,
             sparse_manifests: settings.get(&registry::SPARSE_MANIFESTS)?,
+            base_images: settings.get(&registry::BASE_IMAGES)?,
             advisories: settings.get(&ADVISORIES)?,
             unrated: settings.get(&registry::UNRATED)?,
             pull_wait: settings.get(&registry::PULL_WAIT)?,

@@ -19,6 +19,7 @@ mod allowed_vulnerability;
 mod attached_policy;
 mod audit;
 mod backup;
+mod base_image;
 mod blobs;
 mod caller_policies;
 mod change;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
-    AdvisoriesUsed, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject, write_csv,
-    write_cyclonedx, write_html, write_sarif, write_spdx,
+    AdvisoriesUsed, BaseImage, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject,
+    write_csv, write_cyclonedx, write_html, write_sarif, write_spdx,
 };
 use bonded_store::ImageScan;
 use tokio::sync::Semaphore;
@@ -96,6 +96,9 @@ impl Registry {
         };
         let manifest = self.manifest_of(&repository.id, &image.digest).await?;
         let manifest = manifest.ok_or_else(|| Self::no_image(allowed))?;
+        let base = self
+            .base_image(repository, &image.digest, &manifest)
+            .await?;
         let subject = Subject {
             name: Some(shown(allowed)),
             digest: image.digest.clone(),
@@ -121,7 +124,7 @@ impl Registry {
         let work = move |_| {
             let contents = judge::contents(&layers)?;
             let findings = findings.into_iter().map(|found| found.finding).collect();
-            let result = scan.map(|scan| result(&contents, &scan, findings));
+            let result = scan.map(|scan| result(&contents, base, &scan, findings));
             written(format, &subject, &contents, result.as_ref())
         };
         let report = on_a_thread(TIME_LIMIT, work).await;
@@ -145,6 +148,7 @@ fn shown(allowed: &Allowed<ImagesIn>) -> String {
 /// The result of a scan, of what is kept of it.
 fn result(
     contents: &Contents,
+    base: Option<BaseImage>,
     scan: &ImageScan,
     findings: Vec<bonded_scan::Finding>,
 ) -> ScanResult {
@@ -166,6 +170,7 @@ fn result(
         end_of_life: (contents.os.as_ref().zip(scan.completed_at))
             .and_then(|(os, at)| os.end_of_life(at)),
         layers: contents.layers.clone(),
+        base,
         packages: contents.packages.clone(),
         findings,
         undetermined: Vec::new(),

@@ -7,7 +7,7 @@ use super::{ImageFindings, problem_line};
 use crate::{Severity, UNRATED};
 
 /// The columns, of which only more may come.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "record",
     "image",
     "digest",
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 17] = [
     "suppressed_by",
     "title",
     "url",
+    "base_image",
 ];
 
 /// Writes a line for each finding, whose `record` is `finding`, and one for each problem that keeps
@@ -46,7 +47,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
         };
         for problem in &result.problems {
             let [name, digest, platform] = image();
-            let mut cells: [String; 17] = Default::default();
+            let mut cells: [String; 18] = Default::default();
             cells[..4].clone_from_slice(&["problem".to_owned(), name, digest, platform]);
             cells[4] = "UNKNOWN".to_owned();
             cells[12] = problem.path.clone().unwrap_or_default();
@@ -77,6 +78,9 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
                     finding.suppressed_by.clone().unwrap_or_default(),
                     finding.title.clone(),
                     finding.url.clone().unwrap_or_default(),
+                    result
+                        .base_of(finding)
+                        .map_or_else(String::new, |b| b.name.clone()),
                 ],
             )?;
         }
@@ -84,7 +88,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-fn line(out: &mut dyn Write, cells: [String; 17]) -> io::Result<()> {
+fn line(out: &mut dyn Write, cells: [String; 18]) -> io::Result<()> {
     let cells = cells.map(|text| cell(&text));
     write!(out, "{}\r\n", cells.join(","))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::escape::html as text;
 use super::sarif::is_web_address;
 use super::{ImageFindings, problem_line};
-use crate::{Finding, FindingCounts, OsRelease, Severity, UNRATED};
+use crate::{Finding, FindingCounts, OsRelease, ScanResult, Severity, UNRATED};
 
 /// Nothing is loaded and nothing runs, whatever a name in an image may say.
 const HEAD: &str = r#"<!doctype html>
@@ -119,6 +119,23 @@ fn one(number: usize, image: &ImageFindings<'_>, out: &mut dyn Write) -> io::Res
         result.advisories.as_of,
         totals(result.counts()),
     )?;
+    if let Some(base) = &result.base {
+        let of_base = result
+            .counting()
+            .filter(|f| base.has_layer(f.layer))
+            .count();
+        let hint = match base.tagged {
+            true => "",
+            false => ", whose place another image has taken: build upon that one",
+        };
+        writeln!(
+            out,
+            "<p>{of_base} of them are from the base image {} (<code>{}</code>){hint}; {} are not.</p>",
+            text(&base.name),
+            base.digest,
+            result.counting().count() - of_base,
+        )?;
+    }
     if !result.problems.is_empty() {
         writeln!(
             out,
@@ -139,14 +156,14 @@ fn one(number: usize, image: &ImageFindings<'_>, out: &mut dyn Write) -> io::Res
              <th>Layer<th>File<th>About"
         )?;
         for finding in findings {
-            row(finding, out)?;
+            row(result, finding, out)?;
         }
         writeln!(out, "</table>")?;
     }
     writeln!(out, "</section>")
 }
 
-fn row(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+fn row(result: &ScanResult, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let severity = finding.severity.map_or(UNRATED, Severity::name);
     let score = finding.score.map(|s| format!(" {s}")).unwrap_or_default();
     let id = match finding.url.as_deref().filter(|url| is_web_address(url)) {
@@ -167,11 +184,12 @@ fn row(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<tr{class}><td><span class=\"{severity}\">{severity}</span>{score}<td>{id}<td>{}<td>{}\
-         <td>{}<td>{}<td><code>{}</code><td>{}",
+         <td>{}<td>{}{}<td><code>{}</code><td>{}",
         text(&finding.package),
         text(&finding.version),
         text(finding.fixed.as_deref().unwrap_or("-")),
         finding.layer,
+        result.base_of(finding).map_or("", |_| " (base)"),
         text(&finding.path),
         text(&about),
     )

@@ -189,6 +189,9 @@ fn result_of(image: &ImageFindings<'_>, finding: &Finding, rule: usize) -> Value
             "primaryLocationLineHash": format!("{}:1", identity.get(..16).unwrap_or_default()),
         },
     });
+    if let Some(base) = image.result.base_of(finding) {
+        result["properties"] = json!({ "baseImage": base.name });
+    }
     if let Some(reason) = &finding.suppressed_by {
         result["suppressions"] = json!([{
             "kind": "external", "status": "accepted", "justification": reason,

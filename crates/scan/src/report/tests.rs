@@ -62,6 +62,7 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
 
 fn result(problems: Vec<Problem>) -> ScanResult {
     ScanResult {
+        base: None,
         end_of_life: None,
         os: Some(OsRelease {
             id: "debian".to_owned(),

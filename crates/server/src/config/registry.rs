@@ -12,12 +12,13 @@ use super::process::canonical;
 use super::setting::{About, Setting, Value, each, path, required, text, texts};
 
 /// The settings of this file, in the order of the help.
-pub(super) static TABLE: [&About; 8] = [
+pub(super) static TABLE: [&About; 9] = [
     &ACCOUNT.about,
     &REGIONS.about,
     &CREATE_ON_PUSH.about,
     &ADVISORIES.about,
     &SPARSE_MANIFESTS.about,
+    &BASE_IMAGES.about,
     &UNRATED.about,
     &PULL_WAIT.about,
     &WORKERS.about,
@@ -67,6 +68,17 @@ pub(super) static SPARSE_MANIFESTS: Setting<Vec<RepositoryPattern>> = Setting {
         .doc(
             "The repositories that take manifests although layers or images they refer to are \
              missing, as patterns of names",
+        ),
+    read: |value| each(value, parsed),
+    show: |patterns| texts(patterns),
+};
+
+pub(super) static BASE_IMAGES: Setting<Vec<RepositoryPattern>> = Setting {
+    about: About::list("scan.base_images", "PATTERN,…")
+        .unset("none")
+        .doc(
+            "The repositories whose images others are built upon, as patterns of names such as \
+             'base/*': findings say whether they are from a base, to whoever sees findings",
         ),
     read: |value| each(value, parsed),
     show: |patterns| texts(patterns),

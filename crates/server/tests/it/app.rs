@@ -54,6 +54,7 @@ impl App {
             domain: None,
             create_on_push: Vec::new(),
             sparse_manifests: Vec::new(),
+            base_images: Vec::new(),
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
             uploads: bonded_registry::UploadLimits::default(),

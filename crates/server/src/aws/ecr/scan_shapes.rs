@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bonded_model::{ScanStatus, ScanType, Timestamp};
-use bonded_registry::{Finding, ImageScan, ecr_description, ecr_severity};
+use bonded_registry::{BaseImage, Finding, ImageScan, ecr_description, ecr_severity};
 use serde::Serialize;
 
 /// `ImageScanStatus`.
@@ -82,7 +82,8 @@ pub(super) struct BasicFinding {
 }
 
 impl BasicFinding {
-    pub(super) fn new(finding: &Finding) -> Self {
+    /// Of a finding, and of the base image that it comes from.
+    pub(super) fn new(finding: &Finding, base: Option<&BaseImage>) -> Self {
         let mut attributes = Vec::new();
         let mut add = |key, value: Option<String>| {
             let cut = |value: String| value.chars().take(ATTRIBUTE_LIMIT).collect();
@@ -101,6 +102,7 @@ impl BasicFinding {
             add(keys.0, finding.score.map(|score| score.to_string()));
             add(keys.1, Some(vector.to_owned()));
         }
+        add("base_image", base.map(|base| base.name.clone()));
         add("suppressed_by", finding.suppressed_by.clone());
         add("known_exploited_since", finding.exploited.clone());
         if let Some(epss) = finding.epss {

@@ -174,7 +174,11 @@ impl Operation for DescribeImageScanFindings {
             findings: found
                 .findings
                 .iter()
-                .map(|found| BasicFinding::new(&found.finding))
+                .map(|one| {
+                    let base = found.base.as_ref();
+                    let base = base.filter(|base| base.has_layer(one.finding.layer));
+                    BasicFinding::new(&one.finding, base)
+                })
                 .collect(),
             enhanced_findings: found
                 .findings
