@@ -5,6 +5,7 @@ import html.parser
 import importlib.resources
 import io
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,26 @@ def sarif(text: str) -> dict[str, Any]:
             assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
             assert result["partialFingerprints"]["primaryLocationLineHash"]
     return log
+
+
+def openvex(text: str) -> dict[str, list[tuple[str, str | None]]]:
+    """The statuses and justifications of each vulnerability in a document that keeps the rules of OpenVEX 0.2.0."""
+    document = json.loads(text)
+    assert document["@context"] == "https://openvex.dev/ns/v0.2.0"
+    assert document["@id"].startswith("https://")
+    assert document["author"] and document["version"] >= 1
+    datetime.fromisoformat(document["timestamp"].replace("Z", "+00:00"))
+    said: dict[str, list[tuple[str, str | None]]] = {}
+    for statement in document["statements"]:
+        status = statement["status"]
+        assert status in {"affected", "not_affected", "fixed", "under_investigation"}
+        assert status != "affected" or statement["action_statement"]
+        assert status != "not_affected" or {"justification", "impact_statement"} & statement.keys()
+        for product in statement["products"]:
+            assert PackageURL.from_string(product["@id"]).type == "oci"
+            assert all(PackageURL.from_string(part["@id"]) for part in product["subcomponents"])
+        said.setdefault(statement["vulnerability"]["name"], []).append((status, statement.get("justification")))
+    return said
 
 
 def rows(text: str) -> list[dict[str, str]]:

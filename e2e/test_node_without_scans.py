@@ -1,4 +1,4 @@
-"""A node that only serves (`scan.workers = 0`): what is pushed to it waits for a scan by another node of its database."""
+"""A node that only serves (`scan.workers = 0`): what is pushed to it is scanned by another node of its database."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from account import Account
+from report_formats import openvex
 from scanning import (
     CRITICAL,
     MEDIUM,
@@ -224,4 +225,14 @@ def test_what_tables_and_statements_say_is_shown_with_a_finding(own_server: Any,
     assert basic["CVE-2026-1"]["known_exploited_since"] == "2026-10-05"
     by = "OpenVEX 'https://vex.example/1': not_affected (vulnerable_code_not_present)"
     assert basic["CVE-2026-2"]["suppressed_by"] == by
+    shown = server.command("scan", "show", f"{name}:v1", "-o", "openvex", key=account.key)
+    assert openvex(shown.stdout) == {
+        "CVE-2026-1": [("affected", None)],
+        "CVE-2026-2": [("not_affected", "vulnerable_code_not_present")],
+    }
+    # What we say is what we read.
+    (tmp_path / "said.json").write_text(shown.stdout)
+    done = server.command("advisories", "import", str(directory), str(tmp_path / "said.json"), "-o", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "5 statements of OpenVEX documents" in done.stdout
     server.stop()

@@ -46,8 +46,8 @@ pub use package::{Evidence, Package, PackageKind};
 pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};
 pub use problem::{Problem, ProblemCode};
 pub use report::{
-    Contents, ImageFindings, Subject, purl, write_csv, write_cyclonedx, write_html, write_sarif,
-    write_spdx,
+    Contents, ImageFindings, Subject, purl, write_csv, write_cyclonedx, write_html, write_openvex,
+    write_sarif, write_spdx,
 };
 pub use result::{
     AdvisoriesUsed, BaseImage, Epss, Finding, FindingCounts, Probability, ScanResult,

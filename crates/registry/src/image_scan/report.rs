@@ -5,7 +5,7 @@ use std::time::Duration;
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
     AdvisoriesUsed, BaseImage, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject,
-    write_csv, write_cyclonedx, write_html, write_sarif, write_spdx,
+    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 use bonded_store::ImageScan;
 use tokio::sync::Semaphore;
@@ -35,6 +35,8 @@ pub enum ReportFormat {
     Spdx,
     /// What the last scan found: SARIF 2.1.0.
     Sarif,
+    /// What is known of each vulnerability that it found: OpenVEX 0.2.0.
+    OpenVex,
     /// What the last scan found, for a spreadsheet.
     Csv,
     /// What the last scan found, for people.
@@ -43,10 +45,11 @@ pub enum ReportFormat {
 
 impl ReportFormat {
     /// The words of the API.
-    pub const NAMES: [(&'static str, Self); 5] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("CYCLONEDX_1_6", Self::CycloneDx),
         ("SPDX_2_3", Self::Spdx),
         ("SARIF_2_1_0", Self::Sarif),
+        ("OPENVEX_0_2_0", Self::OpenVex),
         ("CSV", Self::Csv),
         ("HTML", Self::Html),
     ];
@@ -199,6 +202,7 @@ fn written(
         ReportFormat::CycloneDx => write_cyclonedx(subject, contents, &mut out),
         ReportFormat::Spdx => write_spdx(subject, contents, &mut out),
         ReportFormat::Sarif => write_sarif(&images, &mut out),
+        ReportFormat::OpenVex => write_openvex(&images, &mut out),
         ReportFormat::Csv => write_csv(&images, &mut out),
         ReportFormat::Html => write_html(subject.shown(), &images, &mut out),
     };

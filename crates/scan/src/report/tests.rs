@@ -215,3 +215,78 @@ fn html_shows_text_and_never_interprets_it() {
     assert!(text.contains("not complete"), "{text}");
     assert!(text.contains("<span class=\"UNDEFINED\">UNDEFINED</span>"));
 }
+
+#[test]
+fn openvex_says_who_is_affected_and_who_says_that_nobody_is() {
+    let subject = Subject {
+        name: Some("registry.example/team/App:v1".to_owned()),
+        ..subject()
+    };
+    let suppressed = |by: &str| Finding {
+        suppressed_by: Some(by.to_owned()),
+        ..finding("CVE-2024-3", None)
+    };
+    let mut found = result(vec![problem()]);
+    found.packages[0].name = HOSTILE.to_owned();
+    found.packages[0].path = found.findings[0].path.clone();
+    found.findings.extend([
+        suppressed("OpenVEX 'https://vex.example/': x': not_affected (component_not_present)"),
+        suppressed("OpenVEX 'a': not_affected (because)"),
+        suppressed("OpenVEX 'a': fixed"),
+        suppressed(crate::KERNEL_HEADERS),
+        suppressed("allow list 'AV1' of Ada until 2026-12-01: behind a proxy"),
+    ]);
+    found.undetermined.push(crate::Undetermined {
+        advisory: "GHSA-1".to_owned(),
+        ecosystem: "PyPI".to_owned(),
+        package: "a".to_owned(),
+        version: "odd".to_owned(),
+        path: "p".to_owned(),
+        layer: 0,
+        reason: "'odd' has no order".to_owned(),
+    });
+    let images = [ImageFindings {
+        subject: &subject,
+        result: &found,
+    }];
+    let text = written(|out| write_openvex(&images, out));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        document["tooling"]
+            .as_str()
+            .unwrap()
+            .contains("not complete")
+    );
+    let statements = document["statements"].as_array().unwrap();
+    let said: Vec<_> = statements
+        .iter()
+        .map(|s| (s["status"].as_str().unwrap(), s["justification"].as_str()))
+        .collect();
+    let headers = Some("vulnerable_code_not_present");
+    assert_eq!(
+        said,
+        [
+            ("affected", None),
+            ("affected", None),
+            ("not_affected", Some("component_not_present")),
+            ("not_affected", None),
+            ("fixed", None),
+            ("not_affected", headers),
+            ("affected", None),
+            ("under_investigation", None),
+        ]
+    );
+    for statement in statements {
+        match statement["status"].as_str() {
+            Some("affected") => assert!(statement["action_statement"].is_string()),
+            Some("not_affected") => assert!(statement["impact_statement"].is_string()),
+            _ => {}
+        }
+        let product = statement["products"][0]["@id"].as_str().unwrap();
+        let digest = subject.digest.as_str().replace(':', "%3A");
+        let url = "repository_url=registry.example/team/app";
+        assert_eq!(product, format!("pkg:oci/app@{digest}?{url}"));
+    }
+    let part = &statements[0]["products"][0]["subcomponents"][0]["@id"];
+    assert!(part.as_str().unwrap().starts_with("pkg:deb/debian/"));
+}

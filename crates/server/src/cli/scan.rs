@@ -110,6 +110,8 @@ enum Form {
     Spdx,
     /// For code scanning, such as GitHub's: SARIF 2.1.0
     Sarif,
+    /// What is known of each vulnerability, to hand on: OpenVEX 0.2.0
+    Openvex,
     /// For people, in one file to hand on
     Html,
     /// For a spreadsheet

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use bonded_scan::{
     Contents, Finding, FindingCounts, ImageFindings, ScanResult, Severity, Subject, UNRATED,
-    write_csv, write_cyclonedx, write_html, write_sarif, write_spdx,
+    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 use serde::Serialize;
 
@@ -74,6 +74,7 @@ pub(super) fn findings(form: Form, title: &str, scanned: &[Scanned]) -> Result<(
     match form {
         Form::Json => json(scanned),
         Form::Sarif => print_with(|out| write_sarif(&images, out)),
+        Form::Openvex => print_with(|out| write_openvex(&images, out)),
         Form::Html => print_with(|out| write_html(title, &images, out)),
         Form::Csv => print_with(|out| write_csv(&images, out)),
         Form::Table | Form::Cyclonedx | Form::Spdx => {

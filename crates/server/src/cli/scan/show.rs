@@ -41,6 +41,8 @@ enum ReportForm {
     Spdx,
     /// What was found, for code scanning: SARIF 2.1.0
     Sarif,
+    /// What is known of each vulnerability, to hand on: OpenVEX 0.2.0
+    Openvex,
     /// What was found, for people, in one file to hand on
     Html,
     /// What was found, for a spreadsheet
@@ -54,6 +56,7 @@ impl ReportForm {
             Self::Cyclonedx => "CYCLONEDX_1_6",
             Self::Spdx => "SPDX_2_3",
             Self::Sarif => "SARIF_2_1_0",
+            Self::Openvex => "OPENVEX_0_2_0",
             Self::Html => "HTML",
             Self::Csv => "CSV",
         }

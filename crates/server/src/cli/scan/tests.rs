@@ -280,7 +280,14 @@ fn a_bill_of_materials_is_of_one_image_and_needs_no_advisories() {
         };
         assert_eq!(status(judged.run()), Some(Status::Usage));
     }
-    for form in [Form::Table, Form::Sarif, Form::Html, Form::Csv, Form::Json] {
+    for form in [
+        Form::Table,
+        Form::Sarif,
+        Form::Openvex,
+        Form::Html,
+        Form::Csv,
+        Form::Json,
+    ] {
         assert_eq!(status(command(form, digest).run()), Some(Status::Usage));
         let with_advisories = Scan {
             advisories: Some(advisories(directory.path())),
