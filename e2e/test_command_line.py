@@ -2,8 +2,11 @@
 and what it says to whom it does not know or when no server runs."""
 
 import json
+import os
+import pty
 import re
 import subprocess
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +129,66 @@ def test_completion_knows_every_command(shell: str, tmp_path: Path) -> None:
             ["bash", "-c", ask + '; echo "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True
         )
         assert {"create", "list", "close"} <= set(said.stdout.split())
+
+
+def completed(line: str, directory: Path) -> str:
+    """What an interactive bash makes of a line when Tab is pressed."""
+    link = directory / "bonded"
+    if not link.exists():
+        link.symlink_to(BINARY)
+    environment = {"PATH": f"{directory}:/usr/bin:/bin", "TERM": "dumb", "HOME": str(directory), "PS1": "", "PS2": ""}
+    master, terminal = pty.openpty()
+    # Wide enough that no line is cut.
+    termios.tcsetwinsize(terminal, (24, 1000))
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(terminal)
+
+    def printed(text: str, end: str) -> str:
+        os.write(master, text.encode())
+        read = b""
+        while end.encode() not in read:
+            read += os.read(master, 65536)
+        return read.decode()
+
+    try:
+        # What is typed is echoed: no mark is typed as it is printed.
+        printed(
+            "source <(bonded completion bash); say() { printf '<%s>' \"$@\"; echo do''ne; }; echo rea''dy\n", "ready"
+        )
+        # The line is not run but said: to its beginning, a word, and Enter.
+        said = re.search(r"((<[^>]*>)+)done", printed(f"{line}\t\x01say \x05\n", "done"))
+        assert said
+        return said[1]
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(master)
+
+
+def test_an_interactive_bash_completes_commands_options_values_and_files(tmp_path: Path) -> None:
+    (tmp_path / "advisories-file").write_text("")
+    (tmp_path / "bin").mkdir()
+    for line, want in [
+        ("bonded accou", "<bonded><account>"),
+        ("bonded account clo", "<bonded><account><close>"),
+        ("bonded keyring rotate --prep", "<bonded><keyring><rotate><--prepare>"),
+        ("bonded status -o js", "<bonded><status><-o><json>"),
+        ("bonded gc --progress pl", "<bonded><gc><--progress><plain>"),
+        ("bonded policy lint --kind rep", "<bonded><policy><lint><--kind><repository>"),
+        (
+            f"bonded scan --advisories {tmp_path}/advis",
+            f"<bonded><scan><--advisories><{tmp_path}/advisories-file>",
+        ),
+        (f"bonded advisories load {tmp_path}/advis", f"<bonded><advisories><load><{tmp_path}/advisories-file>"),
+    ]:
+        assert completed(line, tmp_path / "bin") == want
 
 
 def signs(command: Command) -> bool:

@@ -75,6 +75,8 @@ def test_no_server(nowhere: dict[str, str]) -> None:
     text = said(1, ["why", "x", "--endpoint-url", "https://127.0.0.1:1"], nowhere)
     for part in ["Connection refused", "bonded serve", "--endpoint-url", "AWS_ENDPOINT_URL"]:
         assert part in text
+    text = said(1, ["why", "x", "--endpoint-url", "https://no-such-host.invalid"], nowhere)
+    assert "is the name right?" in text and "AWS_ENDPOINT_URL" in text
     assert "no server runs on" in said(1, ["status"], nowhere)
 
 

@@ -46,10 +46,7 @@ pub(crate) enum ClientError {
     #[error("{0}")]
     Settings(String),
     /// The server cannot be reached.
-    #[error(
-        "cannot reach '{endpoint}': {source}; is the server running? Start it with 'bonded serve', or name \
-         another with --endpoint-url or AWS_ENDPOINT_URL"
-    )]
+    #[error("cannot reach '{endpoint}': {source}; {}", when_unreachable(source))]
     Unreachable {
         /// Which server.
         endpoint: String,
@@ -80,6 +77,23 @@ pub(crate) enum ClientError {
         /// What the server said.
         refusal: Refusal,
     },
+}
+
+/// What to do about a server that cannot be reached.
+fn when_unreachable(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "is the server running? Start it with 'bonded serve', or name another with --endpoint-url or \
+             AWS_ENDPOINT_URL"
+        }
+        // The standard library has no kind for it.
+        _ if error.to_string().contains("lookup") => {
+            "is the name right? It is that of --endpoint-url or AWS_ENDPOINT_URL"
+        }
+        _ => {
+            "is there a way to it from here? It is the address of --endpoint-url or AWS_ENDPOINT_URL"
+        }
+    }
 }
 
 /// What is known before the first request: who asks which server.

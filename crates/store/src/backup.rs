@@ -95,9 +95,17 @@ impl Store {
             step.end();
             copy.finish(&store, now, &watcher)
         });
+        let copied = copied.await;
         copied
-            .await
             .map_err(|e| refused(format!("the copy ended: {e}")))?
+            .map_err(|error| match error {
+                // It is not the server's own disk that is full.
+                StoreError::Full(problem) => refused(format!(
+                    "there is no room for the backup: {problem}; add space where it is to be, or name another \
+                     directory"
+                )),
+                other => other,
+            })
     }
 
     /// Reads every object and compares its digest with its row, and tells `watcher` how far it is.

@@ -23,7 +23,7 @@ impl std::fmt::Display for Refusal {
             code => write!(f, "{code}: {}", self.message)?,
         }
         match self.next_step() {
-            Some(next) => write!(f, "; {next}"),
+            Some(next) => write!(f, " ({next})"),
             None => Ok(()),
         }
     }
@@ -37,7 +37,7 @@ impl Refusal {
             "SignatureDoesNotMatch" | "InvalidSignatureException"
                 if says("Signature expired") || says("Signature not yet current") =>
             {
-                "set the clock of this machine, 'bonded doctor' compares it with the server's"
+                "set the clock of this machine; 'bonded doctor' compares it with the server's"
             }
             "SignatureDoesNotMatch" | "InvalidSignatureException" if says("valid region") => {
                 "set AWS_REGION to a region of the server"
@@ -154,7 +154,7 @@ mod tests {
             ("ExpiredToken", "…", "get new credentials"),
         ] {
             let said = text(code, message);
-            assert!(said.starts_with(&format!("{code}: {message}; ")), "{said}");
+            assert!(said.starts_with(&format!("{code}: {message} (")), "{said}");
             assert!(said.contains(next), "{said}");
         }
         let denied = "User: … (decision 1; run: bonded why 1)";
@@ -186,7 +186,7 @@ mod tests {
         let refusal = answer.success().unwrap_err();
         assert_eq!(
             refusal.to_string(),
-            "the server answered 502 Bad Gateway; is the address that of a Bonded server?"
+            "the server answered 502 Bad Gateway (is the address that of a Bonded server?)"
         );
     }
 }
