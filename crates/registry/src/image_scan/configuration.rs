@@ -34,7 +34,8 @@ impl ImageConfiguration {
 }
 
 impl Registry {
-    /// The configuration of an image; nothing if it is not here, too long or of another kind.
+    /// The configuration of an image; nothing if it is not here, damaged (which the store records),
+    /// too long or of another kind.
     ///
     /// # Errors
     /// The store's.
@@ -50,11 +51,17 @@ impl Registry {
         let Some(layer) = layer.await?.filter(|l| l.size <= MANIFEST_LIMIT as u64) else {
             return Ok(ImageConfiguration::default());
         };
-        let mut stream = self.store().read_layer(&layer, 0..layer.size).await?;
+        let mut stream = match self.store().read_layer(&layer, 0..layer.size).await {
+            Ok(stream) => stream,
+            Err(StoreError::Corrupt(_)) => return Ok(ImageConfiguration::default()),
+            Err(error) => return Err(error.into()),
+        };
         let mut bytes = Vec::new();
         while let Some(piece) = stream.next().await {
-            let unreadable = |error: std::io::Error| StoreError::Corrupt(error.to_string());
-            bytes.extend_from_slice(&piece.map_err(unreadable)?);
+            let Ok(piece) = piece else {
+                return Ok(ImageConfiguration::default());
+            };
+            bytes.extend_from_slice(&piece);
         }
         Ok(ImageConfiguration::parse(&bytes))
     }
