@@ -5,8 +5,9 @@
 //! own, in which a token that apk cannot read stands below the end of the version.
 //!
 //! apk orders malformed versions too, and so do we: `1.2_blah` is below `1.2`. Where apk 2 read
-//! what apk 3 does not, it is read: versions without a first number, and numbers after the letter
-//! (`5.9.2p1-r0`, which Alpine has published).
+//! what apk 3 does not, it is read: versions without a first number, numbers after the letter
+//! (`5.9.2p1-r0`, which Alpine has published), dots without a number, and `-r` at the end, which is
+//! `-r0`.
 
 use std::cmp::Ordering;
 
@@ -22,6 +23,8 @@ enum Token<'a> {
     /// A suffix of what comes before the release, by its place in [`PRE_SUFFIXES`].
     PreSuffix(usize),
     Invalid,
+    /// A dot without a number, which apk 3 cannot read: at its place, but what follows counts.
+    Dot,
     End,
     /// `-r` and a number.
     Revision(Number<'a>),
@@ -104,7 +107,7 @@ impl<'a> Rest<'a> {
             (b'0'..=b'9', After::Number | After::Letter) => self.number(),
             (b'0'..=b'9', After::Suffix) => {
                 self.after = After::SuffixNumber;
-                self.digits().map(Number::new).map(Token::SuffixNumber)
+                Some(Token::SuffixNumber(Number::new(self.digits())))
             }
             (b'_', after) if after <= After::SuffixNumber => self.suffix(),
             (b'~', after) if after <= After::SuffixNumber => self.hash(),
@@ -115,11 +118,10 @@ impl<'a> Rest<'a> {
 
     fn number(&mut self) -> Option<Token<'a>> {
         self.after = After::Number;
-        let digits = self.digits()?;
-        Some(if digits.starts_with('0') {
-            Token::Fraction(digits)
-        } else {
-            Token::Number(Number::new(digits))
+        Some(match self.digits() {
+            "" => Token::Dot,
+            digits if digits.starts_with('0') => Token::Fraction(digits),
+            digits => Token::Number(Number::new(digits)),
         })
     }
 
@@ -145,15 +147,15 @@ impl<'a> Rest<'a> {
     fn revision(&mut self) -> Option<Token<'a>> {
         self.text = self.text.strip_prefix("-r")?;
         self.after = After::Revision;
-        let number = Number::new(self.digits()?);
+        let number = Number::new(self.digits());
         let readable = number != Number::ZERO || self.text.is_empty();
         readable.then_some(Token::Revision(number))
     }
 
-    /// At least one digit.
-    fn digits(&mut self) -> Option<&'a str> {
+    /// The digits that come next.
+    fn digits(&mut self) -> &'a str {
         let (digits, rest) = digits::take(self.text);
         self.text = rest;
-        (!digits.is_empty()).then_some(digits)
+        digits
     }
 }

@@ -77,15 +77,29 @@ fn element(word: &str) -> Element<'static> {
     }
 }
 
+/// Compares element by element. Where a version has ended, the placeholder says nothing: what
+/// follows it decides.
 pub(super) fn compare(a: &Version<'_>, b: &Version<'_>) -> Ordering {
-    let pairs = a.0.iter().zip(&b.0);
-    let mut orders = pairs.map(|pair| match pair {
-        (Element::Number(_), Element::AnyNumber) | (Element::AnyNumber, Element::Number(_)) => {
-            Ordering::Equal
+    let (mut a, mut b) = (&a.0[..], &b.0[..]);
+    while let (Some((left, a_rest)), Some((right, b_rest))) = (a.split_first(), b.split_first()) {
+        let order = match (left, right) {
+            (Element::Number(_), Element::AnyNumber) | (Element::AnyNumber, Element::Number(_)) => {
+                Ordering::Equal
+            }
+            (Element::AnyNumber, Element::End) => {
+                a = a_rest;
+                continue;
+            }
+            (Element::End, Element::AnyNumber) => {
+                b = b_rest;
+                continue;
+            }
+            (left, right) => left.cmp(right),
+        };
+        if order.is_ne() {
+            return order;
         }
-        (a, b) => a.cmp(b),
-    });
-    orders
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+        (a, b) = (a_rest, b_rest);
+    }
+    Ordering::Equal
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod expected;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod rpm;
 #[cfg(test)]
 mod shared;
