@@ -228,7 +228,9 @@ def test_who_may_read_learns_that_a_repository_is_absent(account: Account) -> No
             continue
         assert answer.status_code == 404
         if answer.request.method != "HEAD":
-            assert error(answer) == (404, "NAME_UNKNOWN", text)
+            pushes = route in ("begin upload", "mount", "mount from any", "put manifest")
+            create = " (create it first: aws ecr create-repository --repository-name absent/one)"
+            assert error(answer) == (404, "NAME_UNKNOWN", text + create * pushes)
 
 
 # ------------------------------------------------------------------------------------------------ why

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from account import Account
+from http2 import DATA, END_HEADERS, END_STREAM, HEADERS, PING, Connection, frame, request
 from oci import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, V2, digest, error, manifest
 from server import Server
 
@@ -371,3 +372,19 @@ def test_a_layers_media_type_with_parameters_is_kept(v2: V2, name: str) -> None:
     assert OCI_CONFIG.encode() in body
     assert v2.put_manifest(name, "v1", body).status_code == 201
     assert v2.pull(name, "v1").content == body
+
+
+def test_a_head_over_http2_is_answered_without_a_body(server: Server) -> None:
+    """With a body, Go's clients, such as Helm, report an error of the protocol."""
+    connection = Connection(server)
+    for stream, path in ((1, "/v2/team/app/manifests/v1"), (3, "/health"), (5, "/nothing")):
+        block = request(path, method="HEAD")
+        connection.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, block))
+    # Frames of one connection come in order, so what followed the answers is here before the ping's.
+    connection.read_until(HEADERS, 3)
+    connection.send(frame(PING, 0, 0, b"12345678"))
+    connection.read_until(PING)
+    ends = [flags & END_STREAM for kind, flags, *_ in connection.frames() if kind == HEADERS]
+    assert len(ends) == 3 and all(ends)
+    assert connection.count(DATA) == 0
+    connection.close()

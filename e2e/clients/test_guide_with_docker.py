@@ -13,4 +13,5 @@ def test_a_page_is_true(name: str, docker: Docker, image: str, tmp_path: Path) -
     docker.run("docker", "tag", image, "alpine")
     home = tmp_path / "home"
     environment = {"DOCKER_HOST": f"unix://{docker.socket}", "DOCKER_CONFIG": str(home / ".docker")}
+    environment["CONTAINERD_ADDRESS"] = str(docker.containerd)
     Page.read(name).run(home, free_port(), environment)

@@ -130,6 +130,9 @@ class Cases:
         name = self.image("ml/fraud-model")
         return self.push(name.replace("fraud", "frud"), self.account.user("build", allow([LOGIN, LIST, *PULL, *PUSH])))
 
+    def a_repository_that_is_not_there_to_push_to(self) -> Attempt:
+        return self.push("ml/absent", self.account.user("build", allow([LOGIN, *PULL, *PUSH])))
+
     def a_tag_that_is_not_there(self) -> Attempt:
         return self.pull(self.image(), self.account.user("build", allow([LOGIN, *PULL])), tag="v2")
 

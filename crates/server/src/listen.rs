@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ipnet::IpNet;
@@ -330,7 +330,27 @@ async fn answer<D: Door>(
         let message = "content-length stands twice";
         return json_error(StatusCode::BAD_REQUEST, "UNSUPPORTED", message);
     }
-    door.answer(request, peer).await
+    let is_head = request.method() == Method::HEAD;
+    let response = door.answer(request, peer).await;
+    match is_head {
+        true => without_body(response),
+        false => response,
+    }
+}
+
+/// What answers a HEAD: the length of what a GET would bring, and nothing of it. Over HTTP/1 hyper sees
+/// to that; over HTTP/2 it would send the body, which clients take for an error of the protocol.
+fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        let length = HeaderValue::from(length);
+        parts
+            .headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(length);
+    }
+    let nothing = Empty::new().map_err(|never| match never {});
+    Response::from_parts(parts, nothing.boxed_unsync())
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -15,13 +15,24 @@ use crate::door::Reply;
 /// A request that was not carried out.
 pub(super) struct Refused {
     pub(super) error: Error,
-    /// The repository that was meant, if the one that was named is not there.
-    pub(super) near: Option<RepositoryName>,
+    /// What to do where a repository is not there.
+    pub(super) advice: Option<Advice>,
+}
+
+/// What to do where a repository is not there.
+pub(super) enum Advice {
+    /// Name this one, which was meant.
+    Meant(RepositoryName),
+    /// Make it: something is pushed to it.
+    Create,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { error, near: None }
+        Self {
+            error,
+            advice: None,
+        }
     }
 }
 
@@ -72,8 +83,14 @@ pub(super) fn reply_to_blob_head(refused: &Refused, authority: &str) -> Reply {
 /// What people read: the clients show it word for word, so it says what to do next.
 fn told(refused: &Refused, authority: &str) -> String {
     let error = &refused.error;
-    match (error, &refused.near) {
-        (Error::RepositoryNotFound(_), Some(near)) => format!("{error}. Did you mean '{near}'?"),
+    match (error, &refused.advice) {
+        (Error::RepositoryNotFound(_), Some(Advice::Meant(near))) => {
+            format!("{error}. Did you mean '{near}'?")
+        }
+        (Error::RepositoryNotFound(missing), Some(Advice::Create)) => {
+            let name = &missing.name;
+            format!("{error} (create it first: aws ecr create-repository --repository-name {name})")
+        }
         (Error::ImageTagAlreadyExists { existing, .. }, _) => {
             format!("{error} (it names {existing}; push under another tag)")
         }

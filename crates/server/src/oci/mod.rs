@@ -24,7 +24,7 @@ pub use tags::page_size;
 
 use crate::authn;
 use crate::door::{Head, Incoming, Reply, RequestBody, log_failure};
-use error::Refused;
+use error::{Advice, Refused};
 
 /// What every answer carries: nothing a client stored may run in a browser (security.md,
 /// "Manifest XSS").
@@ -122,12 +122,14 @@ async fn dispatch(
         action,
         repository,
     };
+    let pushes = matches!(route, Route::StartUpload { .. } | Route::PutManifest { .. });
     match of_noun(call, route).await {
         // Whoever is told that a repository is not there was allowed what it asked.
         Err(Error::RepositoryNotFound(missing)) => {
             let near = registry.near_name(&asker, &missing).await?;
+            let advice = near.map(Advice::Meant).or(pushes.then_some(Advice::Create));
             let error = Error::RepositoryNotFound(missing);
-            Err(Refused { error, near })
+            Err(Refused { error, advice })
         }
         other => Ok(other?),
     }
