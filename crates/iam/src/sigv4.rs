@@ -170,7 +170,10 @@ impl Authorization {
     pub fn check_scope(&self, regions: &[&str], service: &str) -> Result<(), SigV4Error> {
         if !regions.contains(&self.region.as_str()) {
             let region = shown(&self.region);
-            let text = format!("Credential should be scoped to a valid region, not '{region}'.");
+            let served = regions.join(", ");
+            let text = format!(
+                "Credential should be scoped to a valid region, not '{region}'. (served here: {served})"
+            );
             return Err(SigV4Error::WrongScope(text));
         }
         if self.service != service {

@@ -8,6 +8,7 @@
 
 mod framing;
 mod guard;
+mod response;
 
 use std::convert::Infallible;
 use std::io;
@@ -17,9 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Body as _, Incoming};
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ipnet::IpNet;
@@ -33,6 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::per_address::PerAddress;
 use framing::HEAD_LIMIT;
 use guard::Guarded;
+use response::{json_error, without_body};
 
 /// How long the first byte, and then the TLS handshake, may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -338,21 +339,6 @@ async fn answer<D: Door>(
     }
 }
 
-/// What answers a HEAD: the length of what a GET would bring, and nothing of it. Over HTTP/1 hyper sees
-/// to that; over HTTP/2 it would send the body, which clients take for an error of the protocol.
-fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
-        let length = HeaderValue::from(length);
-        parts
-            .headers
-            .entry(header::CONTENT_LENGTH)
-            .or_insert(length);
-    }
-    let nothing = Empty::new().map_err(|never| match never {});
-    Response::from_parts(parts, nothing.boxed_unsync())
-}
-
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -401,21 +387,6 @@ impl Door for PlainRefused {
         };
         json_error(StatusCode::FORBIDDEN, "DENIED", &message)
     }
-}
-
-/// An error in the form of the OCI distribution specification that closes the connection.
-fn json_error(status: StatusCode, code: &str, message: &str) -> Response<ResponseBody> {
-    let body = serde_json::json!({"errors": [{"code": code, "message": message}]}).to_string();
-    let body = http_body_util::Full::from(body).map_err(|never: Infallible| match never {});
-    let mut response = Response::new(body.boxed_unsync());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ impl ExplainAccess {
             .is_some_and(|(service, name)| word(service) && word(name));
         if !known || action.len() > 128 {
             return Err(invalid(format!(
-                "'{}' is no action; expected SERVICE:ACTION, such as ecr:BatchGetImage",
+                "'{}' is no action; expected SERVICE:ACTION, such as ecr:BatchGetImage for a pull or \
+                 ecr:PutImage for a push",
                 bonded_model::shown(action)
             )));
         }
