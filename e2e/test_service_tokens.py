@@ -241,6 +241,8 @@ def test_wrong_requests_name_what_is_wrong(account: Account, user: User) -> None
     ]:
         done = account.server.command("token", "create", *options, key=user.key)
         assert done.returncode == status and done.stderr.startswith("bonded: "), (options, done)
+    done = account.server.command("token", "create", "--from", "10.0.0.0/33", key=user.key)
+    assert "'sourceNetworks' failed to satisfy constraint: Member must be an address or a network" in done.stderr
 
 
 def test_a_user_has_fifty_tokens_at_most(account: Account) -> None:

@@ -1,3 +1,4 @@
+use http_body_util::BodyExt as _;
 use std::sync::Mutex;
 
 use rustls::pki_types::{CertificateDer, ServerName};

@@ -2,6 +2,7 @@
 //!
 //! Beside AWS's members, `CreateServiceSpecificCredential` takes what binds a token (decision 0018).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bonded_registry::target::UserNamed;
@@ -9,6 +10,7 @@ use bonded_registry::{
     Action, Allowed, Caller, Checks, Error, NewServiceToken, Registry, Result, ServiceToken,
     TokenRequest, of_service_credential,
 };
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::access_keys::Status;
@@ -158,6 +160,12 @@ impl CreateCredential {
         if !self.repositories.iter().all(pattern) {
             let what = "Member must be the name of a repository, an ARN of one, or a pattern";
             return Err(constraint("repositories", what));
+        }
+        let network =
+            |text: &String| text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+        if !self.source_networks.iter().all(network) {
+            let what = "Member must be an address or a network, such as 10.1.0.0/16";
+            return Err(constraint("sourceNetworks", what));
         }
         Ok(())
     }
