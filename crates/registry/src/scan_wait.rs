@@ -29,6 +29,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub(crate) struct Patience(Option<Waiting>);
 
 struct Waiting {
+    /// Whether there was anything to wait for when it began.
+    under_way: bool,
     end: Pin<Box<Sleep>>,
     news: watch::Receiver<u64>,
     _permit: OwnedSemaphorePermit,
@@ -49,7 +51,7 @@ impl Registry {
             return Ok(false);
         };
         if let Some(waiting) = &mut patience.0 {
-            return Ok(waiting.wait().await);
+            return Ok(waiting.under_way && waiting.wait().await);
         }
         let Ok(permit) = self.scan_waiters().try_acquire_owned() else {
             return Ok(false);
@@ -60,12 +62,14 @@ impl Registry {
             under_way |= self.store().hurry_scan(&image.repository, digest).await?;
         }
         patience.0 = Some(Waiting {
+            under_way,
             end: Box::pin(sleep(self.pull_wait())),
             news,
             _permit: permit,
         });
-        // Once more before the first wait: the scan may have ended just now.
-        Ok(under_way)
+        // Once more before the first wait: the scan may have ended just now, and so be under way no
+        // more.
+        Ok(true)
     }
 }
 
