@@ -8,6 +8,7 @@
 mod alpine;
 mod check;
 mod compare;
+mod errata;
 mod facts;
 mod file;
 mod gems;

@@ -23,6 +23,7 @@ mod path;
 mod problem;
 mod report;
 mod result;
+mod rpm_line;
 mod severity;
 mod table;
 mod version;

@@ -10,9 +10,8 @@ use crate::advisories::{Advisories, Affected};
 use crate::image::{ImageInventory, ImagePackage};
 use crate::package_version::{PackageVersion, judgements};
 use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
-use crate::{
-    Ecosystem, INVENTORY_VERSION, Package, PackageKind, Problem, ProblemCode, Rating, VersionOrder,
-};
+use crate::rpm_line::is_of_other_stream;
+use crate::{Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, VersionOrder};
 
 /// The most findings of one image.
 const FINDING_LIMIT: usize = 1_000_000;
@@ -114,7 +113,7 @@ impl Matching<'_> {
             return;
         };
         for (affected, judgement) in judgements {
-            if self.is_of_other_stream(&found.package, &affected) {
+            if is_of_other_stream(&found.package, &affected, advisories) {
                 continue;
             }
             match judgement {
@@ -130,29 +129,6 @@ impl Matching<'_> {
                 }),
             }
         }
-    }
-
-    /// Whether an advisory is about another stream of a module than the package is of. The packages
-    /// of a stream have `.module` in their releases, and its advisories name it first: `Important:
-    /// nodejs:18 security update`. What cannot be told apart is compared.
-    fn is_of_other_stream(&self, package: &Package, affected: &Affected<'_>) -> bool {
-        if package.kind != PackageKind::Rpm {
-            return false;
-        }
-        let mut ranges = self.advisories.ranges(affected);
-        let of_module =
-            ranges.any(|range| range.fixed().is_some_and(|fixed| fixed.contains(".module")));
-        let is_modular = !package.module.is_empty() || package.version.contains(".module");
-        if of_module != is_modular {
-            return !affected_without_end(self.advisories, affected);
-        }
-        let mut words = affected.advisory.title.split_ascii_whitespace();
-        let stream = words
-            .find(|word| !word.ends_with(':'))
-            .filter(|word| word.contains(':'));
-        is_modular
-            && !package.module.is_empty()
-            && stream.is_some_and(|stream| stream != package.module)
     }
 
     fn found(
@@ -256,14 +232,6 @@ impl Matching<'_> {
         }
         problems
     }
-}
-
-/// Whether an advisory names no version that repairs the package, so that nothing tells of which
-/// stream it is.
-fn affected_without_end(advisories: &Advisories, affected: &Affected<'_>) -> bool {
-    advisories
-        .ranges(affected)
-        .all(|range| range.fixed().is_none())
 }
 
 fn some(text: &str) -> Option<String> {

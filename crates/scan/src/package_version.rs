@@ -9,9 +9,10 @@ use std::io::{self, Read as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::advisories::{Advisories, Affected};
+use crate::advisories::{Advisories, Affected, Range};
 use crate::image::ImageInventory;
-use crate::{Ecosystem, MatchOptions, Package, UnparsableVersion, VersionOrder};
+use crate::rpm_line::Build;
+use crate::{Ecosystem, MatchOptions, Package, UnparsableVersion};
 
 /// The most bytes that the package versions of an image take in clear.
 const DECODED_LIMIT: u64 = 64 << 20;
@@ -203,13 +204,13 @@ pub(crate) fn judgements<'a>(
     advisories: &'a Advisories,
     package: &PackageVersion,
 ) -> Option<Vec<(Affected<'a>, Judgement)>> {
-    let order = package.ecosystem.parse::<Ecosystem>().ok()?.version_order();
+    let family = package.ecosystem.parse::<Ecosystem>().ok()?;
     if !advisories.knows(&package.ecosystem) {
         return None;
     }
     let about = advisories.about(&package.ecosystem, &package.name);
     let judged = about.filter_map(|affected| {
-        let judgement = judge(advisories, &affected, &package.version, order)?;
+        let judgement = judge(advisories, &affected, &package.version, family)?;
         Some((affected, judgement))
     });
     Some(judged.collect())
@@ -220,10 +221,17 @@ fn judge(
     advisories: &Advisories,
     affected: &Affected<'_>,
     version: &str,
-    order: VersionOrder,
+    family: Ecosystem,
 ) -> Option<Judgement> {
+    let order = family.version_order();
+    // What repairs another build of Oracle's says nothing of this one.
+    let is_of_build = |range: &Range<'_>| {
+        let fixed = range.fixed();
+        family != Ecosystem::OracleLinux
+            || fixed.is_none_or(|fixed| Build::of(fixed) == Build::of(version))
+    };
     let mut unordered = None;
-    for range in advisories.ranges(affected) {
+    for range in advisories.ranges(affected).filter(is_of_build) {
         match range.contains(version, order) {
             Ok(true) => return Some(Ok(range.fixed().map(str::to_owned))),
             Ok(false) => {}

@@ -169,8 +169,11 @@ impl AdvisoryImport {
     /// Takes in an `updateinfo.xml`.
     fn add_updates(&mut self, name: &str, bytes: &[u8], no_record: &InvalidRecord) {
         match updateinfo::records(bytes) {
-            Ok(Some(records)) => {
-                for record in records {
+            Ok(Some(errata)) => {
+                for reason in errata.not_understood {
+                    self.not_understood(name, &reason);
+                }
+                for record in errata.records {
                     if let Err(error) = self.add_record(record.to_string().as_bytes()) {
                         self.refuse(name, &error.to_string());
                     }
@@ -233,6 +236,15 @@ impl AdvisoryImport {
             statements: &self.statements,
         };
         Ok((write::file(&all, as_of)?, self.report))
+    }
+
+    fn not_understood(&mut self, name: &str, reason: &str) {
+        self.report.not_understood += 1;
+        if self.report.not_understood_first.len() < REFUSED_LIMIT {
+            let reason = shown(reason);
+            let first = &mut self.report.not_understood_first;
+            first.push(format!("'{name}': {reason}"));
+        }
     }
 
     fn refuse(&mut self, name: &str, reason: &str) {

@@ -30,6 +30,11 @@ pub struct ImportReport {
     pub ratings: u64,
     /// Statements of `OpenVEX` documents, by name of the vulnerability and product.
     pub statements: u64,
+    /// Errata of Amazon Linux and Oracle Linux, or packages of them, that could not be understood:
+    /// nothing that they say is known.
+    pub not_understood: u64,
+    /// The first of them, with the reason.
+    pub not_understood_first: Vec<String>,
     /// Files that are none of these.
     pub refused: u64,
     /// The first of them, with the reason.

@@ -1,49 +1,39 @@
-//! `updateinfo.xml`: what Amazon Linux and Oracle Linux say of their packages, which OSV has not.
+//! `updateinfo.xml`: what Amazon Linux and Oracle Linux say of their packages.
 //!
 //! Each update becomes a record of the OSV schema: below the versions in it every package of its
 //! names is affected. A document type is refused, so no entity expands.
 
-use std::collections::BTreeMap;
-
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use serde_json::{Value, json};
+
+use super::errata::{Errata, Erratum, ecosystem_of};
 
 /// The most updates of a file.
 const UPDATES_LIMIT: usize = 1_000_000;
 
-/// The most packages of one update.
-const PACKAGES_LIMIT: usize = 100_000;
-
 /// The longest text of an element, in bytes.
 const TEXT_LIMIT: usize = 64 * 1024;
 
-/// An update, as far as it counts.
+/// An update, and whether it is about security.
 #[derive(Default)]
 struct Update {
     is_security: bool,
-    id: String,
-    title: String,
-    severity: String,
-    issued: String,
-    updated: String,
-    cves: Vec<String>,
-    /// Epoch, version and release by ecosystem and name.
-    packages: BTreeMap<(String, String), Vec<String>>,
+    erratum: Erratum,
 }
 
 /// The records that the updates of a file make; `None` if it is no such file.
 ///
 /// # Errors
 /// It is one, and is not well-formed, has a document type or more than is read.
-pub(super) fn records(bytes: &[u8]) -> Result<Option<Vec<Value>>, String> {
+pub(super) fn records(bytes: &[u8]) -> Result<Option<Errata>, String> {
     if !is_xml(bytes) {
         return Ok(None);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
-    let (mut records, mut update) = (Vec::new(), Update::default());
+    let (mut errata, mut update) = (Errata::default(), Update::default());
+    let mut updates = 0;
     let (mut path, mut text) = (Vec::<String>::new(), String::new());
     loop {
         let event = reader.read_event().map_err(|error| {
@@ -71,12 +61,18 @@ pub(super) fn records(bytes: &[u8]) -> Result<Option<Vec<Value>>, String> {
             Event::End(_) => {
                 let inside = path.len() == 3;
                 match path.pop().as_deref() {
-                    Some("id") if inside => update.id = text.trim().to_owned(),
-                    Some("title") if inside => update.title = text.trim().to_owned(),
-                    Some("severity") if inside => update.severity = text.trim().to_lowercase(),
+                    Some("id") if inside => update.erratum.id = text.trim().to_owned(),
+                    Some("title") if inside => update.erratum.title = text.trim().to_owned(),
+                    Some("severity") if inside => {
+                        update.erratum.severity = text.trim().to_lowercase();
+                    }
                     Some("update") => {
-                        records.extend(std::mem::take(&mut update).record());
-                        if records.len() > UPDATES_LIMIT {
+                        let done = std::mem::take(&mut update);
+                        if done.is_security {
+                            done.erratum.finish(&mut errata);
+                        }
+                        updates += 1;
+                        if updates > UPDATES_LIMIT {
                             return Err(format!("it has more than {UPDATES_LIMIT} updates"));
                         }
                     }
@@ -90,7 +86,7 @@ pub(super) fn records(bytes: &[u8]) -> Result<Option<Vec<Value>>, String> {
     if !path.is_empty() {
         return Err("it ends in the middle".to_owned());
     }
-    Ok(Some(records))
+    Ok(Some(errata))
 }
 
 fn is_xml(bytes: &[u8]) -> bool {
@@ -116,108 +112,30 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<String, String> {
 
 /// Takes in what the attributes of an element say.
 fn begin(update: &mut Update, element: &BytesStart<'_>) -> Result<(), String> {
+    let of = |name| attribute(element, name);
+    let erratum = &mut update.erratum;
     match element.local_name().as_ref() {
-        "update" => update.is_security = attribute(element, "type")? == "security",
-        "issued" => update.issued = attribute(element, "date")?,
-        "updated" => update.updated = attribute(element, "date")?,
-        "reference" => {
-            let id = attribute(element, "id")?;
-            if super::tables::is_cve(&id)
-                && !update.cves.contains(&id)
-                && update.cves.len() < 10_000
-            {
-                update.cves.push(id);
-            }
-        }
+        "update" => update.is_security = of("type")? == "security",
+        "issued" => erratum.issued = of("date")?,
+        "updated" => erratum.updated = of("date")?,
+        "reference" => erratum.add_cve(&of("id")?),
+        "module" => erratum.add_module(&of("name")?, &of("stream")?),
         "package" => {
-            let of = |name| attribute(element, name);
-            let (name, version, release) = (of("name")?, of("version")?, of("release")?);
+            let (version, release) = (of("version")?, of("release")?);
             let epoch = of("epoch")?;
             let epoch = if epoch.is_empty() { "0" } else { &epoch };
-            if update.packages.len() >= PACKAGES_LIMIT {
-                return Err(format!("an update has more than {PACKAGES_LIMIT} packages"));
-            }
-            if let Some(ecosystem) = ecosystem(&release) {
-                let fixed = format!("{epoch}:{version}-{release}");
-                let all = update.packages.entry((ecosystem, name)).or_default();
-                if !all.contains(&fixed) && all.len() < 100 {
-                    all.push(fixed);
-                }
-            }
+            let fixed = format!("{epoch}:{version}-{release}");
+            erratum.add_package(ecosystem_of(&release), &of("name")?, &fixed)?;
         }
         _ => {}
     }
     Ok(())
 }
 
-/// The system that a release is for, by what it ends in: `1.amzn2023.0.2`, `4.el8_10`, `3.0.1.el9`.
-fn ecosystem(release: &str) -> Option<String> {
-    let number = |after: &str| {
-        let rest = &release[release.rfind(after)? + after.len()..];
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        (!digits.is_empty()).then_some(digits)
-    };
-    // Amazon Linux 1 is numbered by its year.
-    if let Some(number) = number(".amzn") {
-        let number = if number == "1" {
-            "2018".to_owned()
-        } else {
-            number
-        };
-        return Some(format!("Amazon Linux:{number}"));
-    }
-    number(".el").map(|number| format!("Oracle Linux:{number}"))
-}
-
-impl Update {
-    fn record(self) -> Option<Value> {
-        let known = self.id.starts_with("ALAS") || self.id.starts_with("ELSA");
-        if !self.is_security || !known || self.packages.is_empty() {
-            return None;
-        }
-        let affected: Vec<Value> = self
-            .packages
-            .into_iter()
-            .map(|((ecosystem, name), fixed)| {
-                let ranges: Vec<Value> = fixed
-                    .iter()
-                    .map(|fixed| json!({"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}))
-                    .collect();
-                // Of several versions in one update only the highest surely repairs it: below any
-                // of them a package is affected.
-                json!({"package": {"ecosystem": ecosystem, "name": name}, "ranges": ranges})
-            })
-            .collect();
-        let url = match self.id.starts_with("ELSA") {
-            true => format!("https://linux.oracle.com/errata/{}.html", self.id),
-            false => format!("https://alas.aws.amazon.com/{}.html", self.id),
-        };
-        Some(json!({
-            "id": self.id,
-            "modified": time(if self.updated.is_empty() { &self.issued } else { &self.updated }),
-            "published": time(&self.issued),
-            "upstream": self.cves,
-            "summary": self.title,
-            "references": [{"type": "ADVISORY", "url": url}],
-            "database_specific": {"severity": self.severity},
-            "affected": affected,
-        }))
-    }
-}
-
-/// `2023-02-17 22:34` or `2023-02-17T22:34:00Z` as RFC 3339.
-fn time(text: &str) -> String {
-    let text = text.trim().replace(' ', "T");
-    match text.len() {
-        10 => format!("{text}T00:00:00Z"),
-        16 => format!("{text}:00Z"),
-        19 => format!("{text}Z"),
-        _ => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ALAS: &str = r#"<?xml version="1.0" ?>
@@ -236,7 +154,7 @@ mod tests {
 
     #[test]
     fn security_updates_become_records() {
-        let records = records(ALAS.as_bytes()).unwrap().unwrap();
+        let Errata { records, .. } = records(ALAS.as_bytes()).unwrap().unwrap();
         assert_eq!(records.len(), 2);
         let first = &records[0];
         assert_eq!(first["id"], "ALAS2023-2023-001");
@@ -260,17 +178,54 @@ mod tests {
     }
 
     #[test]
-    fn releases_name_their_system() {
-        for (release, want) in [
-            ("1.amzn2023.0.2", Some("Amazon Linux:2023")),
-            ("19.amzn2", Some("Amazon Linux:2")),
-            ("5.30.amzn1", Some("Amazon Linux:2018")),
-            ("4.el8_10", Some("Oracle Linux:8")),
-            ("3.module+el8.9.0+1+a", None),
-            ("1", None),
+    fn an_update_of_a_module_is_about_its_stream() {
+        let of = |title: &str, more: &str| {
+            let text = format!(
+                "<updates><update type=\"security\"><id>ELSA-2023-1</id><title>{title}</title>\
+                 <pkglist><collection>{more}<package name=\"npm\" epoch=\"1\" version=\"9.5\" \
+                 release=\"1.module+el8.7.0+1+ab\"/></collection></pkglist></update></updates>"
+            );
+            records(text.as_bytes()).unwrap().unwrap()
+        };
+        let module =
+            "<module name=\"nodejs\" stream=\"18\" version=\"8\" context=\"c\" arch=\"x\"/>";
+        for (title, more, want) in [
+            ("nodejs:18 security update", "", "nodejs:18 security update"),
+            (
+                "nodejs:18 security update",
+                module,
+                "nodejs:18 security update",
+            ),
+            ("security update", module, "nodejs:18: security update"),
         ] {
-            assert_eq!(ecosystem(release).as_deref(), want, "{release}");
+            let errata = of(title, more);
+            assert_eq!(errata.not_understood, [] as [String; 0]);
+            let record = &errata.records[0];
+            assert_eq!(record["summary"], want);
+            assert_eq!(
+                record["affected"][0]["package"]["ecosystem"],
+                "Oracle Linux:8"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        let text = "<updates>\
+            <update type=\"security\"><id>FEDORA-1</id><pkglist/></update>\
+            <update type=\"security\"><id>ELSA-1</id></update>\
+            <update type=\"security\"><id>ELSA-2</id><pkglist><collection>\
+            <package name=\"a\" version=\"1\" release=\"2.ol8\"/>\
+            <package name=\"b\" version=\"1\" release=\"2.el8\"/></collection></pkglist></update>\
+            <update type=\"bugfix\"><id>ELBA-1</id></update></updates>";
+        let errata = records(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(errata.records.len(), 1);
+        let [fedora, none, unplaced] = &errata.not_understood[..] else {
+            panic!("{:?}", errata.not_understood)
+        };
+        assert!(fedora.starts_with("FEDORA-1: "), "{fedora}");
+        assert_eq!(none, "ELSA-1: it names no package");
+        assert!(unplaced.starts_with("ELSA-2: 1 packages") && unplaced.ends_with(" a-0:1-2.ol8"));
     }
 
     #[test]

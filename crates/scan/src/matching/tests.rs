@@ -272,6 +272,109 @@ fn advisories_of_another_stream_are_not_about_a_package() {
     }
 }
 
+/// The advisories that a package of a system of rpm's is found to have.
+fn found(id: &str, version_id: &str, package: Package, advisories: &Advisories) -> Vec<String> {
+    let mut image = image(vec![ImagePackage {
+        package,
+        path: String::new(),
+        layer: 0,
+        owner: None,
+    }]);
+    image.os = Some(OsRelease {
+        id: id.to_owned(),
+        version_id: version_id.to_owned(),
+        ..OsRelease::default()
+    });
+    let result = match_image(&image, advisories, MatchOptions::default());
+    let found = result.findings.iter();
+    found.map(|found| found.advisory.clone()).collect()
+}
+
+#[test]
+fn updates_of_oracle_are_about_one_stream_and_one_build() {
+    let update = |id: &str, title: &str, name: &str, evr: &str| {
+        let (epoch, rest) = evr.split_once(':').unwrap();
+        let (version, release) = rest.rsplit_once('-').unwrap();
+        format!(
+            "<update type=\"security\"><id>{id}</id><title>{title}</title><pkglist><collection>\
+             <package name=\"{name}\" epoch=\"{epoch}\" version=\"{version}\" \
+             release=\"{release}\"/></collection></pkglist></update>"
+        )
+    };
+    let node = |id, stream, evr| update(id, &format!("{stream} security update"), "nodejs", evr);
+    let updates = [
+        node("ELSA-16", "nodejs:16", "1:16.20.2-2.module+el8.8.0+21132+1"),
+        node("ELSA-18", "nodejs:18", "1:18.17.1-1.module+el8.8.0+21131+2"),
+        update("ELSA-p", "glibc", "glibc", "0:2.28-225.0.4.el8"),
+        update("ELSA-k", "glibc", "glibc", "2:2.28-225.0.4.ksplice1.el8"),
+        update("ELSA-f", "gnutls", "gnutls", "10:3.6.16-8.el8_fips"),
+    ];
+    let mut import = AdvisoryImport::new();
+    let xml = format!("<updates>{}</updates>", updates.concat());
+    import.add_file("updateinfo.xml", xml.as_bytes());
+    let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+    let (bytes, report) = import.finish(now).unwrap();
+    assert_eq!((report.refused, report.not_understood), (0, 0));
+    let advisories = Advisories::from_bytes(bytes).unwrap();
+    for (name, version, module, want) in [
+        (
+            "nodejs",
+            "1:16.1.0-1.module+el8.4.0+1+a",
+            "nodejs:16",
+            &["ELSA-16"][..],
+        ),
+        (
+            "nodejs",
+            "1:18.1.0-1.module+el8.4.0+1+a",
+            "nodejs:18",
+            &["ELSA-18"],
+        ),
+        (
+            "nodejs",
+            "1:18.17.1-1.module+el8.8.0+21131+2",
+            "nodejs:18",
+            &[],
+        ),
+        ("nodejs", "1:14.1.0-1.module+el8.4.0+1+a", "nodejs:14", &[]),
+        ("nodejs", "1:10.1.0-1.el8", "", &[]),
+        ("glibc", "2.28-220.0.1.el8", "", &["ELSA-p"]),
+        ("glibc", "2.28-225.0.4.el8", "", &[]),
+        ("glibc", "2:2.28-220.0.1.ksplice1.el8", "", &["ELSA-k"]),
+        ("glibc", "2:2.28-225.0.4.ksplice1.el8", "", &[]),
+        ("gnutls", "3.6.16-4.el8", "", &[]),
+        ("gnutls", "10:3.6.16-4.el8_fips", "", &["ELSA-f"]),
+    ] {
+        let mut package = Package::new(PackageKind::Rpm, name, version);
+        module.clone_into(&mut package.module);
+        assert_eq!(
+            found("ol", "8.8", package, &advisories),
+            want,
+            "{name} {version}"
+        );
+    }
+}
+
+#[test]
+fn an_advisory_of_several_streams_is_about_each() {
+    let mut of_two = record(
+        "RHSA-1",
+        "AlmaLinux:8",
+        "libvirt",
+        &below("6.0-28.module+el8.3.0+1"),
+    );
+    of_two["summary"] = "Important: virt:rhel and virt-devel:rhel security update".into();
+    let advisories = advisories(&[of_two]);
+    for (module, count) in [("virt:rhel", 1), ("virt-devel:rhel", 1), ("virt:8.2", 0)] {
+        let mut package = Package::new(PackageKind::Rpm, "libvirt", "6.0-25.module+el8.2.0+1");
+        module.clone_into(&mut package.module);
+        assert_eq!(
+            found("almalinux", "8.9", package, &advisories).len(),
+            count,
+            "{module}"
+        );
+    }
+}
+
 #[test]
 fn findings_of_kernel_headers_are_shown_and_do_not_count() {
     let mut headers = package(PackageKind::Deb, "linux-libc-dev", "6.1.1-1");

@@ -257,6 +257,16 @@ fn left_out(report: &ImportReport, output: Output) {
     for refused in &report.refused_first {
         print::error(clean(&format!("  {refused}")));
     }
+    if report.not_understood > 0 {
+        let count = report.not_understood;
+        print::error(format_args!(
+            "left out: {count} errata or packages of them that are not understood: nothing is \
+             known of what they repair"
+        ));
+    }
+    for reason in &report.not_understood_first {
+        print::error(clean(&format!("  {reason}")));
+    }
     let left_out = [
         (report.withdrawn, "withdrawn"),
         (report.superseded, "of which a newer record was there"),
