@@ -17,7 +17,9 @@ from server import Server
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all clients, on every address of the namespace."""
     assert os.uname().nodename == HOST, "run through: e2e/clients/in-namespace"
-    server = Server(tmp_path_factory.mktemp("server"), options=["--hosts", f"localhost,127.0.0.1,{HOST}"])
+    hosts = ["--hosts", f"localhost,127.0.0.1,{HOST}"]
+    sboms = ["--scan-attach-sboms", "cyclonedx,spdx", "--scan-attach-sboms-to", "team/sboms"]
+    server = Server(tmp_path_factory.mktemp("server"), options=[*hosts, *sboms])
     server.start(listen="0.0.0.0:0")
     yield server
     server.stop()

@@ -6,6 +6,7 @@ from pathlib import Path
 from account import Account, User
 from programs import HOST, Run, login_password
 from server import Server
+from test_attached_sboms import CYCLONEDX, SPDX, SYSTEM, attached, push, referrers
 
 
 def test_skopeo_copies_inspects_and_lists(
@@ -26,6 +27,30 @@ def test_skopeo_copies_inspects_and_lists(
     run("skopeo", "copy", *source, f"docker://{name}:oci", f"oci:{layout}:oci")
     for layer in inspected["Layers"]:
         assert (layout / "blobs" / layer.replace(":", "/")).exists()
+
+
+def test_skopeo_copies_bills_of_materials_that_the_server_has_attached(
+    run: Run, home: Path, server: Server, account: Account, pusher: User
+) -> None:
+    account.ecr.create_repository(repositoryName="team/sboms", imageScanningConfiguration={"scanOnPush": True})
+    copies = account.repository("team/copies")
+    v2 = server.push_and_pull(server.administrator)
+    subject = push(v2, "team/sboms", "v1", SYSTEM)
+    found = attached(v2, "team/sboms", subject, CYCLONEDX, SPDX)
+    registry, creds = f"docker://{HOST}:{server.port}", f"AWS:{login_password(server, pusher.key)}"
+    source = ["--src-cert-dir", home / "certificates", "--src-creds", creds]
+    to = ["--dest-cert-dir", home / "certificates", "--dest-creds", creds]
+    run("skopeo", "copy", *source, *to, f"{registry}/team/sboms:v1", f"{registry}/{copies}:v1")
+    for number, one in enumerate(found.values()):
+        ours = f"{registry}/team/sboms@{one['digest']}"
+        run("skopeo", "copy", *source, *to, ours, f"{registry}/{copies}:sbom-{number}")
+        layout = home / f"sbom-{number}"
+        run("skopeo", "copy", *source, ours, f"oci:{layout}")
+        assert (layout / "blobs" / one["digest"].replace(":", "/")).stat().st_size == one["size"]
+    # Copies are about the same image, and are whose who has pushed them: they stay without it.
+    assert {one["digest"] for one in referrers(v2, copies, subject).values()} == {o["digest"] for o in found.values()}
+    account.ecr.batch_delete_image(repositoryName=copies, imageIds=[{"imageDigest": subject}])
+    assert set(referrers(v2, copies, subject)) == {CYCLONEDX, SPDX}
 
 
 def test_skopeo_refuses_our_certificate_without_our_ca(run: Run, server: Server, pusher: User) -> None:

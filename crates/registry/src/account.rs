@@ -1,10 +1,11 @@
 //! Accounts, and the administrator each is made with.
 
 use bonded_iam::PolicyKind;
-use bonded_model::{AccountId, ResourceTags, Secret, Timestamp};
+use bonded_model::{AccountId, Digest, RepositoryArn, ResourceTags, Secret, Timestamp};
 use bonded_store::{
     Account, Change, FULL_ACCESS, IdentityCounts, NewAdministrator, StoreError, User,
 };
+use serde_json::{Value, json};
 
 use crate::Registry;
 use crate::access::Allowed;
@@ -262,11 +263,28 @@ impl Registry {
 
     /// What a change by the host's operator leaves behind.
     pub(crate) fn operator_change(&self, account: &AccountId, action: &str) -> Result<Change> {
+        self.change_by("operator", account, json!({ "action": action }))
+    }
+
+    /// What a change by the registry itself leaves behind: what it did, and on what.
+    pub(crate) fn own_change(
+        &self,
+        on: &RepositoryArn,
+        action: &str,
+        of: &Digest,
+    ) -> Result<Change> {
+        let what = json!({ "action": action, "resource": on.to_string(), "digest": of.as_str() });
+        self.change_by("registry", &on.account, what)
+    }
+
+    /// What a change that no caller has asked for leaves behind.
+    fn change_by(&self, whose: &str, account: &AccountId, mut record: Value) -> Result<Change> {
         let at: Timestamp = self.clock().now();
         let id = random::decision_id(at)?;
-        let record = serde_json::json!({
-            "id": id, "time": at, "operator": true, "action": action, "account": account,
-        });
+        record[whose] = true.into();
+        record["id"] = id.as_str().into();
+        record["time"] = json!(at);
+        record["account"] = json!(account);
         Ok(Change {
             id,
             at,

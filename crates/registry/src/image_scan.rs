@@ -5,6 +5,7 @@
 //! come to the same. A layer that was not indexed yet is waited for. What is not known is said:
 //! a scan is complete only if everything in the image was read and judged.
 
+mod attach;
 mod configuration;
 mod describe;
 mod history;
@@ -27,6 +28,8 @@ use crate::layer_index::analyzers;
 use crate::worker_thread::on_a_thread;
 use judge::{Judged, LayerToJudge, judge};
 
+pub(crate) use attach::Attaching;
+pub use attach::{AttachedSboms, SbomFormat};
 pub use configuration::ImageConfiguration;
 pub use describe::ecr_description;
 pub use history::finding_arn;
@@ -99,7 +102,8 @@ impl Registry {
         };
         let (now, image_of) = (self.clock().now(), (repository, image));
         let result = self.with_history(image_of, result, now).await?;
-        let finished = store.finish_scan(claimed, repository, image, result, JobEnd::Done, now);
+        let end = self.after_scan(repository, image, now).await?;
+        let finished = store.finish_scan(claimed, repository, image, result, end, now);
         finished.await?;
         self.scan_ended();
         Ok(())

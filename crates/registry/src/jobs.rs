@@ -80,11 +80,12 @@ impl Registry {
         while running.join_next().await.is_some() {}
     }
 
-    /// The job whose turn it is; images that were judged by older advisories if there is no other.
+    /// The job whose turn it is; if there is none, images that were judged by older advisories, and
+    /// those that were scanned before they got bills of materials.
     async fn next_job(&self) -> Result<Option<ClaimedJob>> {
         let now = self.clock().now();
         let claimed = self.store().claim_job(now, LEASE).await?;
-        if claimed.is_some() || !self.rematch(now).await? {
+        if claimed.is_some() || !(self.rematch(now).await? || self.attach_missing(now).await?) {
             return Ok(claimed);
         }
         Ok(self.store().claim_job(now, LEASE).await?)
@@ -137,6 +138,9 @@ impl Registry {
         match &claimed.job {
             Job::IndexLayer(object) => self.index_layer(claimed, *object).await,
             Job::ScanImage(repository, image) => self.scan_image(claimed, repository, image).await,
+            Job::AttachSboms(repository, image) => {
+                self.attach_sboms(claimed, repository, image).await
+            }
         }
     }
 
@@ -146,6 +150,12 @@ impl Registry {
             Job::IndexLayer(object) => self.give_up_layer(claimed, *object, reason).await,
             Job::ScanImage(repository, image) => {
                 self.give_up_scan(claimed, repository, image, reason).await
+            }
+            // Nobody waits for them, and the job that has failed is seen.
+            Job::AttachSboms(..) => {
+                let now = self.clock().now();
+                self.store().fail_job(claimed, reason, now).await?;
+                Ok(())
             }
         }
     }

@@ -149,7 +149,8 @@ pub use identity_tags::TagHolder;
 pub use image::ImageFailure;
 pub use image_keys::Unrated;
 pub use image_scan::{
-    ImageConfiguration, Observed, ReportFormat, ecr_description, ecr_severity, finding_arn,
+    AttachedSboms, ImageConfiguration, Observed, ReportFormat, SbomFormat, ecr_description,
+    ecr_severity, finding_arn,
 };
 pub use jobs::JobProblem;
 pub use layer_ticket::{LAYERS_PATH, LayerRequest};
@@ -182,6 +183,7 @@ struct Inner {
     clock: Clock,
     advisories: advisories::CurrentAdvisories,
     rematching: rematch::Rematching,
+    attaching: image_scan::Attaching,
     /// Counts the scans that have ended on this node, for those who wait for one.
     scans_ended: tokio::sync::watch::Sender<u64>,
     regions: Vec<Region>,
@@ -190,6 +192,7 @@ struct Inner {
     create_on_push: Vec<RepositoryPattern>,
     sparse_manifests: Vec<RepositoryPattern>,
     base_images: Vec<RepositoryPattern>,
+    attached_sboms: AttachedSboms,
     unrated: Unrated,
     pull_wait: Duration,
     /// One permit for each pull that may still begin to wait.
@@ -216,6 +219,7 @@ impl Registry {
             create_on_push,
             sparse_manifests,
             base_images,
+            attached_sboms,
             unrated,
             pull_wait,
             uploads,
@@ -229,6 +233,7 @@ impl Registry {
             clock,
             advisories: advisories::CurrentAdvisories::default(),
             rematching: rematch::Rematching::default(),
+            attaching: image_scan::Attaching::default(),
             scans_ended: tokio::sync::watch::Sender::default(),
             regions,
             account,
@@ -236,6 +241,7 @@ impl Registry {
             create_on_push,
             sparse_manifests,
             base_images,
+            attached_sboms,
             unrated,
             pull_wait,
             scan_waiters: Arc::new(Semaphore::new(scan_wait::WAITERS_LIMIT)),

@@ -70,6 +70,7 @@ fn shown(stored: bonded_store::Referrer) -> Result<Referrer> {
         media_type,
         artifact_type,
         bytes,
+        ..
     } = stored;
     let manifest = Manifest::parse(&bytes, Some(&media_type))
         .map_err(|e| StoreError::Corrupt(format!("the manifest '{digest}': {e}")))?;

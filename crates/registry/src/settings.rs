@@ -10,6 +10,7 @@ use crate::Registry;
 use crate::account::FirstAdministrator;
 use crate::fetch::Fetch;
 use crate::image_keys::Unrated;
+use crate::image_scan::AttachedSboms;
 use crate::upload_limit::UploadLimits;
 
 /// What a registry is opened with.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub sparse_manifests: Vec<RepositoryPattern>,
     /// The repositories whose images others are built upon.
     pub base_images: Vec<RepositoryPattern>,
+    /// The bills of materials that are attached to images, and to which.
+    pub attached_sboms: AttachedSboms,
     /// What findings without a severity count as in conditions.
     pub unrated: Unrated,
     /// How long a pull waits for a scan whose outcome would decide.

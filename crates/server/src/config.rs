@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
-use bonded_registry::{Unrated, UploadLimits};
+use bonded_registry::{AttachedSboms, Unrated, UploadLimits};
 use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
@@ -110,6 +110,8 @@ pub(crate) struct Config {
     pub(crate) sparse_manifests: Vec<RepositoryPattern>,
     /// The repositories whose images others are built upon.
     pub(crate) base_images: Vec<RepositoryPattern>,
+    /// The bills of materials that are attached to images, and to which.
+    pub(crate) attached_sboms: AttachedSboms,
     /// The file of advisories to begin with.
     pub(crate) advisories: Option<PathBuf>,
     /// What findings without a severity count as in conditions.
@@ -219,6 +221,10 @@ impl Config {
             create_on_push: settings.get(&registry::CREATE_ON_PUSH)?,
             sparse_manifests: settings.get(&registry::SPARSE_MANIFESTS)?,
             base_images: settings.get(&registry::BASE_IMAGES)?,
+            attached_sboms: AttachedSboms {
+                formats: settings.get(&registry::ATTACH_SBOMS)?,
+                repositories: settings.get(&registry::ATTACH_SBOMS_TO)?,
+            },
             advisories: settings.get(&ADVISORIES)?,
             unrated: settings.get(&registry::UNRATED)?,
             pull_wait: settings.get(&registry::PULL_WAIT)?,

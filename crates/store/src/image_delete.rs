@@ -1,7 +1,7 @@
 //! Deleting images and tags: one transaction for all that a request names.
 //!
 //! What an image referred to stays: its layers are the collector's, its children and the images
-//! about it are images of their own.
+//! about it are images of their own. Only what this server made of it goes with it.
 
 use bonded_model::{Digest, Tag};
 
@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::image::TAG_DIGEST;
 use crate::image_facts::delete_image_facts;
+use crate::image_generated::delete_generated;
 use crate::image_scan::delete_scan;
 use crate::meta::{Tx, Value};
 use crate::repository::RepositoryId;
@@ -104,10 +105,6 @@ async fn delete_all(
 async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<Outcome> {
     const INDEXES: &str =
         "SELECT image FROM image_children WHERE repository = $1 AND child = $2 LIMIT 10";
-    const IMAGE: &str = "DELETE FROM images WHERE repository = $1 AND digest = $2";
-    const BLOBS: &str = "DELETE FROM image_blobs WHERE repository = $1 AND image = $2";
-    const CHILDREN: &str = "DELETE FROM image_children WHERE repository = $1 AND image = $2";
-    const TAGS: &str = "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING tag";
     let key: [Value; 2] = [repository.into(), digest.as_str().into()];
     if tx
         .optional(crate::image_put::IMAGE_DIGEST, &key)
@@ -123,6 +120,26 @@ async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Res
     if !indexes.is_empty() {
         return Ok(Err(DeleteImageRefused::ReferencedBy(indexes)));
     }
+    let tags = delete_rows(tx, repository, digest).await?;
+    delete_generated(tx, repository, digest, None).await?;
+    Ok(Ok(DeletedImage {
+        digest: digest.clone(),
+        tags,
+        image: true,
+    }))
+}
+
+/// Deletes an image that is no child of an index; gives its tags in byte order.
+pub(crate) async fn delete_rows(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    digest: &Digest,
+) -> Result<Vec<Tag>> {
+    const IMAGE: &str = "DELETE FROM images WHERE repository = $1 AND digest = $2";
+    const BLOBS: &str = "DELETE FROM image_blobs WHERE repository = $1 AND image = $2";
+    const CHILDREN: &str = "DELETE FROM image_children WHERE repository = $1 AND image = $2";
+    const TAGS: &str = "DELETE FROM tags WHERE repository = $1 AND digest = $2 RETURNING tag";
+    let key: [Value; 2] = [repository.into(), digest.as_str().into()];
     for sql in [IMAGE, BLOBS, CHILDREN] {
         tx.execute(sql, &key).await?;
     }
@@ -133,11 +150,7 @@ async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Res
         tags.push(row.parse()?);
     }
     tags.sort_unstable();
-    Ok(Ok(DeletedImage {
-        digest: digest.clone(),
-        tags,
-        image: true,
-    }))
+    Ok(tags)
 }
 
 async fn delete_tag(

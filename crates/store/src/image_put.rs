@@ -76,9 +76,9 @@ pub enum PutImageRefused {
 pub const TAGS_LIMIT: usize = 1000;
 
 /// [`PutImage`] as rows.
-struct NewImage {
-    repository: String,
-    digest: Digest,
+pub(crate) struct NewImage {
+    pub(crate) repository: String,
+    pub(crate) digest: Digest,
     media_type: String,
     kind: ManifestKind,
     artifact_type: Option<String>,
@@ -89,6 +89,8 @@ struct NewImage {
     children: Vec<Digest>,
     tags: Vec<Tag>,
     sparse: bool,
+    /// Whether this server made it.
+    pub(crate) generated: bool,
     now: Timestamp,
     change: Change,
 }
@@ -105,12 +107,25 @@ impl Store {
         image: PutImage<'_>,
         change: &Change,
     ) -> Result<Result<PutImageOutcome, PutImageRefused>> {
+        let new = self.new_image(image, change)?;
+        let put = self
+            .meta()
+            .transact(new, |tx, new| {
+                Box::pin(async move { put_image(tx, &new).await })
+            })
+            .await?;
+        self.wake_jobs();
+        Ok(put)
+    }
+
+    /// The rows of an image that a client pushes.
+    pub(crate) fn new_image(&self, image: PutImage<'_>, change: &Change) -> Result<NewImage> {
         let repository = &image.repository.id.0;
         let manifest = image.manifest;
         let place = manifest_place(repository, image.digest);
         let blobs = manifest.blobs.iter().filter(|b| !b.is_nondistributable());
         let tags: BTreeSet<&Tag> = image.tags.iter().collect();
-        let new = NewImage {
+        Ok(NewImage {
             repository: repository.clone(),
             digest: image.digest.clone(),
             media_type: manifest.media_type.to_string(),
@@ -123,17 +138,10 @@ impl Store {
             children: distinct(manifest.manifests.iter().map(|m| &m.digest)),
             tags: tags.into_iter().cloned().collect(),
             sparse: image.sparse,
+            generated: false,
             now: image.now,
             change: change.clone(),
-        };
-        let put = self
-            .meta()
-            .transact(new, |tx, new| {
-                Box::pin(async move { put_image(tx, &new).await })
-            })
-            .await?;
-        self.wake_jobs();
-        Ok(put)
+        })
     }
 }
 
@@ -146,7 +154,8 @@ fn distinct<'a>(digests: impl Iterator<Item = &'a Digest>) -> Vec<Digest> {
     set.into_iter().cloned().collect()
 }
 
-async fn put_image(
+/// Takes an image in a transaction.
+pub(crate) async fn put_image(
     tx: &mut Tx<'_>,
     new: &NewImage,
 ) -> Result<Result<PutImageOutcome, PutImageRefused>> {
@@ -185,7 +194,11 @@ async fn put_image(
     Ok(Ok(PutImageOutcome { created, moved }))
 }
 
-async fn image_exists(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<bool> {
+pub(crate) async fn image_exists(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    digest: &Digest,
+) -> Result<bool> {
     let values = [repository.into(), digest.as_str().into()];
     Ok(tx.optional(IMAGE_DIGEST, &values).await?.is_some())
 }
@@ -246,12 +259,13 @@ async fn count_tags(tx: &mut Tx<'_>, new: &NewImage) -> Result<usize> {
 
 async fn insert_image(tx: &mut Tx<'_>, new: &NewImage) -> Result<()> {
     const IMAGE: &str = "INSERT INTO images (repository, digest, media_type, artifact_type, \
-         subject, size, sealed_bytes, pushed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+         subject, size, sealed_bytes, pushed_at, generated) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     const BLOB: &str = "INSERT INTO image_blobs (repository, image, blob) VALUES ($1, $2, $3)";
     const CHILD: &str = "INSERT INTO image_children (repository, image, child) VALUES ($1, $2, $3)";
     let (repository, digest): (Value, Value) =
         ((&new.repository).into(), new.digest.as_str().into());
-    let values: [Value; 8] = [
+    let values: [Value; 9] = [
         repository.clone(),
         digest.clone(),
         (&new.media_type).into(),
@@ -260,6 +274,7 @@ async fn insert_image(tx: &mut Tx<'_>, new: &NewImage) -> Result<()> {
         new.size.into(),
         new.sealed_bytes.as_slice().into(),
         new.now.into(),
+        new.generated.into(),
     ];
     tx.execute(IMAGE, &values).await?;
     for (sql, targets) in [(BLOB, &new.blobs), (CHILD, &new.children)] {

@@ -23,6 +23,9 @@ pub struct Referrer {
     pub media_type: String,
     /// Its artifact type, else the media type of its config; `None` for a plain index.
     pub artifact_type: Option<String>,
+    /// Whether this server made it of its subject ([`Store::attach_generated`]). Everything else was
+    /// pushed by somebody, whatever it says of itself.
+    pub generated: bool,
     /// Its manifest.
     pub bytes: Vec<u8>,
 }
@@ -51,6 +54,7 @@ struct Found {
     media_type: String,
     artifact_type: Option<String>,
     size: u64,
+    generated: bool,
 }
 
 impl Store {
@@ -87,6 +91,7 @@ impl Store {
                 digest,
                 media_type: found.media_type,
                 artifact_type: found.artifact_type,
+                generated: found.generated,
             })
         };
         let referrers = sealed.into_iter().map(open).collect::<Result<_>>()?;
@@ -118,9 +123,9 @@ async fn read_page(
 
 /// Those that may stand on the page and one more, in order: each type is a range of the index.
 async fn find(tx: &mut Tx<'_>, asked: &Asked) -> Result<BTreeMap<Digest, Found>> {
-    const ALL: &str = "SELECT digest, media_type, artifact_type, size FROM images \
+    const ALL: &str = "SELECT digest, media_type, artifact_type, size, generated FROM images \
          WHERE repository = $1 AND subject = $2 AND digest > $3 ORDER BY digest LIMIT $4";
-    const OF_TYPE: &str = "SELECT digest, media_type, artifact_type, size FROM images \
+    const OF_TYPE: &str = "SELECT digest, media_type, artifact_type, size, generated FROM images \
          WHERE repository = $1 AND subject = $2 AND digest > $3 AND artifact_type = $4 \
          ORDER BY digest LIMIT $5";
     let key: [Value; 3] = [
@@ -145,6 +150,7 @@ async fn find(tx: &mut Tx<'_>, asked: &Asked) -> Result<BTreeMap<Digest, Found>>
                 media_type: row.text()?,
                 artifact_type: row.opt_text()?,
                 size: row.size()?,
+                generated: row.boolean()?,
             },
         );
         Ok(found)

@@ -39,6 +39,8 @@ pub enum Job {
     IndexLayer(ObjectId),
     /// Judge an image by the inventories of its layers.
     ScanImage(RepositoryId, Digest),
+    /// Make the bills of materials of an image that was scanned its referrers.
+    AttachSboms(RepositoryId, Digest),
 }
 
 /// Which of two jobs is done first.
@@ -70,6 +72,8 @@ pub struct ClaimedJob {
 pub enum JobEnd {
     /// It is done, and forgotten.
     Done,
+    /// It is done, and has made this one necessary, from now on.
+    Then(Job, Timestamp),
     /// It cannot be done, for this reason, which stays visible.
     Failed(String),
 }
@@ -102,23 +106,30 @@ pub struct FailedJob {
 impl Job {
     /// The columns `kind` and `subject`.
     pub(crate) fn key(&self) -> [Value; 2] {
+        let (kind, subject) = self.parts();
+        [kind.into(), subject.into()]
+    }
+
+    fn parts(&self) -> (&'static str, String) {
+        let of_image = |RepositoryId(id): &RepositoryId, image| format!("{id} {image}");
         match self {
-            Self::IndexLayer(object) => [INDEX_LAYER.into(), object.to_string().into()],
-            Self::ScanImage(repository, image) => {
-                [SCAN_IMAGE.into(), image_subject(repository, image).into()]
-            }
+            Self::IndexLayer(object) => (INDEX_LAYER, object.to_string()),
+            Self::ScanImage(repository, image) => (SCAN_IMAGE, of_image(repository, image)),
+            Self::AttachSboms(repository, image) => (ATTACH_SBOMS, of_image(repository, image)),
         }
     }
 
     fn parse(kind: &str, subject: &str) -> Result<Self> {
         let unknown = || malformed("a job that this version does not know");
+        if kind == INDEX_LAYER {
+            return Ok(Self::IndexLayer(subject.parse().map_err(|_| unknown())?));
+        }
+        let (repository, image) = subject.split_once(' ').ok_or_else(unknown)?;
+        let repository = RepositoryId(repository.to_owned());
+        let image = image.parse().map_err(|_| unknown())?;
         match kind {
-            INDEX_LAYER => Ok(Self::IndexLayer(subject.parse().map_err(|_| unknown())?)),
-            SCAN_IMAGE => {
-                let (repository, image) = subject.split_once(' ').ok_or_else(unknown)?;
-                let image = image.parse().map_err(|_| unknown())?;
-                Ok(Self::ScanImage(RepositoryId(repository.to_owned()), image))
-            }
+            SCAN_IMAGE => Ok(Self::ScanImage(repository, image)),
+            ATTACH_SBOMS => Ok(Self::AttachSboms(repository, image)),
             _ => Err(unknown()),
         }
     }
@@ -126,21 +137,14 @@ impl Job {
 
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::IndexLayer(object) => write!(f, "{INDEX_LAYER} {object}"),
-            Self::ScanImage(repository, image) => {
-                write!(f, "{SCAN_IMAGE} {}", image_subject(repository, image))
-            }
-        }
+        let (kind, subject) = self.parts();
+        write!(f, "{kind} {subject}")
     }
 }
 
 pub(crate) const INDEX_LAYER: &str = "index_layer";
 pub(crate) const SCAN_IMAGE: &str = "scan_image";
-
-fn image_subject(repository: &RepositoryId, image: &Digest) -> String {
-    format!("{} {image}", repository.0)
-}
+const ATTACH_SBOMS: &str = "attach_sboms";
 
 /// Enqueues a job, to be done at once. One that waits already keeps its place and gets the higher
 /// priority; one that runs goes on; one that has failed gets its attempts anew. The caller calls
@@ -181,6 +185,10 @@ pub(crate) async fn end(tx: &mut Tx<'_>, claimed: &ClaimedJob, end: &JobEnd) -> 
     let [kind, subject, attempt] = claimed.key();
     let changed = match end {
         JobEnd::Done => tx.execute(DONE, &[kind, subject, attempt]).await?,
+        JobEnd::Then(next, now) => {
+            enqueue(tx, next, Priority::Normal, *now).await?;
+            tx.execute(DONE, &[kind, subject, attempt]).await?
+        }
         JobEnd::Failed(error) => {
             let values = [cut(error).into(), kind, subject, attempt];
             tx.execute(FAILED, &values).await?
@@ -224,7 +232,8 @@ impl Store {
     /// As every write. Jobs of kinds that only a later version knows are left to it.
     pub async fn claim_job(&self, now: Timestamp, lease: Duration) -> Result<Option<ClaimedJob>> {
         const TURN: &str = "SELECT kind, subject, attempt, last_attempt FROM jobs \
-             WHERE state <> 'failed' AND due_at <= $1 AND kind IN ('index_layer', 'scan_image') \
+             WHERE state <> 'failed' AND due_at <= $1 \
+             AND kind IN ('index_layer', 'scan_image', 'attach_sboms') \
              ORDER BY priority DESC, due_at LIMIT $2";
         const CLAIM: &str = "UPDATE jobs SET state = 'running', attempt = $1, due_at = $2 \
              WHERE kind = $3 AND subject = $4 AND attempt = $5 AND due_at <= $6 \

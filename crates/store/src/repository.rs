@@ -117,6 +117,12 @@ const FIND: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, \
      LEFT JOIN policy_versions p ON p.id = r.policy \
      WHERE r.account = $1 AND r.region = $2 AND r.name = $3";
 
+/// As [`FIND`], of the repository with an id.
+const FIND_BY_ID: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, \
+     r.tag_mutability, r.tag_filters, r.scan_on_push, r.tags, p.id, p.text \
+     FROM repositories r JOIN accounts a ON a.id = r.account AND a.closed_at IS NULL \
+     LEFT JOIN policy_versions p ON p.id = r.policy WHERE r.id = $1";
+
 /// The parameters of [`FIND`].
 fn key(account: &AccountId, region: &Region, name: &RepositoryName) -> [Value; 3] {
     [account.as_str(), region.as_str(), name.as_str()].map(Value::from)
@@ -174,6 +180,16 @@ impl Store {
     pub async fn find_repository(&self, arn: &RepositoryArn) -> Result<Option<Repository>> {
         let key = key(&arn.account, &arn.region, &arn.name);
         let row = self.meta().optional(FIND, &key).await?;
+        row.map(|mut row| Repository::from_row(&mut row))
+            .transpose()
+    }
+
+    /// The repository that a job is about, if it is still there.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn repository_by_id(&self, id: &RepositoryId) -> Result<Option<Repository>> {
+        let row = self.meta().optional(FIND_BY_ID, &[(&id.0).into()]).await?;
         row.map(|mut row| Repository::from_row(&mut row))
             .transpose()
     }

@@ -187,7 +187,7 @@ fn result(
     }
 }
 
-fn written(
+pub(super) fn written(
     format: ReportFormat,
     subject: &Subject,
     contents: &Contents,

@@ -221,6 +221,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         create_on_push: config.create_on_push.clone(),
         sparse_manifests: config.sparse_manifests.clone(),
         base_images: config.base_images.clone(),
+        attached_sboms: config.attached_sboms.clone(),
         unrated: config.unrated,
         pull_wait: config.pull_wait,
         uploads: config.uploads,

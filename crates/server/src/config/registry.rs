@@ -6,19 +6,21 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
-use bonded_registry::Unrated;
+use bonded_registry::{SbomFormat, Unrated};
 
 use super::process::canonical;
 use super::setting::{About, Setting, Value, each, path, required, text, texts};
 
 /// The settings of this file, in the order of the help.
-pub(super) static TABLE: [&About; 9] = [
+pub(super) static TABLE: [&About; 11] = [
     &ACCOUNT.about,
     &REGIONS.about,
     &CREATE_ON_PUSH.about,
     &ADVISORIES.about,
     &SPARSE_MANIFESTS.about,
     &BASE_IMAGES.about,
+    &ATTACH_SBOMS.about,
+    &ATTACH_SBOMS_TO.about,
     &UNRATED.about,
     &PULL_WAIT.about,
     &WORKERS.about,
@@ -80,6 +82,25 @@ pub(super) static BASE_IMAGES: Setting<Vec<RepositoryPattern>> = Setting {
             "The repositories whose images others are built upon, as patterns of names such as \
              'base/*': findings say whether they are from a base, to whoever sees findings",
         ),
+    read: |value| each(value, parsed),
+    show: |patterns| texts(patterns),
+};
+
+pub(super) static ATTACH_SBOMS: Setting<Vec<SbomFormat>> = Setting {
+    about: About::list("scan.attach_sboms", "FORMAT,…")
+        .unset("none")
+        .doc(
+            "The bills of materials that an image gets as referrers when it has been scanned: \
+             'cyclonedx' (1.6), 'spdx' (2.3) or both; those that are there stay if it is taken back",
+        ),
+    read: |value| each(value, parsed),
+    show: |formats| texts(formats),
+};
+
+pub(super) static ATTACH_SBOMS_TO: Setting<Vec<RepositoryPattern>> = Setting {
+    about: About::list("scan.attach_sboms_to", "PATTERN,…")
+        .default("*")
+        .doc("The repositories whose images get them, as patterns of names"),
     read: |value| each(value, parsed),
     show: |patterns| texts(patterns),
 };

@@ -141,6 +141,16 @@ fn a_value_that_cannot_be_is_named() {
             "'a b'",
         ),
         ("scan.unrated = 'BAD'", "scan.unrated", "'BAD'"),
+        (
+            "scan.attach_sboms = ['syft']",
+            "scan.attach_sboms",
+            "'syft'",
+        ),
+        (
+            "scan.attach_sboms_to = ['A/*']",
+            "scan.attach_sboms_to",
+            "'A/*'",
+        ),
         ("scan.pull_wait = '5'", "scan.pull_wait", "'5'"),
         (
             "egress.allow = ['10.0.0.0/33']",

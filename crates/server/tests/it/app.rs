@@ -55,6 +55,7 @@ impl App {
             create_on_push: Vec::new(),
             sparse_manifests: Vec::new(),
             base_images: Vec::new(),
+            attached_sboms: bonded_registry::AttachedSboms::default(),
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
             uploads: bonded_registry::UploadLimits::default(),

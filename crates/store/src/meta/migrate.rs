@@ -57,6 +57,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0011_rematching_events_and_allow_list",
         sql: include_str!("../../migrations/0011_rematching_events_and_allow_list.sql"),
     },
+    Migration {
+        name: "0012_generated_referrers",
+        sql: include_str!("../../migrations/0012_generated_referrers.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

@@ -6,7 +6,7 @@ use crate::image::put;
 use crate::site::{on_each_engine, push, repository};
 
 /// The text of an artifact of this type about `subject`.
-fn artifact(config: &Digest, subject: &Digest, kind: &str, note: &str) -> String {
+pub(crate) fn artifact(config: &Digest, subject: &Digest, kind: &str, note: &str) -> String {
     format!(
         r#"{{"schemaVersion":2,"mediaType":"{0}","artifactType":"{kind}","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{config}","size":2}},"layers":[],"subject":{{"mediaType":"{0}","digest":"{subject}","size":2}},"annotations":{{"note":"{note}"}}}}"#,
         MediaType::OCI_MANIFEST

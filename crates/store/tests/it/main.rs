@@ -17,6 +17,7 @@ mod credential;
 mod image;
 mod image_delete;
 mod image_facts;
+mod image_generated;
 mod image_list;
 mod image_referrers;
 mod image_scan;
