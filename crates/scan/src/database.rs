@@ -17,6 +17,7 @@ mod ruby;
 mod sbom;
 mod yarn;
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _};
 
 pub(crate) use apk::parse_apk;
@@ -258,6 +259,11 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line without its end; bytes that are not UTF-8 are replaced.
     pub(crate) fn next(&mut self) -> Result<Option<String>, DatabaseError> {
+        Ok(self.advance()?.then(|| self.line().into_owned()))
+    }
+
+    /// Goes to the next line: whether there is one.
+    fn advance(&mut self) -> Result<bool, DatabaseError> {
         self.line.clear();
         let mut line = (&mut self.input).take(LINE_LIMIT + 1);
         line.read_until(b'\n', &mut self.line)?;
@@ -268,11 +274,18 @@ impl<R: BufRead> Lines<R> {
             return Err(too_large("a line", LINE_LIMIT));
         }
         if self.line.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         self.number += 1;
-        let line = String::from_utf8_lossy(&self.line);
-        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+        while let Some(b'\n' | b'\r') = self.line.last() {
+            self.line.pop();
+        }
+        Ok(true)
+    }
+
+    /// The line that was gone to.
+    fn line(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.line)
     }
 
     /// An error at the line that was read last.

@@ -2,7 +2,7 @@
 
 mod vex;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bonded_model::Timestamp;
 
@@ -32,9 +32,6 @@ pub struct MatchOptions {
 /// [`Package::is_kernel_headers`](crate::Package::is_kernel_headers).
 pub const KERNEL_HEADERS: &str = "kernel headers";
 
-/// A finding's place in the order of a result.
-type Key = (String, String, String, String, String);
-
 /// Compares the packages of an image with advisories. A pure function: the same inventory and the
 /// same advisories give the same result.
 ///
@@ -50,7 +47,7 @@ pub fn match_image(
     let mut matching = Matching {
         advisories,
         image,
-        findings: BTreeMap::new(),
+        findings: Vec::new(),
         undetermined: Vec::new(),
         unknown: BTreeSet::new(),
         truncated: false,
@@ -72,7 +69,7 @@ pub fn match_image(
         os: image.os.clone(),
         layers: image.layers.clone(),
         packages,
-        findings: matching.findings.into_values().collect(),
+        findings: in_order(matching.findings),
         undetermined: matching.undetermined,
         problems,
         advisories: AdvisoriesUsed {
@@ -87,7 +84,8 @@ pub fn match_image(
 struct Matching<'a> {
     advisories: &'a Advisories,
     image: &'a ImageInventory,
-    findings: BTreeMap<Key, Finding>,
+    /// In any order, and several about the same.
+    findings: Vec<Finding>,
     undetermined: Vec<Undetermined>,
     /// Ecosystems without advisories.
     unknown: BTreeSet<String>,
@@ -113,13 +111,13 @@ impl Matching<'_> {
             return;
         };
         for (affected, judgement) in judgements {
-            if is_of_other_stream(&found.package, &affected, advisories) {
+            if is_of_other_stream(&found.package, affected) {
                 continue;
             }
             match judgement {
-                Ok(fixed) => self.found(found, key, &affected, fixed),
+                Ok(fixed) => self.found(found, key, affected, fixed),
                 Err(error) => self.undetermined.push(Undetermined {
-                    advisory: affected.advisory.id.to_owned(),
+                    advisory: affected.advisory().id.to_owned(),
                     ecosystem: ecosystem.to_owned(),
                     package: found.package.name.clone(),
                     version: found.package.version.clone(),
@@ -135,10 +133,15 @@ impl Matching<'_> {
         &mut self,
         found: &ImagePackage,
         known_as: &PackageVersion,
-        affected: &Affected<'_>,
+        affected: Affected<'_>,
         fixed: Option<String>,
     ) {
-        let advisory = affected.advisory;
+        if self.findings.len() >= FINDING_LIMIT {
+            self.truncated = true;
+            return;
+        }
+        let advisory = affected.advisory();
+        let rating = affected.rating();
         let ecosystem = known_as.ecosystem.as_str();
         let id = match advisory.cve {
             "" => advisory.id,
@@ -152,18 +155,7 @@ impl Matching<'_> {
             true => Some(KERNEL_HEADERS.to_owned()),
             false => vex::suppressed_by(self.advisories, self.image, found, &names),
         };
-        let key = (
-            ecosystem.to_owned(),
-            found.package.name.clone(),
-            found.package.version.clone(),
-            found.path.clone(),
-            id.to_owned(),
-        );
-        if self.findings.len() >= FINDING_LIMIT && !self.findings.contains_key(&key) {
-            self.truncated = true;
-            return;
-        }
-        let finding = Finding {
+        self.findings.push(Finding {
             id: id.to_owned(),
             advisory: advisory.id.to_owned(),
             aliases,
@@ -176,10 +168,10 @@ impl Matching<'_> {
                 false => known_as.name.clone(),
             },
             fixed,
-            severity: affected.rating.map(|rating| rating.severity),
-            score: affected.rating.and_then(|rating| rating.score),
-            vector: some(affected.vector),
-            rated_by: some(affected.rated_by),
+            severity: rating.map(|rating| rating.severity),
+            score: rating.and_then(|rating| rating.score),
+            vector: some(affected.vector()),
+            rated_by: some(affected.rated_by()),
             title: advisory.title.to_owned(),
             url: some(advisory.url),
             path: found.path.clone(),
@@ -187,16 +179,7 @@ impl Matching<'_> {
             suppressed_by,
             exploited: facts.exploited,
             epss: facts.epss,
-        };
-        match self.findings.entry(key) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(finding);
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                let order = ecosystem.parse::<Ecosystem>().map(Ecosystem::version_order);
-                merge(entry.get_mut(), finding, order.ok());
-            }
-        }
+        });
     }
 
     /// What makes the result less than whole.
@@ -236,6 +219,31 @@ impl Matching<'_> {
 
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Findings by ecosystem, package, version, place and vulnerability, one for each.
+fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    fn key(finding: &Finding) -> [&str; 5] {
+        [
+            &finding.ecosystem,
+            &finding.package,
+            &finding.version,
+            &finding.path,
+            &finding.id,
+        ]
+    }
+    findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match merged.last_mut().filter(|last| key(last) == key(&finding)) {
+            Some(known) => {
+                let order = finding.ecosystem.parse::<Ecosystem>();
+                merge(known, finding, order.map(Ecosystem::version_order).ok());
+            }
+            None => merged.push(finding),
+        }
+    }
+    merged
 }
 
 /// Makes one finding of two that are about the same vulnerability in the same package, from two

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::advisories::{Advisories, Affected, Range};
 use crate::image::ImageInventory;
 use crate::rpm_line::Build;
+use crate::version::Comparison;
 use crate::{Ecosystem, MatchOptions, Package, UnparsableVersion};
 
 /// The most bytes that the package versions of an image take in clear.
@@ -70,7 +71,7 @@ impl PackageVersion {
             || before_says
                 .iter()
                 .zip(now_says)
-                .any(|(a, b)| a.1 != b.1 || !before.says_the_same(&a.0, now, &b.0))
+                .any(|(a, b)| a.1 != b.1 || !before.says_the_same(a.0, now, b.0))
     }
 }
 
@@ -208,9 +209,10 @@ pub(crate) fn judgements<'a>(
     if !advisories.knows(&package.ecosystem) {
         return None;
     }
+    let version = family.version_order().comparison(&package.version);
     let about = advisories.about(&package.ecosystem, &package.name);
     let judged = about.filter_map(|affected| {
-        let judgement = judge(advisories, &affected, &package.version, family)?;
+        let judgement = judge(affected, &package.version, &version, family)?;
         Some((affected, judgement))
     });
     Some(judged.collect())
@@ -218,9 +220,9 @@ pub(crate) fn judgements<'a>(
 
 /// What one advisory says; `None` if the version is not affected.
 fn judge(
-    advisories: &Advisories,
-    affected: &Affected<'_>,
+    affected: Affected<'_>,
     version: &str,
+    compared: &Comparison<'_>,
     family: Ecosystem,
 ) -> Option<Judgement> {
     let order = family.version_order();
@@ -231,33 +233,40 @@ fn judge(
             || fixed.is_none_or(|fixed| Build::of(fixed) == Build::of(version))
     };
     let mut unordered = None;
-    for range in advisories.ranges(affected).filter(is_of_build) {
-        match range.contains(version, order) {
+    for range in affected.ranges().filter(is_of_build) {
+        match range.contains(compared) {
             Ok(true) => return Some(Ok(range.fixed().map(str::to_owned))),
             Ok(false) => {}
             Err(error) => unordered = unordered.or(Some(error)),
         }
     }
-    let mut versions = advisories.versions(affected);
+    let mut versions = affected.versions();
     let listed = versions.any(|listed| {
         listed == version
-            || order
-                .compare(listed, version)
-                .is_ok_and(std::cmp::Ordering::is_eq)
+            || may_equal(listed, version) && compared(listed).is_ok_and(std::cmp::Ordering::is_eq)
     });
     if listed {
         // The next range's end above it is what repairs it.
-        let above = advisories.ranges(affected).filter_map(|range| {
+        let above = affected.ranges().filter_map(|range| {
             let fixed = range.fixed()?;
-            let is_above = order
-                .compare(version, fixed)
-                .is_ok_and(std::cmp::Ordering::is_lt);
+            let is_above = compared(fixed).is_ok_and(std::cmp::Ordering::is_lt);
             is_above.then(|| fixed.to_owned())
         });
         let lowest = above.min_by(|a, b| order.compare(a, b).unwrap_or(std::cmp::Ordering::Equal));
         return Some(Ok(lowest));
     }
     unordered.map(Err)
+}
+
+/// Whether two versions may be equal in some order. Two that are numbers and dots are not if a
+/// number differs; that is known sooner than where they stand in the order.
+fn may_equal(a: &str, b: &str) -> bool {
+    let is_numbers = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
+    let differ = |(a, b): (&str, &str)| {
+        // What leading zeros mean is a matter of the order.
+        a != b && ![a, b].iter().any(|of| of.is_empty() || of.starts_with('0'))
+    };
+    !is_numbers(a) || !is_numbers(b) || !a.split('.').zip(b.split('.')).any(differ)
 }
 
 #[cfg(test)]

@@ -6,6 +6,12 @@ pub(crate) const PATH_LIMIT: usize = 4096;
 /// The path that a runtime makes of a name in an archive: `..` at the root stays there. The root
 /// itself is the empty path.
 pub(crate) fn clean(name: &str) -> String {
+    let relative = name.strip_prefix("./").unwrap_or(name);
+    let relative = relative.strip_prefix('/').unwrap_or(relative);
+    let relative = relative.strip_suffix('/').unwrap_or(relative);
+    if is_clean(relative) {
+        return relative.to_owned();
+    }
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
         match part {
@@ -17,6 +23,18 @@ pub(crate) fn clean(name: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// Whether nothing is to be done, as of nearly all names; not so of hidden files, which may be `..`.
+fn is_clean(relative: &str) -> bool {
+    let mut previous = b'/';
+    for byte in relative.bytes() {
+        if previous == b'/' && matches!(byte, b'/' | b'.') {
+            return false;
+        }
+        previous = byte;
+    }
+    previous != b'/'
 }
 
 /// The directory and the last part of a path.
@@ -46,6 +64,13 @@ mod tests {
             ("a/../../b", "b"),
             ("./", ""),
             ("", ""),
+            ("/", ""),
+            (".", ""),
+            ("..", ""),
+            ("a//", "a"),
+            (".//a", "a"),
+            ("/./a/..", ""),
+            ("/a/.hidden/b.c/", "a/.hidden/b.c"),
         ] {
             assert_eq!(clean(name), want, "{name}");
         }

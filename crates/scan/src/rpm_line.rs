@@ -1,7 +1,7 @@
 //! Of which line of packages an rpm package is: one name has several in a distribution, and what is
 //! said of one says nothing of the others.
 
-use crate::advisories::{Advisories, Affected};
+use crate::advisories::Affected;
 use crate::{Package, PackageKind};
 
 /// The builds of a package that Oracle keeps beside each other, each with updates of its own.
@@ -32,16 +32,12 @@ impl Build {
 /// Whether an advisory is about another stream of a module than the package is of. The packages of
 /// a stream have `.module` in their releases, and its advisories name it: `Important: nodejs:18
 /// security update`. What cannot be told apart is compared.
-pub(crate) fn is_of_other_stream(
-    package: &Package,
-    affected: &Affected<'_>,
-    advisories: &Advisories,
-) -> bool {
+pub(crate) fn is_of_other_stream(package: &Package, affected: Affected<'_>) -> bool {
     if package.kind != PackageKind::Rpm {
         return false;
     }
     let mut has_fixed = false;
-    let of_module = advisories.ranges(affected).any(|range| {
+    let of_module = affected.ranges().any(|range| {
         has_fixed |= range.fixed().is_some();
         range.fixed().is_some_and(|fixed| fixed.contains(".module"))
     });
@@ -53,7 +49,7 @@ pub(crate) fn is_of_other_stream(
     if package.module.is_empty() {
         return false;
     }
-    let mut streams = streams(affected.advisory.title).peekable();
+    let mut streams = streams(affected.advisory().title).peekable();
     streams.peek().is_some() && streams.all(|stream| stream != package.module)
 }
 

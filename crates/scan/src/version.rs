@@ -103,19 +103,35 @@ impl VersionOrder {
     /// # Errors
     /// [`UnparsableVersion`], naming the first of the two that has no order.
     pub fn compare(self, a: &str, b: &str) -> Result<Ordering, UnparsableVersion> {
+        self.comparison(a)(b)
+    }
+
+    /// What compares one version with others, as [`compare`](Self::compare) does: it is read once.
+    pub(crate) fn comparison(self, version: &str) -> Comparison<'_> {
+        /// The functions of one order. What they read borrows from its text, so that no function
+        /// can take them.
+        macro_rules! by {
+            ($parse:path, $compare:path) => {{
+                let own = self.read(version, $parse);
+                Box::new(move |other| {
+                    let own = own.as_ref().map_err(Clone::clone)?;
+                    Ok($compare(own, &self.read(other, $parse)?))
+                })
+            }};
+        }
         match self {
-            Self::Apk => self.order(a, b, apk::parse, apk::compare),
-            Self::Cargo => self.order(a, b, semver::parse_strict, semver::compare),
-            Self::Deb => self.order(a, b, deb::parse, deb::compare),
-            Self::Gem => self.order(a, b, gem::parse, gem::compare),
-            Self::Go => self.order(a, b, go::parse, semver::compare),
-            Self::Maven => self.order(a, b, maven::parse, maven::compare),
-            Self::Npm | Self::Semver => self.order(a, b, semver::parse_loose, semver::compare),
-            Self::Nuget => self.order(a, b, nuget::parse, nuget::compare),
-            Self::Packagist => self.order(a, b, packagist::parse, packagist::compare),
-            Self::Pep440 => self.order(a, b, pep440::parse, pep440::compare),
-            Self::Pub => self.order(a, b, semver::parse_loose, semver::compare_with_build),
-            Self::Rpm => self.order(a, b, rpm::parse, rpm::compare),
+            Self::Apk => by!(apk::parse, apk::compare),
+            Self::Cargo => by!(semver::parse_strict, semver::compare),
+            Self::Deb => by!(deb::parse, deb::compare),
+            Self::Gem => by!(gem::parse, gem::compare),
+            Self::Go => by!(go::parse, semver::compare),
+            Self::Maven => by!(maven::parse, maven::compare),
+            Self::Npm | Self::Semver => by!(semver::parse_loose, semver::compare),
+            Self::Nuget => by!(nuget::parse, nuget::compare),
+            Self::Packagist => by!(packagist::parse, packagist::compare),
+            Self::Pep440 => by!(pep440::parse, pep440::compare),
+            Self::Pub => by!(semver::parse_loose, semver::compare_with_build),
+            Self::Rpm => by!(rpm::parse, rpm::compare),
         }
     }
 
@@ -125,20 +141,18 @@ impl VersionOrder {
         ORDERS[self as usize].1
     }
 
-    fn order<'a, V>(
+    fn read<'a, V>(
         self,
-        a: &'a str,
-        b: &'a str,
+        version: &'a str,
         parse: impl Fn(&'a str) -> Result<V, Reason>,
-        compare: impl Fn(&V, &V) -> Ordering,
-    ) -> Result<Ordering, UnparsableVersion> {
-        let parse = |version: &'a str| {
-            let parsed = bounded(version).and_then(|()| parse(version));
-            parsed.map_err(|reason| UnparsableVersion::new(self, version, reason))
-        };
-        Ok(compare(&parse(a)?, &parse(b)?))
+    ) -> Result<V, UnparsableVersion> {
+        let parsed = bounded(version).and_then(|()| parse(version));
+        parsed.map_err(|reason| UnparsableVersion::new(self, version, reason))
     }
 }
+
+/// Where one version stands to another: below, equal or above.
+pub(crate) type Comparison<'a> = Box<dyn Fn(&str) -> Result<Ordering, UnparsableVersion> + 'a>;
 
 impl fmt::Display for VersionOrder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,7 +217,9 @@ fn bounded(version: &str) -> Result<(), Reason> {
         Err("it is empty")
     } else if version.len() > VERSION_LIMIT {
         Err("it is longer than 1024 bytes")
-    } else if version.chars().any(char::is_control) {
+    } else if !version.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && version.chars().any(char::is_control)
+    {
         Err("it has a control character")
     } else {
         Ok(())

@@ -20,26 +20,25 @@ impl Advisories {
     /// for which both come to the same.
     pub(crate) fn says_the_same(
         &self,
-        ours: &Affected<'_>,
+        ours: Affected<'_>,
         other: &Self,
-        theirs: &Affected<'_>,
+        theirs: Affected<'_>,
     ) -> bool {
-        let texts = |affected: &Affected<'_>| {
-            let advisory = affected.advisory;
-            let all = [
+        fn texts(affected: Affected<'_>) -> [&str; 6] {
+            let advisory = affected.advisory();
+            [
                 advisory.id,
                 advisory.cve,
                 advisory.title,
                 advisory.url,
-                affected.vector,
-                affected.rated_by,
-            ];
-            all.map(str::to_owned)
-        };
-        ours.rating == theirs.rating
+                affected.vector(),
+                affected.rated_by(),
+            ]
+        }
+        ours.rating() == theirs.rating()
             && texts(ours) == texts(theirs)
-            && self.names_of(ours.advisory) == other.names_of(theirs.advisory)
-            && self.beside(ours.advisory) == other.beside(theirs.advisory)
+            && self.names_of(ours.advisory()) == other.names_of(theirs.advisory())
+            && self.beside(ours.advisory()) == other.beside(theirs.advisory())
     }
 
     /// What tables and statements say of the vulnerability of an advisory.
@@ -105,9 +104,9 @@ impl Advisories {
             && ours.zip(theirs).all(|(ours, theirs)| {
                 let ours = self.affected(self.row(Section::Affected, ours));
                 let theirs = other.affected(other.row(Section::Affected, theirs));
-                self.says_the_same(&ours, other, &theirs)
-                    && self.ranges(&ours).eq(other.ranges(&theirs))
-                    && self.versions(&ours).eq(other.versions(&theirs))
+                self.says_the_same(ours, other, theirs)
+                    && ours.ranges().eq(theirs.ranges())
+                    && ours.versions().eq(theirs.versions())
             })
     }
 }

@@ -58,14 +58,59 @@ pub(crate) struct Advisory<'a> {
     aliases: (u32, u32),
 }
 
-/// What an advisory says of one package.
+/// What an advisory says of one package. What is asked of it is read then: of most, only ranges are.
+#[derive(Clone, Copy)]
 pub(crate) struct Affected<'a> {
-    pub(crate) advisory: Advisory<'a>,
-    pub(crate) rating: Option<Rating>,
-    pub(crate) vector: &'a str,
-    pub(crate) rated_by: &'a str,
-    ranges: (u32, u32),
-    versions: (u32, u32),
+    of: &'a Advisories,
+    row: Row<'a>,
+}
+
+impl<'a> Affected<'a> {
+    pub(crate) fn advisory(self) -> Advisory<'a> {
+        self.of.advisory(self.row.u32(0))
+    }
+
+    pub(crate) fn rating(self) -> Option<Rating> {
+        let severity = usize::from(self.row.u8(20)).checked_sub(1);
+        let severity = severity.and_then(|index| SEVERITIES.get(index).copied());
+        severity.map(|severity| Rating {
+            severity,
+            score: match self.row.u8(21) {
+                NO_SCORE => None,
+                tenths => Some(Score::from_tenths(tenths)),
+            },
+        })
+    }
+
+    pub(crate) fn vector(self) -> &'a str {
+        self.of.text(self.row, 24)
+    }
+
+    pub(crate) fn rated_by(self) -> &'a str {
+        self.of.text(self.row, 32)
+    }
+
+    pub(crate) fn ranges(self) -> impl Iterator<Item = Range<'a>> {
+        rows(self.row, 4).map(move |index| {
+            let row = self.of.row(Section::Ranges, index);
+            let end = self.of.text(row, 8).into();
+            Range {
+                introduced: self.of.text(row, 0).into(),
+                end: match row.u32(16) {
+                    FIXED => End::Fixed(end),
+                    LAST => End::Last(end),
+                    LIMIT => End::Limit(end),
+                    // Anything else would be damage; an open end errs on the safe side.
+                    _ => End::Open,
+                },
+            }
+        })
+    }
+
+    /// Versions that are affected beside those in the ranges.
+    pub(crate) fn versions(self) -> impl Iterator<Item = &'a str> {
+        self.of.names(Section::Versions, rows(self.row, 12))
+    }
 }
 
 /// A row of a section.
@@ -192,11 +237,13 @@ impl Advisories {
     }
 
     pub(super) fn checked_text(&self, row: Row<'_>, at: usize) -> Option<&str> {
+        std::str::from_utf8(self.text_bytes(row, at)?).ok()
+    }
+
+    fn text_bytes(&self, row: Row<'_>, at: usize) -> Option<&[u8]> {
         let (place, length) = (row.u32(at) as usize, row.u32(at + 4) as usize);
-        let bytes = self
-            .section(Section::Texts)
-            .get(place..place.checked_add(length)?)?;
-        std::str::from_utf8(bytes).ok()
+        self.section(Section::Texts)
+            .get(place..place.checked_add(length)?)
     }
 
     pub(super) fn text(&self, row: Row<'_>, at: usize) -> &str {
@@ -257,7 +304,11 @@ impl Advisories {
         while !rows.is_empty() {
             let middle = rows.start + (rows.end - rows.start) / 2;
             let row = self.row(section, middle);
-            match self.text(row, 0).cmp(name) {
+            match self
+                .text_bytes(row, 0)
+                .unwrap_or_default()
+                .cmp(name.as_bytes())
+            {
                 std::cmp::Ordering::Equal => return Some(row),
                 std::cmp::Ordering::Less => rows.start = middle + 1,
                 std::cmp::Ordering::Greater => rows.end = middle,
@@ -276,23 +327,8 @@ impl Advisories {
         affected.map(|index| self.affected(self.row(Section::Affected, index)))
     }
 
-    pub(super) fn affected(&self, row: Row<'_>) -> Affected<'_> {
-        let severity = usize::from(row.u8(20)).checked_sub(1);
-        let severity = severity.and_then(|index| SEVERITIES.get(index).copied());
-        Affected {
-            advisory: self.advisory(row.u32(0)),
-            rating: severity.map(|severity| Rating {
-                severity,
-                score: match row.u8(21) {
-                    NO_SCORE => None,
-                    tenths => Some(Score::from_tenths(tenths)),
-                },
-            }),
-            vector: self.text(row, 24),
-            rated_by: self.text(row, 32),
-            ranges: (row.u32(4), row.u32(8)),
-            versions: (row.u32(12), row.u32(16)),
-        }
+    pub(super) fn affected<'a>(&'a self, row: Row<'a>) -> Affected<'a> {
+        Affected { of: self, row }
     }
 
     fn advisory(&self, index: u32) -> Advisory<'_> {
@@ -310,30 +346,6 @@ impl Advisories {
     pub(crate) fn aliases(&self, advisory: Advisory<'_>) -> impl Iterator<Item = &str> {
         let (first, count) = advisory.aliases;
         self.names(Section::Aliases, first..first.saturating_add(count))
-    }
-
-    pub(crate) fn ranges(&self, affected: &Affected<'_>) -> impl Iterator<Item = Range<'_>> {
-        let (first, count) = affected.ranges;
-        (first..first.saturating_add(count)).map(|index| {
-            let row = self.row(Section::Ranges, index);
-            let end = self.text(row, 8).into();
-            Range {
-                introduced: self.text(row, 0).into(),
-                end: match row.u32(16) {
-                    FIXED => End::Fixed(end),
-                    LAST => End::Last(end),
-                    LIMIT => End::Limit(end),
-                    // Anything else would be damage; an open end errs on the safe side.
-                    _ => End::Open,
-                },
-            }
-        })
-    }
-
-    /// Versions that are affected beside those in the ranges.
-    pub(crate) fn versions(&self, affected: &Affected<'_>) -> impl Iterator<Item = &str> {
-        let (first, count) = affected.versions;
-        self.names(Section::Versions, first..first.saturating_add(count))
     }
 }
 

@@ -197,7 +197,7 @@ mod tests {
             let is_hit = |version: &str| {
                 ranges
                     .iter()
-                    .any(|range| range.contains(version, GEM).unwrap())
+                    .any(|range| range.contains(&GEM.comparison(version)).unwrap())
             };
             for version in hit.split_ascii_whitespace() {
                 assert!(is_hit(version), "{requirements:?} {version} {ranges:?}");

@@ -320,8 +320,9 @@ impl AdvisoryImport {
         self.report.without_order += unordered.count() as u64;
         // A list of versions repeats what the ranges say, nearly always.
         let implied = |version: &str| {
-            all.iter()
-                .any(|range| range.contains(version, order).is_ok_and(|inside| inside))
+            let version = order.comparison(version);
+            let mut ranges = all.iter().map(|range| range.contains(&version));
+            ranges.any(|inside| inside == Ok(true))
         };
         let versions = affected.versions.iter().filter(|version| is_text(version));
         let versions: BTreeSet<&String> = versions.filter(|version| !implied(version)).collect();

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::record::{Event, RangeRecord};
+use crate::version::Comparison;
 use crate::{UnparsableVersion, VersionOrder};
 
 /// Versions from one on, to the end.
@@ -27,22 +28,18 @@ pub(crate) enum End<'a> {
 }
 
 impl Range<'_> {
-    /// Whether a version is in the range.
+    /// Whether the version that is compared is in the range.
     ///
     /// # Errors
     /// The version or a bound has no order.
-    pub(crate) fn contains(
-        &self,
-        version: &str,
-        order: VersionOrder,
-    ) -> Result<bool, UnparsableVersion> {
-        if !self.introduced.is_empty() && order.compare(version, &self.introduced)?.is_lt() {
+    pub(crate) fn contains(&self, version: &Comparison<'_>) -> Result<bool, UnparsableVersion> {
+        if !self.introduced.is_empty() && version(&self.introduced)?.is_lt() {
             return Ok(false);
         }
         Ok(match &self.end {
             End::Open => true,
-            End::Fixed(end) | End::Limit(end) => order.compare(version, end)?.is_lt(),
-            End::Last(end) => order.compare(version, end)?.is_le(),
+            End::Fixed(end) | End::Limit(end) => version(end)?.is_lt(),
+            End::Last(end) => version(end)?.is_le(),
         })
     }
 
@@ -257,7 +254,11 @@ mod tests {
             ("[]", "", "1"),
         ] {
             let ranges = of(pep, events);
-            let hit = |version: &str| ranges.iter().any(|r| r.contains(version, pep).unwrap());
+            let hit = |version: &str| {
+                ranges
+                    .iter()
+                    .any(|r| r.contains(&pep.comparison(version)).unwrap())
+            };
             for version in affected.split_ascii_whitespace() {
                 assert!(hit(version), "{events} {version}");
             }
@@ -270,7 +271,11 @@ mod tests {
     #[test]
     fn a_bound_without_an_order_is_an_error_when_it_is_asked() {
         let ranges = of(VersionOrder::Deb, r#"[{"introduced":"0"},{"fixed":"x:1"}]"#);
-        assert!(ranges[0].contains("1", VersionOrder::Deb).is_err());
+        assert!(
+            ranges[0]
+                .contains(&VersionOrder::Deb.comparison("1"))
+                .is_err()
+        );
     }
 
     #[test]

@@ -41,13 +41,13 @@ fn open(records: &[Value]) -> Advisories {
 fn about(advisories: &Advisories, ecosystem: &str, name: &str) -> Vec<String> {
     let about = advisories.about(ecosystem, name);
     about
-        .map(|affected| affected.advisory.id.to_owned())
+        .map(|affected| affected.advisory().id.to_owned())
         .collect()
 }
 
 fn severity(advisories: &Advisories, name: &str) -> Option<Severity> {
     let mut about = advisories.about("PyPI", name);
-    about.next().unwrap().rating.map(|rating| rating.severity)
+    about.next().unwrap().rating().map(|rating| rating.severity)
 }
 
 const TIME: &str = "2025-05-01T00:00:00Z";
@@ -85,7 +85,7 @@ fn the_newest_record_of_an_id_counts_unless_it_was_withdrawn() {
             .about("PyPI", "zope-interface")
             .next()
             .unwrap()
-            .advisory
+            .advisory()
             .title;
         assert_eq!(title, "new");
         assert_eq!(advisories.as_of().to_string(), "2024-01-02T00:00:00Z");
@@ -264,8 +264,8 @@ fn what_states_no_severity_has_that_of_other_records_of_the_same() {
         assert_eq!(severity(&advisories, package), want, "{package}");
     }
     let alias = advisories.about("PyPI", "alias").next().unwrap();
-    assert_eq!(alias.rated_by, "CVE-2025-1");
-    assert_eq!(alias.rating.unwrap().score.unwrap().tenths(), 75);
+    assert_eq!(alias.rated_by(), "CVE-2025-1");
+    assert_eq!(alias.rating().unwrap().score.unwrap().tenths(), 75);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_finding_is_named_by_its_one_cve() {
             .about("PyPI", "zope-interface")
             .next()
             .unwrap()
-            .advisory
+            .advisory()
             .cve;
         cve.to_owned()
     };
@@ -306,7 +306,7 @@ fn alpines_second_mention_does_not_prolong_a_vulnerability() {
     let advisories = open(&[record("A", TIME, &json!({ "affected": affected }))]);
     let fixed = |name: &str| {
         let about = advisories.about("Alpine:v3.18", name);
-        let ranges = about.flat_map(|affected| advisories.ranges(&affected).collect::<Vec<_>>());
+        let ranges = about.flat_map(|affected| affected.ranges().collect::<Vec<_>>());
         ranges
             .filter_map(|range| range.fixed().map(str::to_owned))
             .collect::<Vec<_>>()
@@ -353,9 +353,9 @@ proptest! {
         if let Ok(advisories) = Advisories::from_bytes(bytes) {
             for total in advisories.ecosystems().collect::<Vec<_>>() {
                 for affected in advisories.about(&total.ecosystem, "zope-interface") {
-                    let _ = advisories.ranges(&affected).count();
-                    let _ = advisories.versions(&affected).count();
-                    let _ = advisories.aliases(affected.advisory).count();
+                    let _ = affected.ranges().count();
+                    let _ = affected.versions().count();
+                    let _ = advisories.aliases(affected.advisory()).count();
                 }
             }
         }

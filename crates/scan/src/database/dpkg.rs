@@ -165,7 +165,8 @@ pub(crate) fn parse_dpkg_files(
     };
     let sums = file.ends_with(".md5sums");
     let mut lines = Lines::new(input);
-    while let Some(line) = lines.next()? {
+    while lines.advance()? {
+        let line = lines.line();
         let path = match sums {
             true => line.split_once("  ").map_or("", |(_, path)| path),
             false => &line,

@@ -6,7 +6,7 @@ mod go;
 mod program;
 mod rust;
 
-use std::io::Read;
+use std::io::{self, BufRead};
 
 use super::DatabaseError;
 use crate::{Package, PackageKind};
@@ -30,37 +30,44 @@ pub(super) fn is_one(four: &[u8]) -> bool {
 }
 
 /// The packages that a program at `path` was built from, and what it is itself; none if it does not
-/// say so. What is damaged says nothing.
+/// say so. What is damaged says nothing. `bytes` is where the program is looked at: memory that one
+/// program after another may use.
 ///
 /// # Errors
 /// [`DatabaseError::Io`]; [`DatabaseError::Damaged`] if it says so in a place that is not looked at.
 pub(crate) fn parse_executable(
-    input: impl Read,
+    input: impl BufRead,
     path: &str,
+    bytes: &mut Vec<u8>,
 ) -> Result<Vec<Package>, DatabaseError> {
-    parse(input, path, WINDOW)
+    bytes.clear();
+    parse(input, path, bytes, WINDOW)
 }
 
-fn parse(mut input: impl Read, path: &str, window: usize) -> Result<Vec<Package>, DatabaseError> {
-    let mut bytes = Vec::new();
-    (&mut input).take(window as u64).read_to_end(&mut bytes)?;
+fn parse(
+    mut input: impl BufRead,
+    path: &str,
+    bytes: &mut Vec<u8>,
+    window: usize,
+) -> Result<Vec<Package>, DatabaseError> {
+    fill(&mut input, bytes, window)?;
     let is_whole = bytes.len() < window;
     let mut search = program::Search::new(path);
-    let mut packages = rust::packages(&bytes);
+    let mut packages = rust::packages(bytes);
     let (mut has_crates, mut has_modules, mut elsewhere) = (!packages.is_empty(), false, false);
     loop {
-        if !has_modules && let Some(found) = go::packages(&bytes) {
+        if !has_modules && let Some(found) = go::packages(bytes) {
             packages.extend(found);
             has_modules = true;
         }
         // What is at the end of a file says where the list is; without it, it is looked for.
         if !is_whole && !has_modules && !has_crates {
-            let found = rust::search(&bytes);
+            let found = rust::search(bytes);
             has_crates = !found.is_empty();
             packages.extend(found);
-            elsewhere |= go::points_elsewhere(&bytes);
+            elsewhere |= go::points_elsewhere(bytes);
         }
-        search.look(&bytes);
+        search.look(bytes);
         let is_done = (has_modules || has_crates) && search.is_over();
         if bytes.len() < window || is_done {
             break;
@@ -68,7 +75,7 @@ fn parse(mut input: impl Read, path: &str, window: usize) -> Result<Vec<Package>
         // Both are multiples of the alignment of what is looked for.
         let more = window - window / OVERLAP;
         bytes.drain(..more);
-        (&mut input).take(more as u64).read_to_end(&mut bytes)?;
+        fill(&mut input, bytes, window)?;
     }
     if elsewhere && !has_modules {
         return Err(DatabaseError::Damaged(
@@ -79,6 +86,20 @@ fn parse(mut input: impl Read, path: &str, window: usize) -> Result<Vec<Package>
     packages.sort();
     packages.dedup();
     Ok(packages)
+}
+
+/// Reads until there are `length` bytes, or to the end.
+fn fill(input: &mut impl BufRead, bytes: &mut Vec<u8>, length: usize) -> io::Result<()> {
+    while bytes.len() < length {
+        let more = input.fill_buf()?;
+        let read = more.len().min(length - bytes.len());
+        if read == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&more[..read]);
+        input.consume(read);
+    }
+    Ok(())
 }
 
 /// A package with the version that advisories know.

@@ -235,6 +235,22 @@ impl<R: BufRead> Read for Archive<R> {
     }
 }
 
+impl<R: BufRead> BufRead for Archive<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let most = usize::try_from(self.data).unwrap_or(usize::MAX);
+        if most == 0 {
+            return Ok(&[]);
+        }
+        let bytes = self.input.fill_buf()?;
+        Ok(&bytes[..most.min(bytes.len())])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+        self.data -= amount as u64;
+    }
+}
+
 /// What the headers before that of an entry say about it. Empty names say nothing.
 #[derive(Default)]
 struct Extensions {

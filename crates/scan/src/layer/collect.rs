@@ -1,6 +1,6 @@
 //! Which entries of a layer are kept.
 
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 
 use super::archive::{Archive, ArchiveError, Entry, EntryKind};
 use super::{Change, Content, LayerInventory, LayerLimits};
@@ -58,6 +58,8 @@ pub(super) struct Collector {
     left: usize,
     /// How many of them for files that may have replaced a directory.
     others: usize,
+    /// Where programs are looked at: memory that is taken anew is slower than reading.
+    program: Vec<u8>,
 }
 
 impl Collector {
@@ -66,6 +68,7 @@ impl Collector {
             inventory: LayerInventory::default(),
             left: limits.kept,
             others: limits.kept / OTHERS,
+            program: Vec::new(),
         }
     }
 
@@ -136,12 +139,16 @@ impl Collector {
         let Some(file) = known.or_else(|| DatabaseFile::of_content(&head)) else {
             return self.other(path);
         };
+        if file != DatabaseFile::Executable {
+            // What it takes itself may be as much.
+            self.program = Vec::new();
+        }
         let content = match entry.sparse {
             true => Content {
                 problem: Some("it is stored with holes".to_owned()),
                 ..Content::new(file)
             },
-            false => read(file, &path, head.chain(archive))?,
+            false => read(file, &path, head.chain(archive), &mut self.program)?,
         };
         let silent = content.packages.is_empty() && content.problem.is_none();
         let is_common = matches!(
@@ -210,10 +217,10 @@ fn may_replace_directory(name: &str) -> bool {
 fn read(
     file: DatabaseFile,
     path: &str,
-    input: impl std::io::Read,
+    input: impl BufRead,
+    program: &mut Vec<u8>,
 ) -> Result<Content, ArchiveError> {
     let mut content = Content::new(file);
-    let input = BufReader::new(input);
     let done = match file {
         DatabaseFile::OsRelease => OsRelease::parse(input).map(|os| content.os = Some(os)),
         DatabaseFile::Dpkg => {
@@ -269,7 +276,8 @@ fn read(
             (content.packages, content.within) = found.into_iter().unzip();
         }),
         DatabaseFile::Executable => {
-            database::parse_executable(input, path).map(|packages| content.packages = packages)
+            let packages = database::parse_executable(input, path, program);
+            packages.map(|packages| content.packages = packages)
         }
         DatabaseFile::Python => {
             database::parse_python(input, path).map(|package| content.packages.push(package))

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::VersionOrder;
 use crate::{AdvisoryImport, ImagePackage, OsRelease, PackageKind, match_image};
 
 /// Advisories of ids that are given, about packages of few names and versions, so that much
@@ -201,4 +202,33 @@ fn bytes_that_are_no_package_versions_are_refused() {
     for bytes in [&b""[..], b"x", &bomb] {
         assert!(PackageVersions::decode(bytes).is_err());
     }
+}
+
+#[test]
+fn versions_that_cannot_be_equal_are_not_in_any_order() {
+    let parts = ["0", "1", "2", "10", "01", "010", ".", "", "-1", "a", "+b"];
+    let texts: Vec<String> = parts
+        .iter()
+        .flat_map(|a| parts.iter().map(move |b| format!("1{a}.{b}")))
+        .chain(["1.2.0.0", "1.2", "1.02", "v1.2"].map(str::to_owned))
+        .collect();
+    let orders = ["apk", "cargo", "deb", "gem", "go", "maven", "npm", "nuget"];
+    let orders = orders
+        .into_iter()
+        .chain(["packagist", "pep440", "pub", "rpm", "semver"]);
+    let mut apart = 0;
+    for order in orders {
+        let order: VersionOrder = order.parse().unwrap();
+        for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (a, b))) {
+            if !may_equal(a, b) {
+                apart += 1;
+                assert_ne!(
+                    order.compare(a, b),
+                    Ok(std::cmp::Ordering::Equal),
+                    "{order}: {a} {b}"
+                );
+            }
+        }
+    }
+    assert!(apart > 10_000, "{apart}");
 }

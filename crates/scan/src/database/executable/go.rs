@@ -1,5 +1,7 @@
 //! Go's build information (debug/buildinfo): the version of Go, and the modules with their versions.
 
+use memchr::memmem;
+
 use super::elf::Elf;
 use super::package;
 use crate::{Evidence, Package, PackageKind};
@@ -16,11 +18,7 @@ const LIMIT: usize = 2 << 20;
 
 /// The packages of a Go program; `None` if the bytes have no build information.
 pub(super) fn packages(bytes: &[u8]) -> Option<Vec<Package>> {
-    let (version, modules) = bytes
-        .chunks(ALIGNMENT)
-        .enumerate()
-        .filter(|(_, chunk)| chunk.starts_with(MAGIC))
-        .find_map(|(index, _)| information(bytes, index * ALIGNMENT))?;
+    let (version, modules) = headers(bytes).find_map(|at| information(bytes, at))?;
     let mut packages = Vec::new();
     packages.extend(toolchain(version));
     packages.extend(modules.map(list).unwrap_or_default());
@@ -29,8 +27,12 @@ pub(super) fn packages(bytes: &[u8]) -> Option<Vec<Package>> {
 
 /// Whether the bytes have build information that is in another part of the program.
 pub(super) fn points_elsewhere(bytes: &[u8]) -> bool {
-    let mut chunks = bytes.chunks(ALIGNMENT);
-    chunks.any(|chunk| chunk.starts_with(MAGIC) && chunk.get(15).is_some_and(|of| of & 2 == 0))
+    headers(bytes).any(|at| bytes.get(at + 15).is_some_and(|of| of & 2 == 0))
+}
+
+/// The places where build information begins.
+fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memmem::find_iter(bytes, MAGIC).filter(|at| at.is_multiple_of(ALIGNMENT))
 }
 
 /// The version and the list of modules, of whichever form the information at a place is.

@@ -4,6 +4,8 @@
 //! A program that has advisories under its own name in OSV's ecosystem Bitnami is judged by those;
 //! any other is listed and has none. Nothing is concluded from a name alone.
 
+use memchr::memmem;
+
 use crate::path::split;
 use crate::{Evidence, Package, PackageKind};
 
@@ -199,19 +201,19 @@ impl Search {
 fn version(text: Text, file: &str, bytes: &[u8]) -> Option<String> {
     match text {
         After(starts) => starts.iter().find_map(|start| {
-            let mut places = places(bytes, start);
+            let mut places = memmem::find_iter(bytes, start);
             places.find_map(|at| number(&bytes[at + start.len()..]).map(|(version, _)| version))
         }),
-        Before(end) => places(bytes, end).find_map(|at| {
+        Before(end) => memmem::find_iter(bytes, end).find_map(|at| {
             let digits = bytes[..at].iter().rev().take(20);
             let length = digits.take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
             let (version, rest) = number(&bytes[at - length.count()..at])?;
             rest.is_empty().then_some(version)
         }),
-        Between(start, end) => places(bytes, start).find_map(|at| {
+        Between(start, end) => memmem::find_iter(bytes, start).find_map(|at| {
             let (version, rest) = number(&bytes[at + start.len()..])?;
             let near = rest.get(..60).unwrap_or(rest);
-            places(near, end).next().map(|_| version)
+            memmem::find(near, end).map(|_| version)
         }),
         OfFileName => {
             let start = file.find(|first: char| first.is_ascii_digit())?;
@@ -220,7 +222,7 @@ fn version(text: Text, file: &str, bytes: &[u8]) -> Option<String> {
             if start.ends_with("..") {
                 return None;
             }
-            places(bytes, start.as_bytes()).find_map(|at| {
+            memmem::find_iter(bytes, start.as_bytes()).find_map(|at| {
                 let (version, rest) = number(&bytes[at + 1..])?;
                 let rest = rest.strip_prefix(b"+").unwrap_or(rest);
                 (rest.first() == Some(&0)).then_some(version)
@@ -230,10 +232,14 @@ fn version(text: Text, file: &str, bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// How many texts are looked at that may be the identity of a build: each costs a search of its own.
+const BUILDS: usize = 64;
+
 /// A version that is a text of its own, and with which another text begins: the identity of a build
 /// from a release of Redis, which ends in nine zeros for "no commit, not changed".
 fn of_build(bytes: &[u8]) -> Option<String> {
-    places(bytes, b"000000000\0").find_map(|at| {
+    let mut ends = memmem::find_iter(bytes, b"000000000\0").take(BUILDS);
+    ends.find_map(|at| {
         let before = bytes[..at].iter().rev().take(200);
         let length = before.take_while(|byte| byte.is_ascii_graphic()).count();
         let build = std::str::from_utf8(&bytes[at - length..at]).ok()?;
@@ -245,7 +251,7 @@ fn of_build(bytes: &[u8]) -> Option<String> {
             let well_formed =
                 parts.len() == 3 && parts.iter().all(|of| !of.is_empty() && is_number(of));
             let alone = format!("\0{version}\0");
-            (well_formed && places(bytes, alone.as_bytes()).next().is_some())
+            (well_formed && memmem::find(bytes, alone.as_bytes()).is_some())
                 .then(|| version.to_owned())
         })
     })
@@ -314,21 +320,6 @@ fn comparable(version: &str) -> String {
         word if word.len() == 1 => version.to_owned(),
         word => format!("{}-{word}", parts.join(".")),
     }
-}
-
-/// Where bytes are in others.
-fn places<'b>(bytes: &'b [u8], wanted: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let rest = bytes.get(from..)?;
-            let at = from + rest.iter().position(|byte| Some(byte) == wanted.first())?;
-            from = at + 1;
-            if bytes[at..].starts_with(wanted) {
-                return Some(at);
-            }
-        }
-    })
 }
 
 #[cfg(test)]

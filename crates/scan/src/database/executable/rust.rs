@@ -40,9 +40,9 @@ pub(super) fn packages(bytes: &[u8]) -> Vec<Package> {
 pub(super) fn search(bytes: &[u8]) -> Vec<Package> {
     const START: &[u8] = b"{\"packages\":";
     // The first byte of zlib, and what its second can be.
-    let starts = bytes.windows(2).enumerate();
-    let starts = starts.filter(|(_, two)| matches!(two, [0x78, 0x01 | 0x5e | 0x9c | 0xda]));
-    for (at, _) in starts {
+    let starts = memchr::memchr_iter(0x78, bytes);
+    let starts = starts.filter(|at| matches!(bytes.get(at + 1), Some(0x01 | 0x5e | 0x9c | 0xda)));
+    for at in starts {
         let mut start = [0; START.len()];
         let head = bytes[at..].get(..256).unwrap_or(&bytes[at..]);
         if ZlibDecoder::new(head).read_exact(&mut start).is_ok() && start == START {

@@ -71,7 +71,7 @@ fn go(version: &str) -> Vec<u8> {
 
 /// The packages of a program as `name version comparable`.
 fn packages(bytes: &[u8]) -> Vec<String> {
-    shown(&parse_executable(bytes, "bin/program").unwrap())
+    shown(&parse_executable(bytes, "bin/program", &mut Vec::new()).unwrap())
 }
 
 /// What is looked at at once, for programs that are larger than that.
@@ -110,7 +110,10 @@ fn a_go_program_names_its_modules_and_its_go() {
     large.extend(elf("x", b""));
     large.resize(large.len().next_multiple_of(16), 0);
     large.extend(go("go1.21.5"));
-    assert_eq!(shown(&parse(large.as_slice(), "x", SMALL).unwrap()), want);
+    assert_eq!(
+        shown(&parse(large.as_slice(), "x", &mut Vec::new(), SMALL).unwrap()),
+        want
+    );
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn a_list_of_crates_is_found_wherever_a_large_program_has_it() {
         large.resize(before, 0x78);
         large.extend(&list);
         large.resize(SMALL + 10_000, 0x9c);
-        let found = parse(large.as_slice(), "x", SMALL).unwrap();
+        let found = parse(large.as_slice(), "x", &mut Vec::new(), SMALL).unwrap();
         assert_eq!(shown(&found), ["time 0.1.43 0.1.43"], "{before}");
     }
 }
@@ -174,7 +177,7 @@ fn what_an_old_large_program_does_not_let_read_is_said() {
     );
     large.resize(SMALL + 1, 0);
     assert!(matches!(
-        parse(large.as_slice(), "x", SMALL),
+        parse(large.as_slice(), "x", &mut Vec::new(), SMALL),
         Err(DatabaseError::Damaged(_))
     ));
 }
@@ -240,6 +243,6 @@ proptest! {
                 *changed = byte;
             }
         }
-        let _ = parse_executable(bytes.as_slice(), "bin/program");
+        let _ = parse_executable(bytes.as_slice(), "bin/program", &mut Vec::new());
     }
 }
