@@ -72,7 +72,7 @@ impl Store {
                 sparse: false,
                 now: referrer.change.at,
             };
-            let mut new = self.new_image(image, &referrer.change)?;
+            let mut new = self.new_image(&image, &referrer.change)?;
             new.generated = true;
             let artifact_type = manifest.artifact_type.as_ref();
             let artifact_type = artifact_type.map(ToString::to_string).unwrap_or_default();

@@ -107,7 +107,7 @@ impl Store {
         image: PutImage<'_>,
         change: &Change,
     ) -> Result<Result<PutImageOutcome, PutImageRefused>> {
-        let new = self.new_image(image, change)?;
+        let new = self.new_image(&image, change)?;
         let put = self
             .meta()
             .transact(new, |tx, new| {
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// The rows of an image that a client pushes.
-    pub(crate) fn new_image(&self, image: PutImage<'_>, change: &Change) -> Result<NewImage> {
+    pub(crate) fn new_image(&self, image: &PutImage<'_>, change: &Change) -> Result<NewImage> {
         let repository = &image.repository.id.0;
         let manifest = image.manifest;
         let place = manifest_place(repository, image.digest);
