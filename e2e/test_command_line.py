@@ -80,6 +80,7 @@ ARGUMENTS = {
     "restore": ["BACKUP"],
     "scan": ["LAYOUT", "--advisories", "ADVISORIES"],
     "scan diff": ["LAYOUT", "LAYOUT", "--advisories", "ADVISORIES"],
+    "scan report": ["REPOSITORY"],
     "scan show": ["IMAGE", "-o", "cyclonedx"],
     "share": ["REPOSITORY", "--with", "222222222222", "--pull"],
     "token create": ["--user", "alice"],

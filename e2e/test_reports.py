@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from account import PULL, Account, allow
-from oci import OCI_INDEX
+from oci import OCI_INDEX, manifest
 from raw import ECR_TARGET, JSON, post, signed_headers
 from report_formats import Page, cyclonedx, purls, rows, sarif, spdx, write_layout
 from scanning import CRITICAL, MEDIUM, SCAN_SECONDS, advisory, debian, import_advisories, layer, python, scanned
 from server import BINARY, Key, Server
-from test_ecr_images import index
+from test_ecr_images import index, push_index
 from test_scan_of_real_image import data, decompressed
 
 OPENSSL = ("libssl3", "1:3.0.11-1~deb12u2", "openssl")
@@ -33,7 +33,20 @@ def advisories(tmp_path_factory: pytest.TempPathFactory) -> Path:
         advisory("DEBIAN-CVE-2024-0001", "Debian:12", "hostile", None) | {"summary": HOSTILE},
         advisory("GHSA-aaaa-bbbb-cccc", "PyPI", "jinja2", "3.1.4", MEDIUM),
     ]
-    return import_advisories(Server(home), home / "records", *records)
+    import_advisories(Server(home), home / "records", *records)
+    listed = {"cveID": "CVE-2024-5535", "dateAdded": "2026-02-03"}
+    tables = {
+        "kev.json": json.dumps({"catalogVersion": "2026.11.01", "vulnerabilities": [listed]}),
+        "epss.csv": "#model_version:v1,score_date:2026-11-01T00:00:00Z\ncve,epss,percentile\nCVE-2024-5535,0.25,0.9\n",
+    }
+    for name, text in tables.items():
+        (home / name).write_text(text)
+    file = home / "with-tables"
+    done = Server(home).command(
+        "advisories", "import", *[str(home / name) for name in ["records", *tables]], "--output", str(file)
+    )
+    assert done.returncode == 0, done.stderr
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +88,8 @@ def test_findings_are_valid_sarif_with_layer_and_path(layout: Path, advisories: 
     assert set(found) == {"CVE-2024-5535", "CVE-2024-0001", "GHSA-aaaa-bbbb-cccc"}
     assert found["CVE-2024-5535"]["level"] == "error"
     place = found["CVE-2024-5535"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
-    manifest = json.loads(scan(image, "--advisories", str(advisories), "-o", "json"))
-    assert place == f"{manifest['layers'][0].replace(':', '%3A')}/var/lib/dpkg/status"
+    found_here = json.loads(scan(image, "--advisories", str(advisories), "-o", "json"))
+    assert place == f"{found_here['layers'][0].replace(':', '%3A')}/var/lib/dpkg/status"
 
 
 def test_a_table_has_no_formulas_and_a_page_no_tags_of_strangers(layout: Path, advisories: Path) -> None:
@@ -88,6 +101,37 @@ def test_a_table_has_no_formulas_and_a_page_no_tags_of_strangers(layout: Path, a
     page = Page(scan(image, "--advisories", str(advisories), "-o", "html"))
     assert HOSTILE in page.text
     assert "https://advisories.example/DEBIAN-CVE-2024-5535" in page.links
+
+
+def test_reports_say_what_is_exploited_and_how_probably(layout: Path, advisories: Path) -> None:
+    def report(form: str) -> str:
+        return scan(f"oci:{layout}", "--advisories", str(advisories), "-o", form)
+
+    told = {row["id"]: (row["exploited_since"], row["epss"]) for row in rows(report("csv"))}
+    assert told == {"CVE-2024-5535": ("2026-02-03", "0.25"), "CVE-2024-0001": ("", ""), "GHSA-aaaa-bbbb-cccc": ("", "")}
+    (run,) = sarif(report("sarif"))["runs"]
+    properties = {result["ruleId"]: result.get("properties") for result in run["results"]}
+    assert properties["CVE-2024-5535"] == {"exploitedSince": "2026-02-03", "epss": {"score": 0.25, "percentile": 0.9}}
+    assert properties["GHSA-aaaa-bbbb-cccc"] is None
+    assert "(exploited since 2026-02-03, EPSS 25.0 %)" in Page(report("html")).text
+
+
+def test_reports_say_that_a_system_gets_no_updates(tmp_path: Path, advisories: Path) -> None:
+    release = b'ID=debian\nVERSION_ID="10"\nPRETTY_NAME="Debian GNU/Linux 10 (buster)"\n'
+    old = debian(OPENSSL) | {"etc/os-release": release}
+    write_layout(tmp_path, [layer(old)])
+    said = {
+        form: scan(f"oci:{tmp_path}", "--advisories", str(advisories), "-o", form)
+        for form in ("table", "csv", "html", "sarif", "json")
+    }
+    end = json.loads(said["json"])["end_of_life"]["date"]
+    text = f"debian 10 has got no updates since {end}"
+    assert text in said["table"]
+    assert text in Page(said["html"]).text
+    assert {row["end_of_life"] for row in rows(said["csv"])} == {end}
+    (run,) = sarif(said["sarif"])["runs"]
+    assert run["properties"]["endOfLife"] == end
+    assert [n for n in run["invocations"][0]["toolExecutionNotifications"] if text in n["message"]["text"]]
 
 
 def test_what_is_not_complete_says_so_in_every_form(tmp_path: Path, advisories: Path) -> None:
@@ -206,3 +250,63 @@ def test_a_form_that_is_not_known_is_refused(account: Account) -> None:
     answer = post(account.server, body, signed_headers(account.server, account.key, body, headers))
     assert answer.status == 400, answer.body
     assert "CYCLONEDX_1_6" in json.loads(answer.body)["message"]
+
+
+# ------------------------------------------------------------------------------------------------ of a repository
+
+
+def report(account: Account, name: str, *options: str, key: Key | None = None) -> subprocess.CompletedProcess[str]:
+    return account.server.command("scan", "report", name, *options, key=key or account.key)
+
+
+def test_a_repository_is_reported_image_by_image(account: Account) -> None:
+    name = account.repository("many", imageScanningConfiguration={"scanOnPush": True})
+    v2 = account.server.push_and_pull(account.key)
+    bad = v2.push(name, "v1", layer(debian(OPENSSL)))
+    good = v2.push(name, "v2", layer(debian(("libssl3", "1:3.0.15-1~deb12u1", "openssl"))))
+    v2.put_manifest(name, "latest", good.manifest)
+    other = v2.push(name, "multi", layer(debian(OPENSSL, ("libstdc++6", "12.2.0-14", "gcc-12"))))
+    for digest in (bad.digest, good.digest, other.digest):
+        scanned(account, name, {"imageDigest": digest})
+    push_index(account, name, "multi", bad, other)
+    account.ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration={"scanOnPush": False})
+    new = v2.push(name, "new", layer(debian(("bash", "5.2.15-2", "bash"))))
+    # A chart has nothing that is scanned, and an image without a scan is not silently left out.
+    config = {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": v2.push_blob(name, b"{}"), "size": 2}
+    chart = json.dumps(json.loads(manifest(b"{}")) | {"config": config}).encode()
+    assert v2.put_manifest(name, "chart", chart).status_code == 201
+
+    done = report(account, name, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    images = {image["digest"]: image for image in json.loads(done.stdout)["images"]}
+    assert set(images) == {bad.digest, good.digest, other.digest, new.digest}
+    assert images[bad.digest]["name"] == f"{name}:v1"
+    assert images[good.digest]["name"] == f"{name}:latest, v2"
+    assert images[other.digest]["name"] == f"{name}:multi"
+    assert (images[good.digest]["status"], images[good.digest]["counts"]["total"]) == ("COMPLETE", 0)
+    assert {image["digest"] for image in images.values() if image["counts"]["critical"]} == {bad.digest, other.digest}
+    assert images[new.digest]["status"] == "UNKNOWN"
+    assert "ScanNotFoundException" in images[new.digest]["problems"][0]["message"]
+
+    table = rows(report(account, name, "-o", "csv").stdout)
+    assert {(row["digest"], row["id"]) for row in table if row["record"] == "finding"} == {
+        (bad.digest, "CVE-2024-5535"),
+        (other.digest, "CVE-2024-5535"),
+    }
+    assert [row["digest"] for row in table if row["record"] == "problem"] == [new.digest]
+    page = Page(report(account, name, "-o", "html").stdout).text
+    assert page.count("not complete") == 2 and f"{name}:latest, v2" in page
+    assert report(account, name, "--quiet").stdout == "CVE-2024-5535\n"
+    assert report(account, name, "--fail-on", "high").returncode == 5
+    assert report(account, name, "-o", "spdx").returncode == 2
+
+    sights = allow("ecr:DescribeImages", account.arn(name))
+    blind = account.user("blind", sights).key
+    done = report(account, name, "-o", "json", key=blind)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)["images"]
+    assert {image["status"] for image in seen} == {"UNKNOWN"}
+    assert all("AccessDeniedException" in image["problems"][0]["message"] for image in seen)
+    assert report(account, name, key=account.user("powerless").key).returncode == 3
+    assert report(account, "absent/one").returncode == 4
+    assert report(account, "No-Name").returncode == 2

@@ -13,6 +13,7 @@ mod database;
 mod difference;
 mod ecosystem;
 mod end_of_life;
+mod epss;
 mod image;
 mod layer;
 mod matching;
@@ -36,6 +37,7 @@ pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
 pub use end_of_life::EndOfLife;
+pub use epss::{Epss, Probability};
 pub use image::{ImageInventory, ImagePackage, merge};
 pub use layer::{
     ArchiveFiles, INVENTORY_VERSION, InvalidArchive, InvalidInventory, LayerInventory, LayerLimits,
@@ -47,12 +49,11 @@ pub use package::{Evidence, Package, PackageKind};
 pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};
 pub use problem::{Problem, ProblemCode};
 pub use report::{
-    Contents, ImageFindings, Subject, purl, write_csv, write_cyclonedx, write_html, write_openvex,
-    write_sarif, write_spdx,
+    Contents, ImageFindings, Subject, findings_json, purl, read_findings_json, write_csv,
+    write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 pub use result::{
-    AdvisoriesUsed, BaseImage, Epss, Finding, FindingCounts, Probability, ScanResult,
-    ScannedPackage, Undetermined,
+    AdvisoriesUsed, BaseImage, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
 };
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};

@@ -17,7 +17,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(code: ProblemCode, message: impl Into<String>) -> Self {
+    /// One of the whole image.
+    #[must_use]
+    pub fn new(code: ProblemCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -40,6 +42,8 @@ impl Problem {
 pub enum ProblemCode {
     /// A layer could not be inspected as a whole: [`LayerProblem`](crate::LayerProblem).
     Layer,
+    /// There is no scan of the image.
+    NotScanned,
     /// The image has more than is followed.
     TooLarge,
     /// Neither a system nor a package was recognised.

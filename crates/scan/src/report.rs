@@ -1,5 +1,5 @@
 //! Reports that leave this program: bills of materials (CycloneDX, SPDX) and findings (SARIF,
-//! OpenVEX, CSV, HTML).
+//! OpenVEX, CSV, HTML, JSON).
 //!
 //! Every report is a pure function of what it is about: the same image gives the same bytes, whose
 //! only time is when the image was made. A scan that is not complete says so in every form.
@@ -8,6 +8,7 @@ mod csv;
 mod cyclonedx;
 mod escape;
 mod html;
+mod json;
 mod openvex;
 mod purl;
 mod sarif;
@@ -21,6 +22,7 @@ use crate::{ImageInventory, OsRelease, Problem, ScanResult, ScannedPackage};
 pub use csv::write_csv;
 pub use cyclonedx::write_cyclonedx;
 pub use html::write_html;
+pub use json::{findings_json, read_findings_json};
 pub use openvex::write_openvex;
 pub use purl::purl;
 pub use sarif::write_sarif;

@@ -4,7 +4,8 @@ use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    EndOfLife, Evidence, ImagePackage, OsRelease, PackageKind, Problem, Score, Severity, UNRATED,
+    EndOfLife, Epss, Evidence, INVENTORY_VERSION, ImagePackage, OsRelease, PackageKind, Problem,
+    Score, Severity, UNRATED,
 };
 
 /// What was found in an image, and with what.
@@ -63,6 +64,26 @@ pub struct AdvisoriesUsed {
     /// [`Advisories::as_of`](crate::Advisories::as_of); in JSON as RFC 3339.
     #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
     pub as_of: Timestamp,
+}
+
+impl AdvisoriesUsed {
+    /// What stands for none at all: they have no age.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            digest: Digest::sha256(b""),
+            as_of: Timestamp::from_millis(0),
+        }
+    }
+
+    /// How old they are, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self.as_of.as_seconds() {
+            0 => "no advisories".to_owned(),
+            _ => format!("advisories as of {}", self.as_of),
+        }
+    }
 }
 
 /// A package of the image.
@@ -156,57 +177,6 @@ pub struct Finding {
     pub epss: Option<Epss>,
 }
 
-/// FIRST's estimate of the probability that a vulnerability is exploited within 30 days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Epss {
-    /// The probability.
-    pub score: Probability,
-    /// The part of all vulnerabilities that are no more probable.
-    pub percentile: Probability,
-}
-
-/// A number from 0 to 1 with five decimals, as EPSS has them; in JSON a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Probability(u32);
-
-impl Probability {
-    /// `None` if the number is not of 0 to 1.
-    #[must_use]
-    pub fn new(number: f64) -> Option<Self> {
-        // A cast from a float saturates.
-        let of = (0.0..=1.0).contains(&number);
-        of.then(|| Self((number * 100_000.0).round() as u32))
-    }
-
-    pub(crate) fn from_hundred_thousandths(number: u32) -> Self {
-        Self(number.min(100_000))
-    }
-
-    pub(crate) fn hundred_thousandths(self) -> u32 {
-        self.0
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn as_f64(self) -> f64 {
-        f64::from(self.0) / 100_000.0
-    }
-}
-
-impl Serialize for Probability {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.as_f64())
-    }
-}
-
-impl<'de> Deserialize<'de> for Probability {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = f64::deserialize(deserializer)?;
-        let other = || serde::de::Error::custom(format!("{number} is not of 0 to 1"));
-        Self::new(number).ok_or_else(other)
-    }
-}
-
 /// An advisory about a package that can be neither applied nor ruled out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undetermined {
@@ -271,6 +241,23 @@ impl ScannedPackage {
 }
 
 impl ScanResult {
+    /// That of an image of which nothing is known, and why.
+    #[must_use]
+    pub fn unknown(problem: Problem) -> Self {
+        Self {
+            os: None,
+            end_of_life: None,
+            layers: Vec::new(),
+            base: None,
+            packages: Vec::new(),
+            findings: Vec::new(),
+            undetermined: Vec::new(),
+            problems: vec![problem],
+            advisories: AdvisoriesUsed::none(),
+            inventory_version: INVENTORY_VERSION,
+        }
+    }
+
     /// Whether the findings are all there are. If not, nothing may be concluded from what is not
     /// among them.
     #[must_use]
@@ -314,10 +301,51 @@ impl ScanResult {
         counts
     }
 
+    /// That its system gets no updates any more, if so, and where that is said.
+    #[must_use]
+    pub fn without_updates(&self) -> Option<String> {
+        let (end, os) = self.end_of_life.as_ref().zip(self.os.as_ref())?;
+        let is_over = end.passed;
+        is_over.then(|| format!("{}: {}", end.shown(os), end.source))
+    }
+
     /// The worst severity among the findings that count and are rated; `None` if there are none.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         self.counting().filter_map(|finding| finding.severity).max()
+    }
+}
+
+impl FindingCounts {
+    /// For people: `2 critical, 1 low`; nothing if there are none.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let parts = [
+            (self.critical, "critical"),
+            (self.high, "high"),
+            (self.medium, "medium"),
+            (self.low, "low"),
+            (self.informational, "informational"),
+            (self.unrated, "unrated"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+impl Finding {
+    /// What is known of its being exploited, for people: `exploited since 2024-01-31`, `EPSS
+    /// 97.3 %`; nothing if nothing is.
+    #[must_use]
+    pub fn exploitation(&self) -> String {
+        let since = self.exploited.as_ref();
+        let since = since.map(|date| format!("exploited since {date}"));
+        let epss = self.epss.map(|epss| format!("EPSS {}", epss.score));
+        let parts: Vec<String> = since.into_iter().chain(epss).collect();
+        parts.join(", ")
     }
 }
 
@@ -373,6 +401,7 @@ fn from_score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Score
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Probability;
 
     #[test]
     fn a_finding_is_read_back_as_it_was_written() {

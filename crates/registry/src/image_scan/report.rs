@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, ScanStatus, Timestamp};
+use bonded_model::{Digest, ScanStatus};
 use bonded_scan::{
     AdvisoriesUsed, BaseImage, Contents, ImageFindings, Problem, ProblemCode, ScanResult, Subject,
-    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
+    findings_json, write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 use bonded_store::ImageScan;
 use tokio::sync::Semaphore;
@@ -41,17 +41,20 @@ pub enum ReportFormat {
     Csv,
     /// What the last scan found, for people.
     Html,
+    /// All that the last scan found, for programs.
+    Json,
 }
 
 impl ReportFormat {
     /// The words of the API.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 7] = [
         ("CYCLONEDX_1_6", Self::CycloneDx),
         ("SPDX_2_3", Self::Spdx),
         ("SARIF_2_1_0", Self::Sarif),
         ("OPENVEX_0_2_0", Self::OpenVex),
         ("CSV", Self::Csv),
         ("HTML", Self::Html),
+        ("JSON", Self::Json),
     ];
 
     fn is_bill_of_materials(self) -> bool {
@@ -165,7 +168,7 @@ fn result(
         path: None,
     };
     let is_complete = scan.status == ScanStatus::Complete;
-    let judged_by = &scan.judged_by;
+    let (judged_by, none) = (&scan.judged_by, AdvisoriesUsed::none());
     let digest = judged_by.advisories_sha256.as_ref();
     let digest = digest.and_then(|hash| format!("sha256:{hash}").parse().ok());
     ScanResult {
@@ -180,8 +183,8 @@ fn result(
         problems: (!is_complete).then(problem).into_iter().collect(),
         advisories: AdvisoriesUsed {
             // Without advisories the description says so.
-            digest: digest.unwrap_or_else(|| Digest::sha256(b"")),
-            as_of: judged_by.advisories_at.unwrap_or(Timestamp::from_millis(0)),
+            digest: digest.unwrap_or(none.digest),
+            as_of: judged_by.advisories_at.unwrap_or(none.as_of),
         },
         inventory_version: bonded_scan::INVENTORY_VERSION,
     }
@@ -205,6 +208,10 @@ pub(super) fn written(
         ReportFormat::OpenVex => write_openvex(&images, &mut out),
         ReportFormat::Csv => write_csv(&images, &mut out),
         ReportFormat::Html => write_html(subject.shown(), &images, &mut out),
+        ReportFormat::Json => {
+            let written = serde_json::to_writer(&mut out, &findings_json(&images));
+            written.map_err(std::io::Error::from)
+        }
     };
     done.map_err(|_| {
         Error::LimitExceeded(format!(

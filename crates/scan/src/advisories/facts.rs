@@ -3,7 +3,7 @@
 use super::Advisories;
 use super::vex::VexStatus;
 use super::write::{NO_PROBABILITY, Section};
-use crate::result::{Epss, Probability};
+use crate::{Epss, Probability};
 
 /// What tables say of a vulnerability.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use super::record::or_default;
 use super::severities::Rated;
-use crate::Rating;
-use crate::result::Probability;
+use crate::{Probability, Rating};
 
 /// The most rows of one table.
 const ROWS_LIMIT: usize = 5_000_000;

@@ -7,7 +7,7 @@ use super::{ImageFindings, problem_line};
 use crate::{Severity, UNRATED};
 
 /// The columns, of which only more may come.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 21] = [
     "record",
     "image",
     "digest",
@@ -26,6 +26,9 @@ const COLUMNS: [&str; 18] = [
     "title",
     "url",
     "base_image",
+    "exploited_since",
+    "epss",
+    "end_of_life",
 ];
 
 /// Writes a line for each finding, whose `record` is `finding`, and one for each problem that keeps
@@ -45,14 +48,19 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
             let layer = number.and_then(|number| result.layers.get(number as usize));
             layer.map(ToString::to_string).unwrap_or_default()
         };
+        let end_of_life = || {
+            let end = result.end_of_life.as_ref();
+            end.map(|end| end.date.clone()).unwrap_or_default()
+        };
         for problem in &result.problems {
             let [name, digest, platform] = image();
-            let mut cells: [String; 18] = Default::default();
+            let mut cells: [String; 21] = Default::default();
             cells[..4].clone_from_slice(&["problem".to_owned(), name, digest, platform]);
             cells[4] = "UNKNOWN".to_owned();
             cells[12] = problem.path.clone().unwrap_or_default();
             cells[13] = layer(problem.layer);
             cells[15] = problem_line(problem);
+            cells[20] = end_of_life();
             line(out, cells)?;
         }
         for finding in &result.findings {
@@ -81,6 +89,11 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
                     result
                         .base_of(finding)
                         .map_or_else(String::new, |b| b.name.clone()),
+                    finding.exploited.clone().unwrap_or_default(),
+                    finding
+                        .epss
+                        .map_or_else(String::new, |epss| epss.score.as_f64().to_string()),
+                    end_of_life(),
                 ],
             )?;
         }
@@ -88,7 +101,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-fn line(out: &mut dyn Write, cells: [String; 18]) -> io::Result<()> {
+fn line(out: &mut dyn Write, cells: [String; 21]) -> io::Result<()> {
     let cells = cells.map(|text| cell(&text));
     write!(out, "{}\r\n", cells.join(","))
 }

@@ -83,21 +83,9 @@ fn shown(image: &ImageFindings<'_>) -> String {
 }
 
 fn totals(counts: FindingCounts) -> String {
-    let parts = [
-        (counts.critical, "critical"),
-        (counts.high, "high"),
-        (counts.medium, "medium"),
-        (counts.low, "low"),
-        (counts.informational, "informational"),
-        (counts.unrated, "unrated"),
-    ];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
-    match parts.is_empty() {
-        true => "none".to_owned(),
-        false => parts.join(", "),
+    match counts.total {
+        0 => "none".to_owned(),
+        _ => counts.shown(),
     }
 }
 
@@ -110,15 +98,18 @@ fn one(number: usize, image: &ImageFindings<'_>, out: &mut dyn Write) -> io::Res
     writeln!(
         out,
         "<section id=\"image-{number}\">\n<h2>{}</h2>\n<p><code>{}</code><br>{}, {} packages in {} \
-         layers; advisories as of {}</p>\n<p>Findings: {}</p>",
+         layers; {}</p>\n<p>Findings: {}</p>",
         text(&shown(image)),
         image.subject.digest,
         text(&system),
         result.packages.len(),
         result.layers.len(),
-        result.advisories.as_of,
+        result.advisories.shown(),
         totals(result.counts()),
     )?;
+    if let Some(text_of_end) = result.without_updates() {
+        writeln!(out, "<p class=\"incomplete\">{}</p>", text(&text_of_end))?;
+    }
     if let Some(base) = &result.base {
         let of_base = result
             .counting()
@@ -180,6 +171,10 @@ fn row(result: &ScanResult, finding: &Finding, out: &mut dyn Write) -> io::Resul
             format!("{} (does not count: {reason})", finding.title),
         ),
         None => ("", finding.title.clone()),
+    };
+    let about = match finding.exploitation().as_str() {
+        "" => about,
+        exploitation => format!("{about} ({exploitation})"),
     };
     writeln!(
         out,

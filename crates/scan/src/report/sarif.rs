@@ -59,6 +59,8 @@ fn run(image: &ImageFindings<'_>) -> Value {
         .iter()
         .map(|problem| notification("error", &problem_line(problem)))
         .collect();
+    let without_updates = result.without_updates();
+    notifications.extend(without_updates.map(|text| notification("warning", &text)));
     if left_out > 0 {
         let text = format!("{left_out} findings more, none worse than these, are left out");
         notifications.push(notification("warning", &text));
@@ -83,6 +85,7 @@ fn run(image: &ImageFindings<'_>) -> Value {
             "digest": subject.digest.as_str(),
             "advisories": result.advisories.digest.as_str(),
             "advisoriesAsOf": result.advisories.as_of.to_string(),
+            "endOfLife": result.end_of_life.as_ref().map(|end| end.date.as_str()),
         },
         "results": results,
     })
@@ -189,8 +192,18 @@ fn result_of(image: &ImageFindings<'_>, finding: &Finding, rule: usize) -> Value
             "primaryLocationLineHash": format!("{}:1", identity.get(..16).unwrap_or_default()),
         },
     });
+    let mut properties = json!({});
     if let Some(base) = image.result.base_of(finding) {
-        result["properties"] = json!({ "baseImage": base.name });
+        properties["baseImage"] = base.name.as_str().into();
+    }
+    if let Some(date) = &finding.exploited {
+        properties["exploitedSince"] = date.as_str().into();
+    }
+    if let Some(epss) = finding.epss {
+        properties["epss"] = json!(epss);
+    }
+    if properties != json!({}) {
+        result["properties"] = properties;
     }
     if let Some(reason) = &finding.suppressed_by {
         result["suppressions"] = json!([{

@@ -20,7 +20,7 @@ use super::progress::ProgressArgs;
 use super::{DataDirectory, Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::variable;
-pub(super) use image_name::{ImageName, is_host};
+pub(super) use image_name::{ImageName, RepositoryAddress, is_host};
 use verdict::{Outcome, Pulled, Verdict};
 
 /// What a denial says while the scan that it depends on has not ended.

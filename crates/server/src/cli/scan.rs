@@ -8,6 +8,7 @@ mod input;
 mod layout;
 mod registry;
 mod report;
+mod repository;
 mod root_file_system;
 mod show;
 mod verified;
@@ -41,6 +42,7 @@ pub(super) struct ScanCommand {
 #[derive(Subcommand)]
 enum Action {
     Diff(Box<diff::Diff>),
+    Report(Box<repository::Report>),
     Show(Box<show::Show>),
 }
 
@@ -48,6 +50,7 @@ impl ScanCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match (self.action, self.scan) {
             (Some(Action::Diff(diff)), _) => diff.run(),
+            (Some(Action::Report(report)), _) => report.run(),
             (Some(Action::Show(show)), _) => show.run(),
             (None, Some(scan)) => scan.run(),
             (None, None) => Err(Failure::usage("name an image to scan")),
@@ -122,6 +125,19 @@ impl Form {
     /// Whether it says what is in an image, not what is wrong with it.
     fn is_bill_of_materials(self) -> bool {
         matches!(self, Self::Cyclonedx | Self::Spdx)
+    }
+
+    /// The word of `GetImageReport`; a table is made of the JSON.
+    fn of_api(self) -> &'static str {
+        match self {
+            Self::Table | Self::Json => "JSON",
+            Self::Cyclonedx => "CYCLONEDX_1_6",
+            Self::Spdx => "SPDX_2_3",
+            Self::Sarif => "SARIF_2_1_0",
+            Self::Openvex => "OPENVEX_0_2_0",
+            Self::Html => "HTML",
+            Self::Csv => "CSV",
+        }
     }
 }
 

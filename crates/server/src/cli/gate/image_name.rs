@@ -6,12 +6,18 @@ use std::str::FromStr;
 use bonded_model::{AccountId, Digest, RepositoryName, Tag};
 use serde_json::{Value, json};
 
+/// A repository: `NAME`, perhaps behind a host name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RepositoryAddress {
+    /// The account of the registry, if the host name says it.
+    registry: Option<AccountId>,
+    name: RepositoryName,
+}
+
 /// An image of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImageName {
-    /// The account of the registry, if the host name says it.
-    registry: Option<AccountId>,
-    repository: RepositoryName,
+    repository: RepositoryAddress,
     reference: Reference,
 }
 
@@ -29,13 +35,7 @@ impl FromStr for ImageName {
             let text = text.escape_debug();
             format!("'{text}' names no image, such as 'team/app:v1': {error}")
         };
-        let (host, rest) = match text.split_once('/') {
-            Some((host, rest)) if is_host(host) => (Some(host), rest),
-            _ => (None, text),
-        };
-        // `ACCOUNT.dkr.ecr.REGION.DOMAIN`
-        let registry = host.and_then(|host| host.split_once(".dkr"));
-        let registry = registry.and_then(|(account, _)| account.parse().ok());
+        let (host, rest) = host_of(text);
         let (name, reference) = match (rest.split_once('@'), rest.rsplit_once(':')) {
             (Some((name, digest)), _) => {
                 let digest = digest.parse().map_err(|e| wrong(&e))?;
@@ -51,17 +51,62 @@ impl FromStr for ImageName {
                 (rest, Reference::Tag(latest))
             }
         };
+        let repository = RepositoryAddress::new(host, name).map_err(|e| wrong(&e))?;
         Ok(Self {
-            registry,
-            repository: name.parse().map_err(|e| wrong(&e))?,
+            repository,
             reference,
         })
+    }
+}
+
+impl FromStr for RepositoryAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, name) = host_of(text);
+        Self::new(host, name).map_err(|error| {
+            let text = text.escape_debug();
+            format!("'{text}' names no repository, such as 'team/app': {error}")
+        })
+    }
+}
+
+/// A host name before a name, if there is one, and the rest.
+fn host_of(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((host, rest)) if is_host(host) => (Some(host), rest),
+        _ => (None, text),
     }
 }
 
 /// Whether the part before the first `/` is a host, as docker decides it.
 pub(crate) fn is_host(text: &str) -> bool {
     text == "localhost" || text.contains('.') || text.contains(':')
+}
+
+impl RepositoryAddress {
+    fn new(host: Option<&str>, name: &str) -> Result<Self, <RepositoryName as FromStr>::Err> {
+        // `ACCOUNT.dkr.ecr.REGION.DOMAIN`
+        let registry = host.and_then(|host| host.split_once(".dkr"));
+        Ok(Self {
+            registry: registry.and_then(|(account, _)| account.parse().ok()),
+            name: name.parse()?,
+        })
+    }
+
+    /// Adds to the input of an operation which repository it is about.
+    pub(crate) fn address(&self, input: &mut Value) {
+        input["repositoryName"] = self.name.as_str().into();
+        if let Some(registry) = &self.registry {
+            input["registryId"] = registry.as_str().into();
+        }
+    }
+}
+
+impl fmt::Display for RepositoryAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
 }
 
 impl ImageName {
@@ -75,10 +120,7 @@ impl ImageName {
 
     /// Adds to the input of an operation which repository it is about.
     pub(crate) fn address(&self, input: &mut Value) {
-        input["repositoryName"] = self.repository.as_str().into();
-        if let Some(registry) = &self.registry {
-            input["registryId"] = registry.as_str().into();
-        }
+        self.repository.address(input);
     }
 }
 

@@ -3,7 +3,10 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use bonded_scan::{Difference, Finding, MatchOptions, ScanResult, Severity, UNRATED, match_image};
+use bonded_scan::{
+    Difference, Finding, MatchOptions, ScanResult, Severity, UNRATED, match_image,
+    read_findings_json,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -146,17 +149,11 @@ fn of_file(path: &Path) -> Result<Side, Failure> {
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(unusable(&format!("it is longer than {FILE_LIMIT} bytes")));
     }
-    #[derive(serde::Deserialize)]
-    struct Kept {
-        name: Option<String>,
-        digest: String,
-        #[serde(flatten)]
-        result: ScanResult,
-    }
-    let kept: Kept = serde_json::from_slice(&bytes).map_err(|error| unusable(&error))?;
+    let kept = read_findings_json(&bytes);
+    let (subject, result) = kept.map_err(|error| unusable(&error))?;
     Ok(Side {
-        name: kept.name.unwrap_or(kept.digest),
-        result: kept.result,
+        name: subject.shown().to_owned(),
+        result,
     })
 }
 

@@ -3,55 +3,13 @@
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 
-use bonded_scan::{
-    Contents, Finding, FindingCounts, ImageFindings, ScanResult, Severity, Subject, UNRATED,
-    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
-};
-use serde::Serialize;
-
 use super::{Form, Scanned};
 use crate::cli::Failure;
 use crate::cli::print::{self, clean};
-
-/// A scanned image in JSON.
-#[derive(Serialize)]
-struct ImageJson<'a> {
-    /// Its name in the layout.
-    name: Option<&'a str>,
-    digest: &'a str,
-    platform: Option<&'a str>,
-    /// `COMPLETE`, or `UNKNOWN` if `problems` says why.
-    status: &'static str,
-    counts: FindingCounts,
-    #[serde(flatten)]
-    result: &'a ScanResult,
-}
-
-/// Several images in JSON.
-#[derive(Serialize)]
-struct ImagesJson<'a> {
-    images: Vec<ImageJson<'a>>,
-}
-
-impl<'a> ImageJson<'a> {
-    fn new(scanned: &'a Scanned) -> Self {
-        Self {
-            name: scanned.subject.name.as_deref(),
-            digest: scanned.subject.digest.as_str(),
-            platform: scanned.subject.platform.as_deref(),
-            status: status(&scanned.result),
-            counts: scanned.result.counts(),
-            result: &scanned.result,
-        }
-    }
-}
-
-fn status(result: &ScanResult) -> &'static str {
-    match result.is_complete() {
-        true => "COMPLETE",
-        false => "UNKNOWN",
-    }
-}
+use bonded_scan::{
+    Contents, Finding, ImageFindings, ScanResult, Severity, Subject, UNRATED, findings_json,
+    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
+};
 
 /// Prints what is in an image.
 pub(super) fn bill_of_materials(
@@ -72,7 +30,7 @@ pub(super) fn findings(form: Form, title: &str, scanned: &[Scanned]) -> Result<(
         .map(|Scanned { subject, result }| ImageFindings { subject, result })
         .collect();
     match form {
-        Form::Json => json(scanned),
+        Form::Json => print::json(&findings_json(&images)),
         Form::Sarif => print_with(|out| write_sarif(&images, out)),
         Form::Openvex => print_with(|out| write_openvex(&images, out)),
         Form::Html => print_with(|out| write_html(title, &images, out)),
@@ -93,15 +51,6 @@ fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()
             Err(Failure::failed(format!("cannot write the report: {error}")))
         }
         _ => Ok(()),
-    }
-}
-
-/// One image as an object, several as a list in one.
-fn json(scanned: &[Scanned]) -> Result<(), Failure> {
-    let mut images: Vec<_> = scanned.iter().map(ImageJson::new).collect();
-    match images.len() {
-        1 => print::json(&images.remove(0)),
-        _ => print::json(&ImagesJson { images }),
     }
 }
 
@@ -152,10 +101,10 @@ fn lines(scanned: &Scanned) -> Vec<String> {
     let mut lines = vec![
         title,
         format!(
-            "{os}, {} packages in {} layers; advisories as of {}",
+            "{os}, {} packages in {} layers; {}",
             result.packages.len(),
             result.layers.len(),
-            result.advisories.as_of
+            result.advisories.shown()
         ),
         String::new(),
     ];
@@ -171,11 +120,7 @@ fn lines(scanned: &Scanned) -> Vec<String> {
         let reason = "what suppresses them is in the JSON, as 'suppressed_by'";
         lines.push(format!("{apart} more do not count: {reason}"));
     }
-    if let (Some(end), Some(os)) = (&result.end_of_life, &result.os)
-        && end.passed
-    {
-        lines.push(format!("{}: {}", end.shown(os), end.source));
-    }
+    lines.extend(result.without_updates());
     lines.extend(result.problems.iter().map(|problem| {
         let mut place = String::new();
         if let Some(layer) = problem.layer {
@@ -233,17 +178,5 @@ fn summary(result: &ScanResult) -> String {
         1 => "1 finding".to_owned(),
         total => format!("{total} findings"),
     };
-    let parts = [
-        (counts.critical, "critical"),
-        (counts.high, "high"),
-        (counts.medium, "medium"),
-        (counts.low, "low"),
-        (counts.informational, "informational"),
-        (counts.unrated, "unrated"),
-    ];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
-    format!("{total}: {}", parts.join(", "))
+    format!("{total}: {}", counts.shown())
 }

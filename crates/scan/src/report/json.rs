@@ -1,0 +1,73 @@
+//! JSON: everything that was found, for programs (docs/reference/scan-json.md).
+
+use bonded_model::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::{ImageFindings, Subject};
+use crate::{FindingCounts, ScanResult};
+
+/// An image with what was found in it.
+#[derive(Serialize)]
+struct Image<'a> {
+    name: Option<&'a str>,
+    digest: &'a str,
+    platform: Option<&'a str>,
+    /// `COMPLETE`, or `UNKNOWN` if `problems` says why.
+    status: &'static str,
+    counts: FindingCounts,
+    #[serde(flatten)]
+    result: &'a ScanResult,
+}
+
+/// One image is an object, several are a list in one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Images<'a> {
+    One(Image<'a>),
+    Several { images: Vec<Image<'a>> },
+}
+
+/// What was found in images, to be written as JSON.
+#[must_use]
+pub fn findings_json<'a>(images: &[ImageFindings<'a>]) -> impl Serialize + use<'a> {
+    let image = |found: &ImageFindings<'a>| Image {
+        name: found.subject.name.as_deref(),
+        digest: found.subject.digest.as_str(),
+        platform: found.subject.platform.as_deref(),
+        status: match found.result.is_complete() {
+            true => "COMPLETE",
+            false => "UNKNOWN",
+        },
+        counts: found.result.counts(),
+        result: found.result,
+    };
+    match images {
+        [one] => Images::One(image(one)),
+        several => Images::Several {
+            images: several.iter().map(image).collect(),
+        },
+    }
+}
+
+/// Reads what was found in one image.
+///
+/// # Errors
+/// It is not what [`findings_json`] makes of one image.
+pub fn read_findings_json(json: &[u8]) -> Result<(Subject, ScanResult), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Kept {
+        name: Option<String>,
+        digest: Digest,
+        platform: Option<String>,
+        #[serde(flatten)]
+        result: ScanResult,
+    }
+    let kept: Kept = serde_json::from_slice(json)?;
+    let subject = Subject {
+        name: kept.name,
+        digest: kept.digest,
+        platform: kept.platform,
+        created: None,
+    };
+    Ok((subject, kept.result))
+}
