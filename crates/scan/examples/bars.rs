@@ -60,43 +60,7 @@ fn main() -> io::Result<()> {
         inventories.push((Digest::sha256(&bytes), inventory));
     }
     if let Some(path) = advisories {
-        let layers: Vec<_> = inventories
-            .iter()
-            .map(|(of, found)| (of.clone(), found))
-            .collect();
-        let image = merge(&layers);
-        let advisories = Advisories::map(&File::open(path)?).map_err(io::Error::other)?;
-        let mut findings = 0;
-        // The kernel counts CPU in ticks, which are longer than one match.
-        let mut best = u64::MAX;
-        for _ in 0..ROUNDS {
-            let (took, ()) = cpu(|| {
-                for _ in 0..MATCHES {
-                    let result = match_image(&image, &advisories, MatchOptions::default());
-                    findings = result.findings.len();
-                }
-                Ok(())
-            })?;
-            best = best.min(took / MATCHES);
-        }
-        let packages = image.packages.len();
-        writeln!(
-            out,
-            "matching {packages} packages, {findings} findings: {:.3} ms",
-            milliseconds(best)
-        )?;
-        let other = Advisories::map(&File::open(path)?).map_err(io::Error::other)?;
-        let versions = package_versions(&image);
-        let (took, changed) = cpu(|| {
-            let changed = versions.iter().filter(|of| of.changed(&advisories, &other));
-            Ok(changed.count())
-        })?;
-        writeln!(
-            out,
-            "judging {} package versions by two files: {:.0} ms, {changed} are judged differently",
-            versions.len(),
-            milliseconds(took)
-        )?;
+        matching(&inventories, path, &mut out)?;
     }
     drop(inventories);
     let large = Large::new(5 << 30);
@@ -112,6 +76,52 @@ fn main() -> io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let most = status.lines().find(|line| line.starts_with("VmHWM"));
     writeln!(out, "most memory: {}", most.unwrap_or_default())
+}
+
+/// Matching an image of layers, and judging versions of its packages by two files of advisories.
+fn matching(
+    inventories: &[(Digest, LayerInventory)],
+    path: &str,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let layers: Vec<_> = inventories
+        .iter()
+        .map(|(of, found)| (of.clone(), found))
+        .collect();
+    let image = merge(&layers);
+    let advisories = Advisories::map(&File::open(path)?).map_err(io::Error::other)?;
+    let mut findings = 0;
+    // The kernel counts CPU in ticks, which are longer than one match.
+    let mut best = u64::MAX;
+    for _ in 0..ROUNDS {
+        let (took, ()) = cpu(|| {
+            for _ in 0..MATCHES {
+                let result = match_image(&image, &advisories, MatchOptions::default());
+                findings = result.findings.len();
+            }
+            Ok(())
+        })?;
+        best = best.min(took / MATCHES);
+    }
+    let packages = image.packages.len();
+    writeln!(
+        out,
+        "matching {packages} packages, {findings} findings: {:.3} ms",
+        milliseconds(best)
+    )?;
+    let other = Advisories::map(&File::open(path)?).map_err(io::Error::other)?;
+    let versions = package_versions(&image);
+    let (took, changed) = cpu(|| {
+        let changed = versions.iter().filter(|of| of.changed(&advisories, &other));
+        Ok(changed.count())
+    })?;
+    writeln!(
+        out,
+        "judging {} package versions by two files: {:.0} ms, {changed} are judged differently",
+        versions.len(),
+        milliseconds(took)
+    )?;
+    Ok(())
 }
 
 /// As many versions as a large registry has, of the packages of an image: each differs from the
