@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", model::manifest),
     ("media_type", model::media_type),
     ("advisory_table", scan::advisory_table),
+    ("osv_mirror", scan::osv_mirror),
     ("osv_record", scan::osv_record),
     ("package_file", scan::package_file),
     ("policy", policy::policy),

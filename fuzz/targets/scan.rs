@@ -3,7 +3,7 @@
 use bonded_model::Digest;
 use bonded_scan::{
     Advisories, AdvisoryImport, ArchiveFiles, LayerInventory, LayerLimits, MatchOptions,
-    inspect_layer, match_image, merge,
+    inspect_layer, match_image, merge, modified_list, record_time, record_times,
 };
 
 use super::{can_be_shown, first_line};
@@ -88,6 +88,26 @@ pub(super) fn osv_record(data: &[u8]) {
     let image = merge(&[]);
     let result = match_image(&image, &advisories, MatchOptions::default());
     assert!(!result.is_complete());
+}
+
+/// What a mirror of OSV's bucket lists, and what its records and archives say they are: whatever it
+/// is, an id is the name of a file in the directory of the mirror.
+pub(super) fn osv_mirror(data: &[u8]) {
+    let is_name = |id: &str| {
+        let path = std::path::Path::new(id);
+        assert_eq!(path.file_name(), Some(path.as_os_str()), "{id}");
+    };
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(times) = modified_list(text)
+    {
+        times.keys().for_each(|id| is_name(id));
+    }
+    if let Some((id, _)) = record_time(data) {
+        is_name(&id);
+    }
+    if let Ok(times) = record_times(std::io::Cursor::new(data)) {
+        times.keys().for_each(|id| is_name(id));
+    }
 }
 
 /// A table about vulnerabilities, or an OpenVEX document.

@@ -31,7 +31,8 @@ mod version;
 
 pub use advisories::{
     Advisories, AdvisoryImport, EcosystemTotal, FILE_LIMIT as ADVISORY_FILE_LIMIT, ImportError,
-    ImportReport, InvalidAdvisories, InvalidRecord,
+    ImportReport, InvalidAdvisories, InvalidRecord, RecordTimes, modified_list, record_time,
+    record_times,
 };
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};

@@ -27,6 +27,7 @@
 //! ```
 
 mod address;
+mod body;
 mod error;
 mod target;
 
@@ -39,8 +40,8 @@ use std::time::Duration;
 use bonded_registry::Fetch;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -52,6 +53,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
+pub use body::Body;
 pub use error::EgressError;
 use target::Target;
 
@@ -142,15 +144,31 @@ impl Egress {
     /// # Errors
     /// Every [`EgressError`].
     pub async fn get(&self, url: &str, limits: Limits) -> Result<Body, EgressError> {
+        self.get_from(url, None, limits).await
+    }
+
+    /// As [`get`](Self::get), but from a byte on, if what is there is still what has this strong
+    /// `ETag`; [`Body::begins_at`] says from where it really is.
+    ///
+    /// # Errors
+    /// Every [`EgressError`].
+    pub async fn get_from(
+        &self,
+        url: &str,
+        from: Option<(u64, &str)>,
+        limits: Limits,
+    ) -> Result<Body, EgressError> {
         let deadline = Instant::now() + limits.time;
         let late = || EgressError::TooSlow {
             url: url.to_owned(),
             limit: limits.time,
         };
-        let asked = timeout_at(deadline, self.follow(url)).await;
+        let asked = timeout_at(deadline, self.follow(url, from)).await;
         let (response, connection) = asked.unwrap_or_else(|_| Err(late()))?;
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let body = Body {
             url: url.to_owned(),
+            begins_at: from.map_or(0, |(byte, _)| if partial { byte } else { 0 }),
             headers: response.headers().clone(),
             incoming: response.into_body(),
             deadline,
@@ -166,13 +184,17 @@ impl Egress {
         }
     }
 
-    /// The answer with status 200 at the end of the redirects.
-    async fn follow(&self, url: &str) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
+    /// The answer with status 200 at the end of the redirects, or 206 from where it was asked for.
+    async fn follow(
+        &self,
+        url: &str,
+        from: Option<(u64, &str)>,
+    ) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
         let mut target = Target::parse(url)?;
         for _ in 0..=REDIRECTS {
-            let (response, connection) = self.ask(&target).await?;
+            let (response, connection) = self.ask(&target, from).await?;
             let status = response.status();
-            if status == StatusCode::OK {
+            if status == StatusCode::OK || is_rest(&response, from) {
                 return Ok((response, connection));
             }
             let location = response.headers().get(header::LOCATION);
@@ -191,7 +213,11 @@ impl Egress {
         Err(EgressError::Redirect { url: target.url() })
     }
 
-    async fn ask(&self, target: &Target) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
+    async fn ask(
+        &self,
+        target: &Target,
+        from: Option<(u64, &str)>,
+    ) -> Result<(Response<Incoming>, JoinSet<()>), EgressError> {
         let plain = Reachable::PlainHttp(target.host.clone(), target.port());
         if !target.is_https() && !self.allow.contains(&plain) {
             return Err(EgressError::Url {
@@ -201,13 +227,13 @@ impl Egress {
         }
         let stream = self.connect(target).await?;
         if !target.is_https() {
-            return exchange(stream, target).await;
+            return exchange(stream, target, from).await;
         }
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| target.talk(&"its name cannot be in a certificate"))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await;
-        exchange(stream.map_err(|error| target.talk(&error))?, target).await
+        exchange(stream.map_err(|error| target.talk(&error))?, target, from).await
     }
 
     /// A connection to the first address of the host that may be connected to and answers.
@@ -260,10 +286,27 @@ impl Fetch for Egress {
     }
 }
 
+/// Whether an answer is the part that was asked for.
+fn is_rest(response: &Response<Incoming>, from: Option<(u64, &str)>) -> bool {
+    let range = response.headers().get(header::CONTENT_RANGE);
+    let range = range.and_then(|range| range.to_str().ok());
+    let begins_at = |range: &str| {
+        range
+            .strip_prefix("bytes ")?
+            .split_once('-')?
+            .0
+            .parse()
+            .ok()
+    };
+    response.status() == StatusCode::PARTIAL_CONTENT
+        && from.is_some_and(|(byte, _)| range.and_then(begins_at) == Some(byte))
+}
+
 /// Sends the request on a connection of its own, which ends with the set that is returned.
 async fn exchange<S>(
     stream: S,
     target: &Target,
+    from: Option<(u64, &str)>,
 ) -> Result<(Response<Incoming>, JoinSet<()>), EgressError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -277,7 +320,13 @@ where
         // Its error comes back from the request or from reading the body too.
         let _ = connection.await;
     });
-    let request = Request::get(target.path.as_str())
+    let mut request = Request::get(target.path.as_str());
+    if let Some((byte, etag)) = from {
+        request = request
+            .header(header::RANGE, format!("bytes={byte}-"))
+            .header(header::IF_RANGE, etag);
+    }
+    let request = request
         .header(header::HOST, target.authority.as_str())
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
@@ -286,74 +335,6 @@ where
         .map_err(|error| target.talk(&error))?;
     let response = sender.send_request(request).await.map_err(failed)?;
     Ok((response, connections))
-}
-
-/// A body that is being read. Dropping it ends its connection.
-pub struct Body {
-    url: String,
-    headers: HeaderMap,
-    incoming: Incoming,
-    deadline: Instant,
-    limits: Limits,
-    seen: u64,
-    _connection: JoinSet<()>,
-}
-
-impl Body {
-    /// The value of a header of the answer, such as `etag`.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// [`EgressError::TooLarge`], [`EgressError::TooSlow`], [`EgressError::Talk`].
-    pub async fn next(&mut self) -> Result<Option<Bytes>, EgressError> {
-        loop {
-            let frame = match timeout_at(self.deadline, self.incoming.frame()).await {
-                Err(_) => {
-                    return Err(EgressError::TooSlow {
-                        url: self.url.clone(),
-                        limit: self.limits.time,
-                    });
-                }
-                Ok(None) => return Ok(None),
-                Ok(Some(frame)) => frame.map_err(|error| EgressError::Talk {
-                    host: self.url.clone(),
-                    problem: error.to_string(),
-                })?,
-            };
-            let Ok(piece) = frame.into_data() else {
-                continue;
-            };
-            self.seen = self.seen.saturating_add(piece.len() as u64);
-            if self.seen > self.limits.bytes {
-                return Err(self.too_large());
-            }
-            return Ok(Some(piece));
-        }
-    }
-
-    /// All of it.
-    ///
-    /// # Errors
-    /// As [`Body::next`].
-    pub async fn read(mut self) -> Result<Vec<u8>, EgressError> {
-        let mut all = Vec::new();
-        while let Some(piece) = self.next().await? {
-            all.extend_from_slice(&piece);
-        }
-        Ok(all)
-    }
-
-    fn too_large(&self) -> EgressError {
-        EgressError::TooLarge {
-            url: self.url.clone(),
-            limit: self.limits.bytes,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,12 @@ impl Watcher {
 
     /// Begins a step of `of` in `unit`, if that is known.
     #[must_use]
-    pub fn begin(&self, step: &'static str, of: Option<u64>, unit: Unit) -> Watched<'_> {
+    pub fn begin(
+        &self,
+        step: impl Into<Cow<'static, str>>,
+        of: Option<u64>,
+        unit: Unit,
+    ) -> Watched<'_> {
         let watched = Watched {
             watcher: self,
             advance: Advance {

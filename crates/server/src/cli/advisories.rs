@@ -2,6 +2,7 @@
 
 mod import;
 mod load;
+mod mirror;
 
 use std::cmp::Ordering;
 use std::fs::File;

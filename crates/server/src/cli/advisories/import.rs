@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use bonded_registry::Clock;
 use bonded_scan::{ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport};
-use bonded_store::Unit;
+use bonded_store::{Unit, Watcher};
 use clap::Args;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
+use super::mirror::Mirror;
 use crate::cli::print::{self, Output, clean};
 use crate::cli::progress::ProgressArgs;
-use crate::cli::{Failure, Status};
+use crate::cli::{Failure, Status, block_on};
 use crate::files;
 
 /// How deep directories may lie in each other.
@@ -33,9 +34,23 @@ const FEWER: u64 = 10;
 #[command(mut_arg("form", |form| form.short(None).long("format").help("The form of what is said about it")))]
 pub(super) struct Import {
     /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
-    /// of records; or one record, table, OpenVEX document or updateinfo.xml
-    #[arg(required = true, value_name = "DIRECTORY|ZIP|FILE")]
+    /// of records; one record, table, OpenVEX document or updateinfo.xml; or the URL of a mirror
+    /// of the bucket, of which '--mirror' keeps a copy
+    #[arg(required = true, value_name = "DIRECTORY|ZIP|FILE|URL")]
     sources: Vec<PathBuf>,
+
+    /// Where the copy of a mirror is kept: at first all of it is fetched, later what is newer
+    #[arg(long, value_name = "DIRECTORY")]
+    mirror: Option<PathBuf>,
+
+    /// Of a mirror only this ecosystem, by the name of its directory; may be given several times
+    /// [default: all that it lists and we know]
+    #[arg(long, value_name = "NAME", requires = "mirror")]
+    ecosystem: Vec<String>,
+
+    /// Trust these authorities beside the system's when asking a mirror
+    #[arg(long, value_name = "PEM", requires = "mirror")]
+    authorities: Option<PathBuf>,
 
     /// The file to write, or to replace as a whole
     #[arg(long, short, value_name = "FILE")]
@@ -63,11 +78,18 @@ impl Import {
         if self.accept_license.is_some() {
             import.accept_chainguard();
         }
+        let watcher = self.progress.begin(self.form.is_quiet()).watcher();
         let mut files = Vec::new();
         for source in &self.sources {
-            find(source, 0, &mut files)?;
+            match url(source) {
+                Some(url) => {
+                    for directory in self.mirrored(url, &watcher)? {
+                        find(&directory, 0, &mut files)?;
+                    }
+                }
+                None => find(source, 0, &mut files)?,
+            }
         }
-        let watcher = self.progress.begin(self.form.is_quiet()).watcher();
         let bytes = files.iter().map(|(_, bytes)| bytes).sum();
         let mut step = watcher.begin("read", Some(bytes), Unit::Bytes);
         for (file, bytes) in &files {
@@ -90,6 +112,27 @@ impl Import {
         step.end();
         tell(&report, &advisories, &self.output, self.form)
     }
+}
+
+impl Import {
+    /// The directories of a mirror's ecosystems, in the copy that was made as new as it is.
+    fn mirrored(&self, url: &str, watcher: &Watcher) -> Result<Vec<PathBuf>, Failure> {
+        let Some(directory) = &self.mirror else {
+            return Err(Failure::usage(
+                "say with '--mirror DIRECTORY' where the copy of a mirror is kept",
+            ));
+        };
+        let mirror = Mirror::open(url, directory, self.authorities.as_deref())?;
+        let licensed = self.accept_license.is_some();
+        block_on(mirror.fetch(&self.ecosystem, licensed, watcher))
+    }
+}
+
+/// The URL that a source is, if it is one.
+fn url(source: &Path) -> Option<&str> {
+    let text = source.to_str()?;
+    let is_url = text.starts_with("https://") || text.starts_with("http://");
+    is_url.then_some(text)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
