@@ -1,5 +1,6 @@
 """`bonded scan` writes reports that others read: CycloneDX, SPDX, SARIF, CSV and HTML."""
 
+import gzip
 import io
 import json
 import re
@@ -78,6 +79,66 @@ def test_a_bill_of_materials_is_valid_and_the_same_each_time(layout: Path) -> No
     document = spdx(first)
     assert scan(image, "-o", "spdx") == first
     assert purls(document) == packages
+
+
+def test_bills_of_materials_state_the_licences_of_packages(tmp_path: Path) -> None:
+    form = "https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
+    copyright_of = f"Format: {form}\n\nFiles: *\nLicense: {{}}\n"
+    two = copyright_of.format("Apache-2.0") + "\nFiles: x\nLicense: Artistic\n"
+    modules, site = "srv/node_modules", "usr/lib/python3/site-packages"
+    metadata = "Metadata-Version: 2.1\nName: {}\nVersion: 1\n{}\n\n"
+    files = debian(OPENSSL, ("zlib1g", "1", "zlib"), ("prose", "1", "prose"), ("linked", "1", "linked")) | {
+        "usr/share/doc/libssl3/copyright": two.encode(),
+        "usr/share/doc/zlib1g/copyright": copyright_of.format("GPL-2+ or Zlib").encode(),
+        "usr/share/doc/prose/copyright": b"This is free software.\nLicense: MIT\n",
+        f"{site}/a-1.dist-info/METADATA": metadata.format("a", "License: MIT License").encode(),
+        f"{site}/b-1.dist-info/METADATA": metadata.format(
+            "b", "License: UNKNOWN\nClassifier: License :: OSI Approved :: BSD License"
+        ).encode(),
+        f"{modules}/c/package.json": json.dumps({"name": "c", "version": "1", "license": "(MIT or ISC)"}).encode(),
+        f"{modules}/d/package.json": json.dumps({"name": "d", "version": "1", "license": HOSTILE}).encode(),
+    }
+    link = tarfile.TarInfo("usr/share/doc/linked")
+    link.type, link.linkname = tarfile.SYMTYPE, "zlib1g"
+    write_layout(tmp_path, [layer(files), symlinks(link)])
+    bom = cyclonedx(scan(f"oci:{tmp_path}", "-o", "cyclonedx"))
+
+    def one(licence: dict) -> tuple[str, str]:
+        assert licence.get("license", licence).pop("acknowledgement") == "declared"
+        ((kind, text),) = licence.get("license", licence).items()
+        return kind, text
+
+    found = {c["name"]: [one(of) for of in c.get("licenses", [])] for c in bom["components"]}
+    either = [("expression", "GPL-2.0-or-later OR Zlib")]
+    want = {
+        "libssl3": [("id", "Apache-2.0"), ("name", "Artistic")],
+        "zlib1g": either,
+        "linked": either,
+        "prose": [],
+        "a": [("id", "MIT")],
+        "b": [("name", "BSD License")],
+        "c": [("expression", "(MIT OR ISC)")],
+        "d": [("name", HOSTILE)],
+    }
+    assert {name: found[name] for name in want} == want
+    document = spdx(scan(f"oci:{tmp_path}", "-o", "spdx"))
+    names = {info["licenseId"]: info["name"] for info in document["hasExtractedLicensingInfos"]}
+    assert sorted(names.values()) == sorted(["Artistic", "BSD License", HOSTILE])
+    declared = {package["name"]: package["licenseDeclared"] for package in document["packages"]}
+    (artistic,) = (of for of, name in names.items() if name == "Artistic")
+    assert declared["libssl3"] == f"Apache-2.0 AND {artistic}"
+    assert (declared["zlib1g"], declared["linked"]) == ("GPL-2.0-or-later OR Zlib", "GPL-2.0-or-later OR Zlib")
+    assert (declared["prose"], declared["c"]) == ("NOASSERTION", "(MIT OR ISC)")
+    assert names[declared["d"]] == HOSTILE
+
+
+def symlinks(*links: tarfile.TarInfo) -> bytes:
+    """A layer of links."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for link in links:
+            archive.addfile(link)
+    return gzip.compress(tar.getvalue(), mtime=0)
 
 
 def test_findings_are_valid_sarif_with_layer_and_path(layout: Path, advisories: Path) -> None:

@@ -6,6 +6,7 @@
 
 mod apk;
 mod conda;
+mod copyright;
 mod dpkg;
 mod executable;
 mod java;
@@ -22,6 +23,7 @@ use std::io::{self, BufRead, Read as _};
 
 pub(crate) use apk::parse_apk;
 pub(crate) use conda::parse_conda;
+pub(crate) use copyright::parse_copyright;
 pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
 pub(crate) use executable::{is_judged_program, parse_executable};
 pub(crate) use java::{parse_java, parse_java_release};
@@ -55,6 +57,8 @@ pub(crate) enum DatabaseFile {
     Dpkg,
     /// dpkg's list of the files of a package: [`parse_dpkg_files`].
     DpkgFiles,
+    /// What a package of dpkg says of its licences: [`parse_copyright`].
+    Copyright,
     /// apk's `installed`: [`parse_apk`].
     Apk,
     /// rpm's database, in any of its forms: [`parse_rpm`].
@@ -115,6 +119,7 @@ impl DatabaseFile {
             ("dpkg", "info", _) if lists => Some(Self::DpkgFiles),
             (_, "status.d", _) if file.ends_with(".md5sums") => Some(Self::DpkgFiles),
             (_, "status.d", _) => Some(Self::Dpkg),
+            ("doc", _, "copyright") => Some(Self::Copyright),
             ("apk", "db", "installed") => Some(Self::Apk),
             (_, _, "rpmdb.sqlite" | "Packages.db") | (_, "rpm", "Packages") => Some(Self::Rpm),
             (_, _, "rpmdb.sqlite-wal") => Some(Self::RpmLog),
@@ -339,6 +344,11 @@ mod tests {
                 Some(DatabaseFile::DpkgFiles),
             ),
             ("usr/share/dpkg/status", Some(DatabaseFile::Dpkg)),
+            (
+                "usr/share/doc/bash/copyright",
+                Some(DatabaseFile::Copyright),
+            ),
+            ("usr/share/doc/copyright", None),
             ("var/lib/dpkg/info/bash.list", Some(DatabaseFile::DpkgFiles)),
             ("var/lib/dpkg/info/bash.postinst", None),
             ("lib/apk/db/installed", Some(DatabaseFile::Apk)),

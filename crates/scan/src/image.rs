@@ -18,6 +18,9 @@ use tree::{TooMuch, Tree, What};
 /// The most packages that an image may have.
 const PACKAGE_LIMIT: usize = 500_000;
 
+/// The most bytes of licences that an image may have; those of the packages behind are left out.
+const LICENSES_LIMIT: usize = 32 * 1024 * 1024;
+
 /// What is inside an image, as far as it could be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageInventory {
@@ -81,6 +84,7 @@ pub fn merge(layers: &[(Digest, &LayerInventory)]) -> ImageInventory {
         tree: Tree::new(),
         first: HashMap::new(),
         system: System::default(),
+        licenses_left: LICENSES_LIMIT,
     };
     let done = merge.run(layers, &mut image);
     if done.is_err() {
@@ -99,6 +103,8 @@ struct Merge<'l> {
     /// The layer that first had a package.
     first: HashMap<Identity<'l>, u32>,
     system: System,
+    /// How many bytes of licences may still be added.
+    licenses_left: usize,
 }
 
 impl<'l> Merge<'l> {
@@ -180,7 +186,7 @@ impl<'l> Merge<'l> {
     }
 
     fn add(
-        &self,
+        &mut self,
         image: &mut ImageInventory,
         package: &Package,
         path: &str,
@@ -190,8 +196,19 @@ impl<'l> Merge<'l> {
         if image.packages.len() >= PACKAGE_LIMIT {
             return Err(TooMuch);
         }
+        let licenses = match package.kind {
+            PackageKind::Deb => self.system.licenses(&self.tree, package)?,
+            _ => &package.licenses,
+        };
+        // Links can have any number of packages state the same.
+        let length: usize = licenses.iter().map(String::len).sum();
+        let left = self.licenses_left.checked_sub(length);
+        self.licenses_left = left.unwrap_or(self.licenses_left);
         image.packages.push(ImagePackage {
-            package: package.clone(),
+            package: Package {
+                licenses: left.map_or_else(Vec::new, |_| licenses.to_vec()),
+                ..package.clone()
+            },
             path: path.to_owned(),
             layer,
             owner,

@@ -9,6 +9,7 @@
 //!   with checked arithmetic, and no input makes a parser panic.
 
 mod advisories;
+mod base_image;
 mod database;
 mod difference;
 mod ecosystem;
@@ -16,6 +17,7 @@ mod end_of_life;
 mod epss;
 mod image;
 mod layer;
+mod license;
 mod matching;
 mod os_release;
 mod package;
@@ -34,6 +36,7 @@ pub use advisories::{
     ImportReport, InvalidAdvisories, InvalidRecord, RecordTimes, modified_list, record_time,
     record_times,
 };
+pub use base_image::BaseImage;
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
@@ -54,7 +57,7 @@ pub use report::{
     write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 pub use result::{
-    AdvisoriesUsed, BaseImage, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
+    AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
 };
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};

@@ -34,6 +34,10 @@ pub struct Package {
     /// Of a Java archive that does not name its group: those that it may be of, by what is in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// Its licences, as whoever packaged it states them: SPDX expressions where a statement certainly
+    /// means one, else names. They are at most 32, of a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licenses: Vec<String>,
     /// What its name and version are known by.
     #[serde(default, skip_serializing_if = "Evidence::is_recorded")]
     pub evidence: Evidence,
@@ -148,6 +152,7 @@ impl Package {
             vendor: String::new(),
             module: String::new(),
             groups: Vec::new(),
+            licenses: Vec::new(),
             evidence: Evidence::Recorded,
         }
     }

@@ -72,7 +72,10 @@ impl From<&ImageInventory> for Contents {
             os: image.os.clone(),
             layers: image.layers.clone(),
             packages: packages
-                .map(|found| ScannedPackage::new(found, image.os.as_ref()))
+                .map(|found| ScannedPackage {
+                    licenses: found.package.licenses.clone(),
+                    ..ScannedPackage::new(found, image.os.as_ref())
+                })
                 .collect(),
             problems: image.problems.clone(),
         }

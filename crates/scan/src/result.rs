@@ -4,8 +4,8 @@ use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    EndOfLife, Epss, Evidence, INVENTORY_VERSION, ImagePackage, OsRelease, PackageKind, Problem,
-    Score, Severity, UNRATED,
+    BaseImage, EndOfLife, Epss, Evidence, INVENTORY_VERSION, ImagePackage, OsRelease, PackageKind,
+    Problem, Score, Severity, UNRATED,
 };
 
 /// What was found in an image, and with what.
@@ -33,27 +33,6 @@ pub struct ScanResult {
     pub advisories: AdvisoriesUsed,
     /// [`INVENTORY_VERSION`](crate::INVENTORY_VERSION) of the program that looked inside.
     pub inventory_version: u32,
-}
-
-/// The image that another was built upon: the lowest layers of that one are all of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaseImage {
-    /// How people name it: `base/debian:12`, or by its digest if no tag names it.
-    pub name: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// How many layers it has.
-    pub layers: u32,
-    /// Whether a tag names it; else another image has taken its place.
-    pub tagged: bool,
-}
-
-impl BaseImage {
-    /// Whether that layer of the image built upon it is one of its own.
-    #[must_use]
-    pub fn has_layer(&self, layer: u32) -> bool {
-        layer < self.layers
-    }
 }
 
 /// Which advisories a result comes from.
@@ -120,6 +99,10 @@ pub struct ScannedPackage {
     /// See [`Package::module`](crate::Package::module).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub module: String,
+    /// See [`Package::licenses`](crate::Package::licenses); only in bills of materials, findings have
+    /// no use for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licenses: Vec<String>,
     /// What its name and version are known by.
     #[serde(default, skip_serializing_if = "Evidence::is_recorded")]
     pub evidence: Evidence,
@@ -235,6 +218,7 @@ impl ScannedPackage {
             vendor: package.vendor.clone(),
             third_party: os.is_some_and(|os| package.is_third_party(os)),
             module: package.module.clone(),
+            licenses: Vec::new(),
             evidence: package.evidence,
         }
     }

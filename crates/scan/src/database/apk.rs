@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use super::{DatabaseError, FileOwner, Lines, may_be_read, push};
+use crate::license::all_stated;
 use crate::path::join;
 use crate::{Package, PackageKind};
 
@@ -13,6 +14,7 @@ struct Paragraph {
     version: Option<String>,
     origin: Option<String>,
     architecture: Option<String>,
+    license: Option<String>,
     /// The directory of the files that are listed next.
     directory: String,
     /// Its files that are metadata of language packages.
@@ -56,6 +58,7 @@ pub(crate) fn parse_apk(
             "V" => &mut paragraph.version,
             "o" => &mut paragraph.origin,
             "A" => &mut paragraph.architecture,
+            "L" => &mut paragraph.license,
             "F" => {
                 paragraph.directory = value.to_owned();
                 continue;
@@ -98,6 +101,7 @@ fn finish(
     let package = Package {
         source_name,
         architecture: paragraph.architecture.unwrap_or_default(),
+        licenses: all_stated(paragraph.license),
         ..Package::new(PackageKind::Apk, &name, &version)
     };
     push(packages, package)
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn packages_are_listed_with_their_origins() {
         let found = parse(
-            "C:Q1abc=\nP:libssl3\nV:3.1.4-r1\nA:x86_64\no:openssl\nF:lib\nR:libssl.so.3\n\n\
+            "C:Q1abc=\nP:libssl3\nV:3.1.4-r1\nA:x86_64\nL:Apache-2.0 or MIT\no:openssl\nF:lib\nR:libssl.so.3\n\n\
              P:musl\nV:1.2.4-r2\n",
         )
         .unwrap();
@@ -129,6 +133,7 @@ mod tests {
                 ["musl", "1.2.4-r2", "musl", "1.2.4-r2"],
             ]
         );
+        assert_eq!(found[0].licenses, ["Apache-2.0 OR MIT"]);
     }
 
     #[test]

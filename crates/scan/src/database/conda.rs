@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::node::is_token;
 use super::{DatabaseError, too_large};
+use crate::license::InJson;
 use crate::{Package, PackageKind};
 
 /// The most that is read of a record, in bytes: it lists the package's files.
@@ -18,6 +19,8 @@ struct Record {
     /// The platform: `linux-64`.
     #[serde(default)]
     subdir: String,
+    #[serde(default)]
+    license: InJson,
 }
 
 /// The package that a record is of.
@@ -39,6 +42,7 @@ pub(crate) fn parse_conda(input: impl Read) -> Result<Package, DatabaseError> {
         architecture: Some(record.subdir)
             .filter(|of| is_token(of))
             .unwrap_or_default(),
+        licenses: record.license.0,
         ..Package::new(PackageKind::Conda, &record.name, &record.version)
     })
 }
@@ -50,10 +54,11 @@ mod tests {
     #[test]
     fn a_record_names_its_package() {
         let text = r#"{"build":"h166bdaf_0","depends":["libgcc-ng >=12"],"files":["bin/xz"],
-            "name":"xz","version":"5.2.6","subdir":"linux-64","paths_data":{"paths":[]}}"#;
+            "name":"xz","version":"5.2.6","license":"LGPL-2.1 and GPL-2.0","subdir":"linux-64","paths_data":{"paths":[]}}"#;
         let package = parse_conda(text.as_bytes()).unwrap();
         assert_eq!((&*package.name, &*package.version), ("xz", "5.2.6"));
         assert_eq!(package.architecture, "linux-64");
+        assert_eq!(package.licenses, ["LGPL-2.1-only AND GPL-2.0-only"]);
         for text in [
             "",
             "[]",

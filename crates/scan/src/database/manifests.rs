@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::node::is_token;
 use super::{DatabaseError, PACKAGE_LIMIT, too_large};
+use crate::license::{InJson, all_stated};
 use crate::{Package, PackageKind};
 
 /// The most that is read of a list, in bytes.
@@ -19,6 +20,8 @@ struct ComposerPackage {
     name: String,
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    license: InJson,
 }
 
 /// Composer 2 has the list in an object, Composer 1 has it bare.
@@ -56,7 +59,14 @@ pub(crate) fn parse_composer(input: impl Read) -> Result<Vec<Package>, DatabaseE
             .unwrap_or(&of.version)
             .to_owned();
         let is_branch = comparable.starts_with("dev-") || comparable.ends_with("-dev");
-        (!is_branch).then(|| package(PackageKind::Composer, &of.name, &of.version, &comparable))?
+        let package = package(PackageKind::Composer, &of.name, &of.version, &comparable);
+        let package = package.filter(|_| !is_branch)?;
+        // Of several, whoever uses it may choose.
+        let InJson(choices) = of.license;
+        Some(Package {
+            licenses: all_stated((!choices.is_empty()).then(|| choices.join(" OR "))),
+            ..package
+        })
     });
     bounded(packages)
 }
@@ -117,7 +127,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_composers_list_are_read() {
-        let list = r#"[{"name":"symfony/http-kernel","version":"v4.4.0","dist":{}},
+        let list = r#"[{"name":"symfony/http-kernel","version":"v4.4.0","dist":{},"license":["MIT","gpl-2.0+"]},
                        {"name":"a/b","version":"dev-main"},{"name":"c/d"}]"#;
         for text in [
             list.to_owned(),
@@ -125,6 +135,7 @@ mod tests {
         ] {
             let packages = parse_composer(text.as_bytes()).unwrap();
             assert_eq!(shown(&packages), ["symfony/http-kernel v4.4.0 4.4.0"]);
+            assert_eq!(packages[0].licenses, ["MIT OR GPL-2.0-or-later"]);
         }
         assert!(parse_composer(&b"{\"packages\":"[..]).is_err());
         assert!(parse_composer(std::io::repeat(b' ')).is_err());

@@ -6,6 +6,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::DatabaseError;
+use crate::license::{InJson, all_stated};
 use crate::{Package, PackageKind};
 
 /// The most that is read of a `package.json`, in bytes: published ones stay far below.
@@ -18,6 +19,11 @@ struct PackageJson {
     name: String,
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    license: InJson,
+    /// As old packages have it.
+    #[serde(default)]
+    licenses: InJson,
 }
 
 /// Whether a path is that of a package's own `package.json`: not one of the many that lie in a
@@ -49,14 +55,23 @@ pub(crate) fn parse_node(input: impl Read) -> Result<Option<Package>, DatabaseEr
         return Err(super::too_large("it", LIMIT));
     }
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&json);
-    let Ok(PackageJson { name, version }) = serde_json::from_slice(json) else {
+    let Ok(PackageJson {
+        name,
+        version,
+        license,
+        licenses,
+    }) = serde_json::from_slice(json)
+    else {
         return Ok(None);
     };
     let version = version.trim().to_owned();
     if !is_token(&name) || !is_token(&version) {
         return Ok(None);
     }
-    Ok(Some(Package::new(PackageKind::Npm, &name, &version)))
+    Ok(Some(Package {
+        licenses: all_stated(license.0.iter().chain(&licenses.0)),
+        ..Package::new(PackageKind::Npm, &name, &version)
+    }))
 }
 
 /// Whether a text can be a name or version.
@@ -91,6 +106,10 @@ mod tests {
         let parse = |text: &str| parse_node(text.as_bytes()).unwrap();
         let package = parse("\u{feff}{\"name\":\"@a/b\",\"version\":\"1.0.0 \",\"x\":[]}").unwrap();
         assert_eq!((&*package.name, &*package.version), ("@a/b", "1.0.0"));
+        let package = parse(
+            r#"{"name":"a","version":"1","license":{"type":"mit"},"licenses":["MIT","BSD"]}"#,
+        );
+        assert_eq!(package.unwrap().licenses, ["MIT", "BSD"]);
         for text in [
             "",
             "{}",

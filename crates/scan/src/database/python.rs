@@ -4,6 +4,7 @@
 use std::io::BufRead;
 
 use super::{DatabaseError, Lines};
+use crate::license::{STATEMENTS_LIMIT, Statement, all_stated, stated};
 use crate::package::normalize_python_name;
 use crate::{Package, PackageKind};
 
@@ -20,9 +21,13 @@ use crate::{Package, PackageKind};
 pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, DatabaseError> {
     let mut lines = Lines::new(input);
     let (mut name, mut version) = (None, None);
+    let mut licenses = Licenses::default();
     while let Some(line) = lines.next()? {
         if line.is_empty() {
             break;
+        }
+        if line.starts_with([' ', '\t']) {
+            licenses.goes_on();
         }
         // Descriptions of old packages continue in odd ways: what is no field is left alone.
         let Some((field, value)) = line.split_once(':') else {
@@ -31,7 +36,10 @@ pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, D
         let field = match field.to_ascii_lowercase().as_str() {
             "name" => &mut name,
             "version" => &mut version,
-            _ => continue,
+            other => {
+                licenses.field(other, value.trim());
+                continue;
+            }
         };
         if field.replace(lines.token(value)?).is_some() {
             return Err(lines.malformed("the header states a Name or Version twice"));
@@ -49,8 +57,56 @@ pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, D
     }
     Ok(Package {
         source_name,
+        licenses: licenses.stated(),
         ..Package::new(PackageKind::Python, &name, &version)
     })
+}
+
+/// What the header says of licences, by the specification's successive ways to say it.
+#[derive(Default)]
+struct Licenses {
+    expression: Option<String>,
+    license: Option<String>,
+    /// Whether the field before is `License`.
+    is_license: bool,
+    classifiers: Vec<String>,
+}
+
+impl Licenses {
+    /// Takes a field, whose name is in lower case.
+    fn field(&mut self, name: &str, value: &str) {
+        self.is_license = name == "license";
+        match name {
+            "license-expression" => self.expression = Some(value.to_owned()),
+            "license" => self.license = Some(value.to_owned()),
+            "classifier" if self.classifiers.len() < STATEMENTS_LIMIT => {
+                let license = value.strip_prefix("License :: ");
+                let last = license.and_then(|of| of.rsplit(" :: ").next());
+                let is_one = |last: &&str| *last != "OSI Approved";
+                self.classifiers
+                    .extend(last.filter(is_one).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+
+    /// The field before goes on in another line: some have the whole text of their licence there,
+    /// which begins with its title or with somebody's name.
+    fn goes_on(&mut self) {
+        if self.is_license {
+            let title = self.license.take().and_then(|first| stated(&first));
+            self.license = title.filter(|title| Statement::of(title) == Statement::License);
+        }
+    }
+
+    /// The most exact statement that there is.
+    fn stated(self) -> Vec<String> {
+        let exact = all_stated(self.expression.or(self.license));
+        match exact.is_empty() {
+            true => all_stated(self.classifiers),
+            false => exact,
+        }
+    }
 }
 
 /// The name and version in `NAME-VERSION.dist-info` or `NAME-VERSION[-pyX.Y].egg-info`.
@@ -102,6 +158,43 @@ mod tests {
         assert_eq!(package.name, "Zope.Interface");
         assert_eq!(package.source_name, "zope-interface");
         assert_eq!(package.version, "5.4.0");
+    }
+
+    #[test]
+    fn the_most_exact_statement_of_licences_counts() {
+        let of = |fields: &str| {
+            let text = format!("Name: a\nVersion: 1\n{fields}\nLicense: of the description\n");
+            parse(&text).unwrap().licenses
+        };
+        let classifiers = "Classifier: License :: OSI Approved\n\
+                           Classifier: License :: OSI Approved :: MIT License\n\
+                           Classifier: License :: OSI Approved :: BSD License\n\
+                           Classifier: Topic :: Software\n";
+        for (fields, want) in [
+            ("", vec![]),
+            ("License: UNKNOWN\n", vec![]),
+            ("License: Apache 2.0\n", vec!["Apache-2.0"]),
+            (
+                "License: mine\nLicense-Expression: MIT or ISC\n",
+                vec!["MIT OR ISC"],
+            ),
+            (
+                "License: MIT License\n\t\n  Permission: granted\n",
+                vec!["MIT"],
+            ),
+            (
+                "License: Copyright (c) somebody\n        All rights\n",
+                vec![],
+            ),
+            ("License: mine\nSummary: a\n  b\n", vec!["mine"]),
+        ] {
+            assert_eq!(of(fields), want, "{fields}");
+            let exact = match want.is_empty() {
+                true => vec!["MIT", "BSD License"],
+                false => want,
+            };
+            assert_eq!(of(&(classifiers.to_owned() + fields)), exact, "{fields}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::BufRead;
 
 use super::node::is_token;
 use super::{DatabaseError, Lines};
+use crate::license::all_stated;
 use crate::{Package, PackageKind};
 
 /// The package that a specification describes; `None` if it assigns no name or version.
@@ -14,19 +15,29 @@ use crate::{Package, PackageKind};
 /// [`DatabaseError`] if it cannot be read or is too large.
 pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Option<Package>, DatabaseError> {
     let mut lines = Lines::new(input);
-    let (mut name, mut version) = (None, None);
+    let (mut name, mut version, mut licenses) = (None, None, Vec::new());
     while let Some(line) = lines.next()? {
         let line = line.trim();
         if let Some(value) = assigned(line, "name") {
             name = name.or(Some(value));
         } else if let Some(value) = assigned(line, "version") {
             version = version.or(Some(value));
+        } else if let Some((_, list)) = line
+            .strip_prefix("s.license")
+            .and_then(|rest| rest.split_once('='))
+            && licenses.is_empty()
+        {
+            // What stands between quotation marks, one after the other.
+            licenses = all_stated(list.split('"').skip(1).step_by(2));
         }
     }
     let (Some(name), Some(version)) = (name, version) else {
         return Ok(None);
     };
-    Ok(Some(Package::new(PackageKind::Gem, &name, &version)))
+    Ok(Some(Package {
+        licenses,
+        ..Package::new(PackageKind::Gem, &name, &version)
+    }))
 }
 
 /// The text in `s.FIELD = "text".freeze`, or in `Gem::Version.new("text")`.
@@ -46,9 +57,11 @@ mod tests {
     fn a_specification_assigns_name_and_version() {
         let text = "# -*- encoding: utf-8 -*-\n# stub: rack 2.2.3 ruby lib\n\n\
                     Gem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  \
-                    s.version = \"2.2.3\"\n\n  s.name_of = \"x\"\nend\n";
+                    s.version = \"2.2.3\"\n  \
+                    s.licenses = [\"MIT\".freeze, \"Ruby\".freeze]\n  s.name_of = \"x\"\nend\n";
         let package = parse_gemspec(text.as_bytes()).unwrap().unwrap();
         assert_eq!((&*package.name, &*package.version), ("rack", "2.2.3"));
+        assert_eq!(package.licenses, ["MIT", "Ruby"]);
         let old = "  s.name = %q{rack}\n  s.version = Gem::Version.new(\"1\")\n";
         assert_eq!(parse_gemspec(old.as_bytes()).unwrap(), None);
     }

@@ -4,7 +4,7 @@ use super::tree::{Found, TooMuch, Tree, What};
 use super::{ContentOf, ImageInventory};
 use crate::database::DatabaseFile;
 use crate::path::join;
-use crate::{OsRelease, PackageKind, Problem, ProblemCode};
+use crate::{OsRelease, Package, PackageKind, Problem, ProblemCode};
 
 const DPKG: &str = "var/lib/dpkg/status";
 
@@ -12,6 +12,9 @@ const DPKG: &str = "var/lib/dpkg/status";
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 
 const DPKG_LISTS: &str = "var/lib/dpkg/info";
+
+/// Where each package of dpkg has a directory with what it says of its licences.
+const DPKG_DOCUMENTS: &str = "usr/share/doc";
 
 /// apk-tools 3 has moved its database.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
@@ -175,6 +178,23 @@ impl System {
         Ok(lists)
     }
 
+    /// What a package of dpkg says of its licences in a file of its own; nothing if it has none that
+    /// programs read.
+    pub(super) fn licenses<'l>(
+        &self,
+        tree: &Tree<ContentOf<'l>>,
+        package: &Package,
+    ) -> Result<&'l [String], TooMuch> {
+        if package.kind != PackageKind::Deb {
+            return Ok(&[]);
+        }
+        let path = format!("{DPKG_DOCUMENTS}/{}/copyright", package.name);
+        Ok(match tree.find(&path)?.map(|found| found.what) {
+            Some(What::File(Some(content))) => &content.licenses,
+            _ => &[],
+        })
+    }
+
     /// Says what makes the inventory less than whole.
     pub(super) fn judge(&self, image: &mut ImageInventory) {
         let of_system = |kind: PackageKind| {
@@ -289,6 +309,7 @@ pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
         DatabaseFile::Apk => Some(PackageKind::Apk),
         DatabaseFile::Rpm => Some(PackageKind::Rpm),
         DatabaseFile::DpkgFiles
+        | DatabaseFile::Copyright
         | DatabaseFile::RpmLog
         | DatabaseFile::Python
         | DatabaseFile::Node

@@ -407,3 +407,63 @@ fn what_a_list_names_counts_once() {
     assert_eq!(found.len(), 3, "{found:?}");
     assert_eq!(found[0], ("a", "srv/node_modules/a/package.json"));
 }
+
+#[test]
+fn a_package_of_dpkg_has_the_licences_of_its_copyright_file_as_it_is_at_the_end() {
+    const FORM: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/";
+    let status: String = ["a", "b", "c", "d", "e"]
+        .map(|name| format!("Package: {name}\nVersion: 1\n\n"))
+        .concat();
+    let (old, new) = (
+        format!("{FORM}\nLicense: Expat\n"),
+        format!("{FORM}\nLicense: GPL-2+\nLicense: mine\n"),
+    );
+    let image = image(&[
+        &[
+            ("etc/os-release", "ID=debian\nVERSION_ID=12\n"),
+            ("var/lib/dpkg/status", &status),
+            ("usr/share/doc/a/copyright", &old),
+            ("usr/share/doc/b -> a", ""),
+            ("usr/share/doc/c/copyright", &old),
+            ("usr/share/doc/d/copyright", &old),
+            ("srv/doc/e/copyright", &old),
+        ],
+        &[
+            ("usr/share/doc/a/copyright", &new),
+            ("usr/share/doc/c/.wh.copyright", ""),
+            ("usr/share/doc/d/copyright", "License: in prose\n"),
+        ],
+    ]);
+    assert_eq!(image.problems, []);
+    let found = image.packages.iter().map(|found| &found.package);
+    let licenses: Vec<String> = found.map(|of| of.licenses.join(", ")).collect();
+    let changed = "GPL-2.0-or-later, mine";
+    assert_eq!(licenses, [changed, changed, "", "", ""]);
+}
+
+#[test]
+fn links_do_not_multiply_licences_without_end() {
+    let many: String = (0..32).map(|n| format!("License: {n:0>500}\n")).collect();
+    let text = format!("Format: copyright-format/1.0/\n{many}");
+    let names: Vec<String> = (0..3000).map(|n| format!("p{n}")).collect();
+    let status: String = names
+        .iter()
+        .map(|name| format!("Package: {name}\nVersion: 1\n\n"))
+        .collect();
+    let links: Vec<String> = names
+        .iter()
+        .skip(1)
+        .map(|name| format!("usr/share/doc/{name} -> p0"))
+        .collect();
+    let mut entries = vec![
+        ("etc/os-release", "ID=debian\nVERSION_ID=12\n"),
+        ("var/lib/dpkg/status", status.as_str()),
+        ("usr/share/doc/p0/copyright", text.as_str()),
+    ];
+    entries.extend(links.iter().map(|link| (link.as_str(), "")));
+    let image = image(&[&entries]);
+    assert_eq!(image.packages.len(), names.len());
+    let licenses = image.packages.iter().flat_map(|of| &of.package.licenses);
+    let length: usize = licenses.map(String::len).sum();
+    assert_eq!(length, LICENSES_LIMIT / 16_000 * 16_000);
+}

@@ -150,10 +150,14 @@ impl Collector {
             },
             false => read(file, &path, head.chain(archive), &mut self.program)?,
         };
-        let silent = content.packages.is_empty() && content.problem.is_none();
+        let silent =
+            content.packages.is_empty() && content.licenses.is_empty() && content.problem.is_none();
         let is_common = matches!(
             file,
-            DatabaseFile::Executable | DatabaseFile::JavaRelease | DatabaseFile::Sbom
+            DatabaseFile::Copyright
+                | DatabaseFile::Executable
+                | DatabaseFile::JavaRelease
+                | DatabaseFile::Sbom
         );
         if is_common && silent {
             // It says nothing, but it may stand where something that did was.
@@ -228,6 +232,10 @@ fn read(
         }
         DatabaseFile::DpkgFiles => {
             database::parse_dpkg_files(input, path).map(|owner| content.owners.extend(owner))
+        }
+        DatabaseFile::Copyright => {
+            let parsed = database::parse_copyright(input).map_err(DatabaseError::Io);
+            parsed.map(|licenses| content.licenses = licenses)
         }
         DatabaseFile::Apk => database::parse_apk(input).map(|(packages, owners)| {
             content.packages = packages;
@@ -304,6 +312,7 @@ fn weight(content: &Content) -> usize {
             &package.module,
         ];
         let texts = texts.into_iter().chain(&package.groups);
+        let texts = texts.chain(&package.licenses);
         texts.map(String::len).sum::<usize>() + 2 * OVERHEAD
     });
     let owners = content.owners.iter().map(|owner| {
@@ -314,7 +323,10 @@ fn weight(content: &Content) -> usize {
         .within
         .iter()
         .map(|within| within.len() + OVERHEAD / 2);
-    packages.sum::<usize>() + owners.sum::<usize>() + within.sum::<usize>() + 2 * OVERHEAD
+    let licenses = content.licenses.iter();
+    let licenses = licenses.map(|license| license.len() + OVERHEAD / 2);
+    let lists = owners.sum::<usize>() + within.sum::<usize>() + licenses.sum::<usize>();
+    packages.sum::<usize>() + lists + 2 * OVERHEAD
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use crate::{OsRelease, Package};
 /// The version of what [`inspect_layer`](crate::inspect_layer) finds. It grows with every change of
 /// what is found in a layer or of how it is written down; an inventory of another version is made
 /// anew, when an image with the layer is judged the next time. Version 2 knows conda, Yarn, SBOMs,
-/// programs by their versions, archives of Java without a `pom.properties`, vendors and modules.
-pub const INVENTORY_VERSION: u32 = 2;
+/// programs by their versions, archives of Java without a `pom.properties`, vendors and modules;
+/// version 3 knows licences.
+pub const INVENTORY_VERSION: u32 = 3;
 
 /// The most bytes that an encoded inventory expands to: some times what
 /// [`LayerLimits::kept`](super::LayerLimits::kept) lets in.
@@ -68,6 +69,9 @@ pub(crate) struct Content {
     /// Whose the metadata of language packages is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) owners: Vec<FileOwner>,
+    /// The licences of the package that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) licenses: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) os: Option<OsRelease>,
     /// Why it could not be read.
@@ -82,6 +86,7 @@ impl Content {
             packages: Vec::new(),
             within: Vec::new(),
             owners: Vec::new(),
+            licenses: Vec::new(),
             os: None,
             problem: None,
         }

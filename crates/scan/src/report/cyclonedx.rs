@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Contents, Each, Subject, TOOL, fingerprint, grouped, problem_line, purl};
+use crate::license::Statement;
 use crate::{INVENTORY_VERSION, OsRelease, ScannedPackage};
 
 #[derive(Serialize)]
@@ -194,5 +195,25 @@ fn component(reference: &str, package: &ScannedPackage, contents: &Contents) -> 
     if let Some(group) = group {
         component["group"] = group.into();
     }
+    if !package.licenses.is_empty() {
+        component["licenses"] = licenses(&package.licenses);
+    }
     component
+}
+
+/// One expression, or a list of licences without a word on how they belong together.
+fn licenses(statements: &[String]) -> Value {
+    if let [only] = statements
+        && Statement::of(only) == Statement::Expression
+    {
+        return json!([{ "expression": only, "acknowledgement": "declared" }]);
+    }
+    let one = |text: &String| {
+        let key = match Statement::of(text) {
+            Statement::License => "id",
+            Statement::Expression | Statement::Name => "name",
+        };
+        json!({ "license": { key: text, "acknowledgement": "declared" } })
+    };
+    statements.iter().map(one).collect()
 }

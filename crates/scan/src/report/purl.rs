@@ -120,6 +120,7 @@ mod tests {
             vendor: String::new(),
             third_party: false,
             module: String::new(),
+            licenses: Vec::new(),
             evidence: crate::Evidence::Recorded,
         }
     }

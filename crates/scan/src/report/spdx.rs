@@ -1,6 +1,6 @@
 //! SPDX 2.3 in JSON (ISO/IEC 5962): what an image consists of.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 use bonded_model::Timestamp;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Contents, Each, Subject, TOOL, fingerprint, problem_line, purl};
+use crate::license::Statement;
 use crate::{INVENTORY_VERSION, ScannedPackage};
 
 #[derive(Serialize)]
@@ -23,6 +24,8 @@ struct Document<P, R> {
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
     packages: P,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    has_extracted_licensing_infos: Vec<Value>,
     relationships: R,
 }
 
@@ -64,6 +67,7 @@ pub fn write_spdx(subject: &Subject, contents: &Contents, out: &mut dyn Write) -
             "creators": [format!("Tool: {}-{}", TOOL.0, TOOL.1)],
         }),
         comment: (!problems.is_empty()).then(|| format!("not complete: {}", problems.join("; "))),
+        has_extracted_licensing_infos: named_licenses(contents),
         packages: Each(std::iter::once(image(subject, contents, &created)).chain(listed)),
         relationships: Each(described.chain(contained)),
     };
@@ -77,12 +81,7 @@ fn packages(contents: &Contents) -> Vec<(String, &ScannedPackage)> {
     let packages = contents.packages.iter().map(|package| {
         let url = purl(package, contents.os.as_ref());
         let hash = fingerprint(&format!("{url} {}", package.path));
-        let name: String = package
-            .name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .take(60)
-            .collect();
+        let name: String = package.name.chars().map(id_character).take(60).collect();
         let id = format!(
             "SPDXRef-{}-{name}-{}",
             package.kind.name(),
@@ -91,6 +90,43 @@ fn packages(contents: &Contents) -> Vec<(String, &ScannedPackage)> {
         (id, package)
     });
     packages.filter(|(id, _)| seen.insert(id.clone())).collect()
+}
+
+/// The one expression that SPDX has for the licences of a package: all of them hold.
+fn declared(statements: &[String]) -> Option<String> {
+    let part = |text: &String| match Statement::of(text) {
+        Statement::License => text.clone(),
+        Statement::Expression if statements.len() == 1 => text.clone(),
+        Statement::Expression => format!("({text})"),
+        Statement::Name => license_reference(text),
+    };
+    let parts: Vec<String> = statements.iter().map(part).collect();
+    (!parts.is_empty()).then(|| parts.join(" AND "))
+}
+
+/// The identifier of a licence that SPDX does not have, by its name.
+fn license_reference(name: &str) -> String {
+    let hash = fingerprint(name);
+    let name: String = name.chars().take(40).map(id_character).collect();
+    format!("LicenseRef-{name}-{}", hash.get(..8).unwrap_or_default())
+}
+
+/// The licences that SPDX does not have, each once. Of their texts only the names are known.
+fn named_licenses(contents: &Contents) -> Vec<Value> {
+    let statements = contents.packages.iter().flat_map(|of| &of.licenses);
+    let names = statements.filter(|text| Statement::of(text) == Statement::Name);
+    let named: BTreeMap<String, &String> =
+        names.map(|name| (license_reference(name), name)).collect();
+    let entry = |(id, name)| json!({ "licenseId": id, "extractedText": name, "name": name });
+    named.into_iter().map(entry).collect()
+}
+
+/// A character as it may stand in an identifier.
+fn id_character(c: char) -> char {
+    match c {
+        c if c.is_ascii_alphanumeric() => c,
+        _ => '-',
+    }
 }
 
 fn relationship(from: &str, kind: &str, to: &str) -> Value {
@@ -164,6 +200,9 @@ fn entry(id: &str, package: &ScannedPackage, contents: &Contents, created: &str)
     });
     let is_of_source =
         (&package.source_name, &package.source_version) != (&package.name, &package.version);
+    if let Some(declared) = declared(&package.licenses) {
+        entry["licenseDeclared"] = declared.into();
+    }
     if is_of_source {
         let text = format!(
             "built from the source package {} {}",

@@ -31,6 +31,7 @@ fn package(name: &str, path: &str) -> ScannedPackage {
         vendor: String::new(),
         third_party: false,
         module: String::new(),
+        licenses: Vec::new(),
         evidence: crate::Evidence::Recorded,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{part, u32_be};
 use crate::database::{FileOwner, PACKAGE_LIMIT, may_be_read};
+use crate::license::all_stated;
 use crate::path::clean;
 use crate::{Package, PackageKind};
 
@@ -10,6 +11,7 @@ const VERSION: usize = 1001;
 const RELEASE: usize = 1002;
 const EPOCH: usize = 1003;
 const VENDOR: usize = 1011;
+const LICENSE: usize = 1014;
 const PACKAGER: usize = 1015;
 const ARCHITECTURE: usize = 1022;
 const SOURCE: usize = 1044;
@@ -68,6 +70,7 @@ pub(super) fn parse(blob: &[u8]) -> Result<Option<(Package, Option<FileOwner>)>,
         architecture: text(ARCHITECTURE).unwrap_or_default().to_owned(),
         vendor: vendor.unwrap_or_default().chars().take(100).collect(),
         module: text(MODULE).map(stream).unwrap_or_default(),
+        licenses: all_stated(header.text(LICENSE)),
         ..Package::new(PackageKind::Rpm, name, &version)
     };
     Ok(Some((package, owner)))

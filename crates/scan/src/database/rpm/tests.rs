@@ -44,6 +44,7 @@ const PYTHON: &[(u32, &str)] = &[
     (1000, "python3-six"),
     (1001, "1.15.0"),
     (1002, "9.el9"),
+    (1014, "MIT and GPLv2+"),
     (1022, "noarch"),
     (1044, "python-six-1.15.0-9.el9.src.rpm"),
 ];
@@ -58,6 +59,7 @@ fn a_header_names_the_package_its_source_and_its_metadata() {
     assert_eq!(package.name, "python3-six");
     assert_eq!(package.version, "1:1.15.0-9.el9");
     assert_eq!(package.source_name, "python-six");
+    assert_eq!(package.licenses, ["MIT AND GPL-2.0-or-later"]);
     assert_eq!(package.source_version, "1.15.0-9.el9");
     assert_eq!(package.architecture, "noarch");
     let owner = owner.unwrap();
