@@ -16,6 +16,7 @@ pub type Target = fn(&[u8]);
 /// Every target by its name: that of its corpus, of its binary, and of `cargo fuzz run NAME`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("advisories", scan::advisories),
+    ("attached_document", scan::attached_document),
     ("authorization", signature::authorization),
     ("condition", policy::condition),
     ("digest", model::digest),

@@ -2,8 +2,9 @@
 
 use bonded_model::Digest;
 use bonded_scan::{
-    Advisories, AdvisoryImport, ArchiveFiles, LayerInventory, LayerLimits, MatchOptions,
-    inspect_layer, match_image, merge, modified_list, record_time, record_times,
+    Advisories, AdvisoryImport, ArchiveFiles, Attached, Attachment, ImageInventory, LayerInventory,
+    LayerLimits, MatchOptions, inspect_layer, match_image, merge, modified_list, record_time,
+    record_times,
 };
 
 use super::{can_be_shown, first_line};
@@ -70,6 +71,37 @@ pub(super) fn inventory(data: &[u8]) {
             assert_eq!(image.layers.len(), 1);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A document that is attached to an image: nothing of it is lost in silence, and it takes nothing
+/// away.
+pub(super) fn attached_document(data: &[u8]) {
+    let image = Digest::sha256(b"image");
+    for trusted in [false, true] {
+        let attachment = Attachment {
+            referrer: Digest::sha256(data),
+            by: "somebody".to_owned(),
+            trusted,
+            lists_packages: true,
+            content: Ok(data.to_vec()),
+        };
+        let mut attached = Attached::read(&image, &[attachment]);
+        let mut inventory = ImageInventory::default();
+        attached.lay_on(&mut inventory);
+        for problem in &inventory.problems {
+            can_be_shown(&problem.message);
+        }
+        for note in attached.notes() {
+            can_be_shown(note);
+        }
+        assert!(
+            inventory
+                .packages
+                .iter()
+                .all(|found| found.attached.is_some())
+        );
+        assert!(inventory.packages.len() <= data.len());
     }
 }
 

@@ -6,6 +6,7 @@
 //! a scan is complete only if everything in the image was read and judged.
 
 mod attach;
+mod attached;
 mod configuration;
 mod describe;
 mod history;
@@ -83,7 +84,9 @@ impl Registry {
         let Some(manifest) = self.manifest_of(repository, image).await? else {
             return Ok(store.close_job(claimed).await?);
         };
-        let result = match self.layers(repository, &manifest).await? {
+        let documents = self.attached_documents(repository, image).await?;
+        let known = documents.known.clone();
+        let mut result = match self.layers(repository, &manifest).await? {
             Layers::Awaited(objects) => {
                 let now = self.clock().now();
                 let until = now.after(LAYER_WAIT);
@@ -93,13 +96,14 @@ impl Registry {
             Layers::Known(layers) => {
                 let (loaded, now) = (self.advisories(), self.clock().now());
                 let judged_by = self.judged_by();
-                let work = move |_| judge(&layers, loaded.as_deref(), &judged_by, now);
+                let work = move |_| judge(&layers, &documents, loaded.as_deref(), &judged_by, now);
                 match on_a_thread(TIME_LIMIT, work).await {
                     Ok(result) => result?,
                     Err(broken) => self.failed(broken.to_string()),
                 }
             }
         };
+        result.result.documents = Some(known);
         let (now, image_of) = (self.clock().now(), (repository, image));
         let result = self.with_history(image_of, result, now).await?;
         let end = self.after_scan(repository, image, now).await?;

@@ -20,6 +20,7 @@
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
 //! | `allowed_vulnerability` | what a registry accepts for a while |
+//! | `attached` | what documents about an image may say of it, and whose count |
 //! | `scan_findings`, `base_image`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
 //! | `user`, `access_key`, `group`, `role`, `service_linked_role` | IAM's principals |
 //! | `inline_policy`, `managed_policy`, `attached_policy`, `policy_holder` | their policies |
@@ -40,6 +41,7 @@ mod account;
 mod account_details;
 mod advisories;
 mod allowed_vulnerability;
+mod attached;
 mod attached_policy;
 mod audit;
 mod authenticate;

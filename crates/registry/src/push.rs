@@ -236,6 +236,7 @@ impl Registry {
             digest: put.digest(),
             tags: put.tags(),
             sparse: self.takes_sparse_manifests(&repository.arn.name),
+            document: self.document_to_put(allowed, manifest).await?,
             now: self.clock().now(),
         };
         let stored = self.store().put_image(image, &allowed.change()).await?;

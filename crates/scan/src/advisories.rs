@@ -33,4 +33,6 @@ pub use import::{AdvisoryImport, FILE_LIMIT, ImportError, InvalidRecord};
 pub use mirror::{RecordTimes, modified_list, record_time, record_times};
 pub(crate) use ranges::{End, Range};
 pub use report::ImportReport;
-pub(crate) use vex::{VexStatus, split};
+pub(crate) use vex::{
+    Document as VexDocument, NAMESPACE as VEX_NAMESPACE, Product, Said, VexStatus, split,
+};

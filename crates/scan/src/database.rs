@@ -32,7 +32,7 @@ pub(crate) use node::parse_node;
 pub(crate) use python::parse_python;
 pub(crate) use rpm::parse_rpm;
 pub(crate) use ruby::parse_gemspec;
-pub(crate) use sbom::parse_sbom;
+pub(crate) use sbom::{Document as SbomDocument, Listed, OfSystem, decoded, parse_sbom};
 pub(crate) use yarn::{parse_pnp, parse_yarn_cache};
 
 use serde::{Deserialize, Serialize};

@@ -47,6 +47,9 @@ pub struct ImagePackage {
     pub layer: u32,
     /// The package of the operating system that this one is a part of: `deb:python3-pip`.
     pub owner: Option<String>,
+    /// The document attached to the image that lists it, if nothing in the image shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Digest>,
 }
 
 /// A content of one of the layers.
@@ -212,6 +215,7 @@ impl<'l> Merge<'l> {
             path: path.to_owned(),
             layer,
             owner,
+            attached: None,
         });
         Ok(())
     }
@@ -298,9 +302,9 @@ impl<'l> Merge<'l> {
 }
 
 /// A package by what advisories know it by, whatever says that it is there.
-type Named = (PackageKind, String, String);
+pub(crate) type Named = (PackageKind, String, String);
 
-fn named_as(package: &Package) -> Named {
+pub(crate) fn named_as(package: &Package) -> Named {
     let kind = match package.kind {
         PackageKind::Bitnami => PackageKind::Program,
         kind => kind,
@@ -310,7 +314,7 @@ fn named_as(package: &Package) -> Named {
 }
 
 /// The packages of languages that are known already.
-fn named_packages(image: &ImageInventory) -> HashSet<Named> {
+pub(crate) fn named_packages(image: &ImageInventory) -> HashSet<Named> {
     let packages = image.packages.iter();
     packages.map(|found| named_as(&found.package)).collect()
 }

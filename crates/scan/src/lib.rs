@@ -9,6 +9,7 @@
 //!   with checked arithmetic, and no input makes a parser panic.
 
 mod advisories;
+mod attached;
 mod base_image;
 mod database;
 mod difference;
@@ -21,6 +22,7 @@ mod license;
 mod matching;
 mod os_release;
 mod package;
+mod package_url;
 mod package_version;
 mod path;
 mod problem;
@@ -36,6 +38,7 @@ pub use advisories::{
     ImportReport, InvalidAdvisories, InvalidRecord, RecordTimes, modified_list, record_time,
     record_times,
 };
+pub use attached::{Attached, Attachment};
 pub use base_image::BaseImage;
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
@@ -47,7 +50,7 @@ pub use layer::{
     ArchiveFiles, INVENTORY_VERSION, InvalidArchive, InvalidInventory, LayerInventory, LayerLimits,
     LayerProblem, expand_archive, inspect_layer,
 };
-pub use matching::{KERNEL_HEADERS, MatchOptions, match_image};
+pub use matching::{KERNEL_HEADERS, MatchOptions, match_attached, match_image};
 pub use os_release::OsRelease;
 pub use package::{Evidence, Package, PackageKind};
 pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};

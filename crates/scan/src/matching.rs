@@ -1,5 +1,6 @@
 //! What is wrong with the packages of an image.
 
+mod hearing;
 mod vex;
 
 use std::collections::BTreeSet;
@@ -7,11 +8,13 @@ use std::collections::BTreeSet;
 use bonded_model::Timestamp;
 
 use crate::advisories::{Advisories, Affected};
+use crate::attached::Attached;
 use crate::image::{ImageInventory, ImagePackage};
 use crate::package_version::{PackageVersion, judgements};
 use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
 use crate::rpm_line::is_of_other_stream;
 use crate::{Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, VersionOrder};
+use hearing::Hearing;
 
 /// The most findings of one image.
 const FINDING_LIMIT: usize = 1_000_000;
@@ -44,9 +47,22 @@ pub fn match_image(
     advisories: &Advisories,
     options: MatchOptions,
 ) -> ScanResult {
+    match_attached(image, advisories, &Attached::default(), options)
+}
+
+/// As [`match_image`], with what documents attached to the image state about vulnerabilities. Their
+/// packages are in `image` already: [`Attached::lay_on`].
+#[must_use]
+pub fn match_attached(
+    image: &ImageInventory,
+    advisories: &Advisories,
+    attached: &Attached,
+    options: MatchOptions,
+) -> ScanResult {
     let mut matching = Matching {
         advisories,
         image,
+        hearing: Hearing::new(image, attached),
         findings: Vec::new(),
         undetermined: Vec::new(),
         unknown: BTreeSet::new(),
@@ -84,6 +100,7 @@ pub fn match_image(
 struct Matching<'a> {
     advisories: &'a Advisories,
     image: &'a ImageInventory,
+    hearing: Hearing<'a>,
     /// In any order, and several about the same.
     findings: Vec<Finding>,
     undetermined: Vec<Undetermined>,
@@ -151,9 +168,12 @@ impl Matching<'_> {
         let others = names.iter().filter(|name| **name != id);
         let aliases: Vec<String> = others.map(|name| (*name).to_owned()).collect();
         let facts = self.advisories.facts(names.iter().copied());
+        let heard = self.hearing.about(found, &names);
         let suppressed_by = match found.package.is_kernel_headers() {
             true => Some(KERNEL_HEADERS.to_owned()),
-            false => vex::suppressed_by(self.advisories, self.image, found, &names),
+            false => heard
+                .suppressed_by
+                .unwrap_or_else(|| vex::suppressed_by(self.advisories, self.image, found, &names)),
         };
         self.findings.push(Finding {
             id: id.to_owned(),
@@ -177,6 +197,8 @@ impl Matching<'_> {
             path: found.path.clone(),
             layer: found.layer,
             suppressed_by,
+            disregarded: heard.disregarded,
+            attached: found.attached.clone(),
             exploited: facts.exploited,
             epss: facts.epss,
         });
@@ -266,6 +288,11 @@ fn merge(known: &mut Finding, other: Finding, order: Option<VersionOrder>) {
         .suppressed_by
         .take()
         .filter(|_| other.suppressed_by.is_some());
+    for statement in other.disregarded {
+        if !known.disregarded.contains(&statement) {
+            known.disregarded.push(statement);
+        }
+    }
     known.exploited = match (known.exploited.take(), other.exploited) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -62,6 +62,8 @@ pub enum ProblemCode {
     DatabaseEmpty,
     /// A package database or the metadata of a package cannot be read.
     DatabaseUnreadable,
+    /// A document that is attached to the image cannot be read.
+    DocumentUnreadable,
     /// There are no advisories for an ecosystem that packages of the image are of.
     NoAdvisories,
     /// Whether an advisory is about a package cannot be decided, as a version has no order.

@@ -25,6 +25,7 @@ pub use html::write_html;
 pub use json::{findings_json, read_findings_json};
 pub use openvex::write_openvex;
 pub use purl::purl;
+pub(crate) use purl::{distro, vendor};
 pub use sarif::write_sarif;
 pub use spdx::write_spdx;
 

@@ -147,11 +147,18 @@ pub struct Finding {
     pub url: Option<String>,
     /// The file that says that the package is there.
     pub path: String,
-    /// The layer that first brought this version: an index of [`ScanResult::layers`].
+    /// The layer that first brought this version: an index of [`ScanResult::layers`]; their number if
+    /// none did but an attached document.
     pub layer: u32,
     /// What makes it not count: a statement of an `OpenVEX` document, or an entry of the list of
     /// accepted vulnerabilities.
     pub suppressed_by: Option<String>,
+    /// Statements about it that change nothing, as whoever attached them has no right to that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disregarded: Vec<String>,
+    /// The document attached to the image that lists the package, if nothing in the image shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Digest>,
     /// Since when it is listed as exploited (CISA's KEV): `2024-01-31`.
     #[serde(default)]
     pub exploited: Option<String>,

@@ -3,9 +3,10 @@
 //! What an image referred to stays: its layers are the collector's, its children and the images
 //! about it are images of their own. Only what this server made of it goes with it.
 
-use bonded_model::{Digest, Tag};
+use bonded_model::{Digest, Tag, Timestamp};
 
 use crate::Store;
+use crate::attached_document::detach;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::image::TAG_DIGEST;
@@ -61,14 +62,17 @@ impl Store {
         change: &Change,
     ) -> Result<Vec<Result<DeletedImage, DeleteImageRefused>>> {
         let input = (repository.0.clone(), images, change.clone());
-        self.meta()
+        let deleted = self
+            .meta()
             .transact(input, |tx, input| {
                 Box::pin(async move {
                     let (repository, images, change) = &*input;
                     delete_all(tx, repository, images, change).await
                 })
             })
-            .await
+            .await?;
+        self.wake_jobs();
+        Ok(deleted)
     }
 }
 
@@ -91,9 +95,11 @@ async fn delete_all(
     let mut outcomes = Vec::with_capacity(images.len());
     for image in images {
         outcomes.push(match image {
-            ImageToDelete::Image(digest) => delete_image(tx, repository, digest).await?,
-            ImageToDelete::Tag(tag, of) => delete_tag(tx, repository, tag, of, false).await?,
-            ImageToDelete::TagOrLast(tag, of) => delete_tag(tx, repository, tag, of, true).await?,
+            ImageToDelete::Image(digest) => delete_image(tx, repository, digest, change.at).await?,
+            ImageToDelete::Tag(tag, of) => delete_tag(tx, repository, (tag, of), None).await?,
+            ImageToDelete::TagOrLast(tag, of) => {
+                delete_tag(tx, repository, (tag, of), Some(change.at)).await?
+            }
         });
     }
     if outcomes.iter().any(Result::is_ok) {
@@ -102,7 +108,12 @@ async fn delete_all(
     Ok(outcomes)
 }
 
-async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<Outcome> {
+async fn delete_image(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<Outcome> {
     const INDEXES: &str =
         "SELECT image FROM image_children WHERE repository = $1 AND child = $2 LIMIT 10";
     let key: [Value; 2] = [repository.into(), digest.as_str().into()];
@@ -121,6 +132,7 @@ async fn delete_image(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Res
         return Ok(Err(DeleteImageRefused::ReferencedBy(indexes)));
     }
     let tags = delete_rows(tx, repository, digest).await?;
+    detach(tx, repository, digest, now).await?;
     delete_generated(tx, repository, digest, None).await?;
     Ok(Ok(DeletedImage {
         digest: digest.clone(),
@@ -153,12 +165,12 @@ pub(crate) async fn delete_rows(
     Ok(tags)
 }
 
+/// Deletes a tag; its image too, at the time `image_with_last`, if that is the last one.
 async fn delete_tag(
     tx: &mut Tx<'_>,
     repository: &str,
-    tag: &Tag,
-    of: &Digest,
-    image_with_last: bool,
+    (tag, of): (&Tag, &Digest),
+    image_with_last: Option<Timestamp>,
 ) -> Result<Outcome> {
     const TAGS: &str = "SELECT tag FROM tags WHERE repository = $1 AND digest = $2 LIMIT 2";
     const DELETE: &str = "DELETE FROM tags WHERE repository = $1 AND tag = $2";
@@ -170,10 +182,10 @@ async fn delete_tag(
     if named != *of {
         return Ok(Err(DeleteImageRefused::TagDoesNotMatchDigest));
     }
-    if image_with_last {
+    if let Some(now) = image_with_last {
         let image: [Value; 2] = [repository.into(), of.as_str().into()];
         if tx.all(TAGS, &image).await?.len() == 1 {
-            return delete_image(tx, repository, of).await;
+            return delete_image(tx, repository, of, now).await;
         }
     }
     tx.execute(DELETE, &key).await?;

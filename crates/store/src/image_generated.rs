@@ -70,6 +70,7 @@ impl Store {
                 digest: &Digest::sha256(&referrer.bytes),
                 tags: &[],
                 sparse: false,
+                document: None,
                 now: referrer.change.at,
             };
             let mut new = self.new_image(&image, &referrer.change)?;

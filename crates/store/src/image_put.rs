@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use bonded_model::{Digest, Manifest, ManifestKind, Tag, TagMutability, Timestamp};
 
 use crate::Store;
+use crate::attached_document::{NewDocument, attach};
 use crate::change::Change;
 use crate::error::Result;
 use crate::image::{TAG_DIGEST, manifest_place};
 use crate::image_facts::insert_image_facts;
-use crate::image_scan::{scan_unless_scanned, scans_on_push};
+use crate::image_scan::scan_unless_scanned;
 use crate::layer::missing_layers;
 use crate::meta::{Tx, Value};
+use crate::registry_scanning::scans_on_push;
 use crate::repository::{Repository, tag_mutability};
 
 /// What is pushed.
@@ -30,6 +32,8 @@ pub struct PutImage<'a> {
     /// Whether it is taken although what it refers to is not there. Nothing is linked by that: a
     /// layer that is missing comes by an upload or a mount of its own.
     pub sparse: bool,
+    /// What it is to the scan of its subject, if that looks at it.
+    pub document: Option<NewDocument>,
     /// When.
     pub now: Timestamp,
 }
@@ -82,7 +86,7 @@ pub(crate) struct NewImage {
     media_type: String,
     kind: ManifestKind,
     artifact_type: Option<String>,
-    subject: Option<String>,
+    subject: Option<Digest>,
     size: i64,
     sealed_bytes: Vec<u8>,
     blobs: Vec<Digest>,
@@ -91,6 +95,7 @@ pub(crate) struct NewImage {
     sparse: bool,
     /// Whether this server made it.
     pub(crate) generated: bool,
+    document: Option<NewDocument>,
     now: Timestamp,
     change: Change,
 }
@@ -131,7 +136,7 @@ impl Store {
             media_type: manifest.media_type.to_string(),
             kind: manifest.kind(),
             artifact_type: manifest.artifact_type.as_ref().map(ToString::to_string),
-            subject: manifest.subject.as_ref().map(|s| s.digest.to_string()),
+            subject: manifest.subject.as_ref().map(|s| s.digest.clone()),
             size: i64::try_from(image.bytes.len()).unwrap_or(i64::MAX),
             sealed_bytes: self.keys().seal_row(&place, image.bytes)?,
             blobs: distinct(blobs.map(|b| &b.digest)),
@@ -139,6 +144,7 @@ impl Store {
             tags: tags.into_iter().cloned().collect(),
             sparse: image.sparse,
             generated: false,
+            document: image.document,
             now: image.now,
             change: change.clone(),
         })
@@ -188,6 +194,10 @@ pub(crate) async fn put_image(
     }
     if scans && new.kind == ManifestKind::Image {
         scan_unless_scanned(tx, &new.repository, &new.digest, new.now).await?;
+    }
+    if let (Some(document), Some(subject)) = (&new.document, &new.subject) {
+        let about = (new.repository.as_str(), subject);
+        attach(tx, about, &new.digest, document, new.now).await?;
     }
     set_tags(tx, new, &moved).await?;
     new.change.insert(tx).await?;
@@ -270,7 +280,7 @@ async fn insert_image(tx: &mut Tx<'_>, new: &NewImage) -> Result<()> {
         digest.clone(),
         (&new.media_type).into(),
         new.artifact_type.as_deref().into(),
-        new.subject.as_deref().into(),
+        new.subject.as_ref().map(Digest::as_str).into(),
         new.size.into(),
         new.sealed_bytes.as_slice().into(),
         new.now.into(),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bonded_model::{Digest, RegistryScanning, ScanFrequency, ScanStatus, Timestamp};
+use bonded_model::{Digest, ScanStatus, Timestamp};
 
 use crate::Store;
+use crate::attached_document::{AttachedDocument, rejudge_if_others};
 use crate::change::Change;
 use crate::error::Result;
 use crate::image_facts::ScanState;
@@ -12,7 +13,7 @@ use crate::image_put::IMAGE_DIGEST;
 use crate::image_rematch::packages_place;
 use crate::job::{ClaimedJob, Job, JobEnd, Priority, end, enqueue};
 use crate::keys::Place;
-use crate::meta::{Row, Tx, Value, malformed};
+use crate::meta::{Row, Tx, Value};
 use crate::repository::{RepositoryId, json};
 use crate::scan_event::{ScanEvent, insert_events};
 
@@ -72,6 +73,8 @@ pub struct ScanResult {
     pub packages: Option<Vec<u8>>,
     /// What is to be told of it.
     pub events: Vec<ScanEvent>,
+    /// The documents that were taken into account; `None` if that does not matter.
+    pub documents: Option<Vec<AttachedDocument>>,
 }
 
 /// What became of [`Store::start_scan`].
@@ -104,18 +107,6 @@ impl ImageScan {
             findings: row.size()?,
         })
     }
-}
-
-/// Whether what is pushed to a repository is scanned, by its columns `scan_on_push` and `name` and
-/// the configuration of its registry, if it has one.
-pub(crate) fn scans_on_push(row: &mut Row) -> Result<bool> {
-    let (scan_on_push, name) = (row.boolean()?, row.parse()?);
-    let registry = match row.opt_text()? {
-        Some(text) => serde_json::from_str(&text).map_err(|e| malformed(&e.to_string()))?,
-        None => RegistryScanning::default(),
-    };
-    let (frequency, _) = registry.of(&name, scan_on_push);
-    Ok(frequency != ScanFrequency::Manual)
 }
 
 /// Has an image scanned that never was.
@@ -301,6 +292,7 @@ impl Store {
             scan,
             parts,
             packages: packages.transpose()?,
+            documents: result.documents,
             events: self.seal_events(&result.events)?,
             now,
         };
@@ -347,6 +339,7 @@ struct Finished {
     scan: [Value; 12],
     parts: Vec<[Value; 4]>,
     packages: Option<Vec<u8>>,
+    documents: Option<Vec<AttachedDocument>>,
     events: Vec<[Value; 4]>,
     now: Timestamp,
 }
@@ -381,6 +374,9 @@ async fn finish(tx: &mut Tx<'_>, finished: &Finished) -> Result<()> {
     tx.execute(SCAN, &finished.scan).await?;
     for part in &finished.parts {
         tx.execute(PART, part).await?;
+    }
+    if let Some(judged) = &finished.documents {
+        rejudge_if_others(tx, repository, image, judged, finished.now).await?;
     }
     let [repository, image] = key;
     match &finished.packages {

@@ -1,12 +1,24 @@
 //! How a registry scans: its one row, where that was set.
 
-use bonded_model::{AccountId, Region, RegistryScanning};
+use bonded_model::{AccountId, Region, RegistryScanning, ScanFrequency};
 
 use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
-use crate::meta::Value;
+use crate::meta::{Row, Value, malformed};
 use crate::repository::json;
+
+/// Whether what is pushed to a repository is scanned, by its columns `scan_on_push` and `name` and
+/// the configuration of its registry, if it has one.
+pub(crate) fn scans_on_push(row: &mut Row) -> Result<bool> {
+    let (scan_on_push, name) = (row.boolean()?, row.parse()?);
+    let registry = match row.opt_text()? {
+        Some(text) => serde_json::from_str(&text).map_err(|e| malformed(&e.to_string()))?,
+        None => RegistryScanning::default(),
+    };
+    let (frequency, _) = registry.of(&name, scan_on_push);
+    Ok(frequency != ScanFrequency::Manual)
+}
 
 impl Store {
     /// How a registry scans: as it was set, or by default.

@@ -13,7 +13,7 @@ use crate::meta::{Tx, Value};
 use crate::repository::{DeleteRepository, RepositoryId};
 
 /// Each deletes up to 1,000 rows of a repository that is gone; children before parents.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "DELETE FROM tags WHERE repository = $1 AND tag IN \
      (SELECT tag FROM tags WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_findings WHERE repository = $1 AND (image, part) IN \
@@ -22,6 +22,8 @@ const STEPS: [&str; 9] = [
      (SELECT image FROM image_packages WHERE repository = $1 LIMIT 500)",
     "DELETE FROM image_scans WHERE repository = $1 AND image IN \
      (SELECT image FROM image_scans WHERE repository = $1 LIMIT 1000)",
+    "DELETE FROM attached_documents WHERE repository = $1 AND referrer IN \
+     (SELECT referrer FROM attached_documents WHERE repository = $1 LIMIT 1000)",
     "DELETE FROM image_blobs WHERE repository = $1 AND image IN \
      (SELECT digest FROM images WHERE repository = $1 ORDER BY digest LIMIT 50)",
     "DELETE FROM image_children WHERE repository = $1 AND image IN \

@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
 
-use bonded_model::{MANIFEST_LIMIT, Manifest, Timestamp};
+use bonded_model::{Digest, MANIFEST_LIMIT, Manifest, Timestamp};
 use bonded_store::{RepositoryId, StoreError};
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -47,23 +47,39 @@ impl Registry {
         let Some(config) = manifest.blobs.first() else {
             return Ok(ImageConfiguration::default());
         };
-        let layer = self.store().find_layer(repository, &config.digest);
-        let Some(layer) = layer.await?.filter(|l| l.size <= MANIFEST_LIMIT as u64) else {
-            return Ok(ImageConfiguration::default());
+        let bytes = self.small_blob(repository, &config.digest, MANIFEST_LIMIT as u64);
+        let bytes = bytes.await?.unwrap_or_default();
+        Ok(ImageConfiguration::parse(&bytes))
+    }
+
+    /// A blob of a repository, whole; `None` if it is not here, damaged (which the store records)
+    /// or longer than `limit` bytes.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn small_blob(
+        &self,
+        repository: &RepositoryId,
+        digest: &Digest,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>> {
+        let layer = self.store().find_layer(repository, digest).await?;
+        let Some(layer) = layer.filter(|layer| layer.size <= limit) else {
+            return Ok(None);
         };
         let mut stream = match self.store().read_layer(&layer, 0..layer.size).await {
             Ok(stream) => stream,
-            Err(StoreError::Corrupt(_)) => return Ok(ImageConfiguration::default()),
+            Err(StoreError::Corrupt(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let mut bytes = Vec::new();
         while let Some(piece) = stream.next().await {
             let Ok(piece) = piece else {
-                return Ok(ImageConfiguration::default());
+                return Ok(None);
             };
             bytes.extend_from_slice(&piece);
         }
-        Ok(ImageConfiguration::parse(&bytes))
+        Ok(Some(bytes))
     }
 }
 

@@ -21,8 +21,9 @@ pub fn ecr_description(scan: &ImageScan) -> String {
     }
 }
 
-/// What there is to say of a scan: why it is not complete, then what its counts do not tell.
-pub(super) fn describe(matched: &ScanResult) -> Option<String> {
+/// What there is to say of a scan: why it is not complete, then what its counts do not tell, of
+/// attached documents too.
+pub(super) fn describe(matched: &ScanResult, notes: &[String]) -> Option<String> {
     let mut parts = Vec::new();
     parts.extend(describe_problems(&matched.problems));
     if let (Some(end), Some(os)) = (&matched.end_of_life, &matched.os)
@@ -36,6 +37,10 @@ pub(super) fn describe(matched: &ScanResult) -> Option<String> {
         parts.push(format!(
             "{apart} findings do not count: they are in packages of kernel headers"
         ));
+    }
+    parts.extend(notes.iter().take(NAMED).cloned());
+    if notes.len() > NAMED {
+        parts.push(format!("and {} more notes", notes.len() - NAMED));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -31,6 +31,8 @@ enum Reason {
     AdvisoryCorrected,
     AdvisoryWithdrawn,
     AnalysisChanged,
+    DocumentAttached,
+    DocumentRemoved,
     FixPublished,
     FixChanged,
     SeverityChanged,
@@ -45,6 +47,8 @@ impl Reason {
             Self::AdvisoryCorrected => "advisory_corrected",
             Self::AdvisoryWithdrawn => "advisory_withdrawn",
             Self::AnalysisChanged => "analysis_changed",
+            Self::DocumentAttached => "document_attached",
+            Self::DocumentRemoved => "document_removed",
             Self::FixPublished => "fix_published",
             Self::FixChanged => "fix_changed",
             Self::SeverityChanged => "severity_changed",
@@ -209,6 +213,7 @@ fn compare<'f>(
     let tells = before.filter(|before| before.judged && result.packages.is_some());
     let same_analysis =
         tells.is_some_and(|before| before.scan.judged_by.analyzers == result.judged_by.analyzers);
+    let same_generation = tells.is_some_and(|before| before.scan.judged_by == result.judged_by);
     let mut observed = Vec::with_capacity(findings.len());
     let mut changes = Vec::new();
     for finding in findings {
@@ -217,6 +222,7 @@ fn compare<'f>(
             if let Some(before) = tells {
                 let earlier = before.advisories.as_ref();
                 let reason = match earlier.is_some_and(|old| old.has(&finding.advisory)) {
+                    _ if finding.attached.is_some() && same_generation => Reason::DocumentAttached,
                     _ if !same_analysis => Reason::AnalysisChanged,
                     true => Reason::AdvisoryCorrected,
                     false => Reason::AdvisoryPublished,
@@ -261,7 +267,8 @@ fn compare<'f>(
         }
     }
     if let Some(before) = tells {
-        changes.extend(gone(before, findings, current, same_analysis, new));
+        let same = (same_analysis, same_generation);
+        changes.extend(gone(before, findings, current, same, new));
     }
     (observed, changes)
 }
@@ -271,7 +278,7 @@ fn gone<'f>(
     before: &'f Before,
     findings: &[Finding],
     current: Option<&Advisories>,
-    same_analysis: bool,
+    (same_analysis, same_generation): (bool, bool),
     new: Observed,
 ) -> Vec<Change<'f>> {
     let found: HashSet<Key<'_>> = findings.iter().map(key).collect();
@@ -279,6 +286,7 @@ fn gone<'f>(
     let gone = gone.filter(|(finding, _)| !found.contains(&key(finding)));
     let closed = gone.map(|(finding, since)| {
         let reason = match current.is_some_and(|now| now.has(&finding.advisory)) {
+            _ if finding.attached.is_some() && same_generation => Reason::DocumentRemoved,
             _ if !same_analysis => Reason::AnalysisChanged,
             true => Reason::AdvisoryCorrected,
             false => Reason::AdvisoryWithdrawn,

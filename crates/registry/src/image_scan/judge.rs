@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bonded_model::{Digest, ScanStatus, Timestamp};
 use bonded_scan::{
     Contents, Finding, LayerInventory, LayerProblem, MatchOptions, OsRelease, PackageVersions,
-    Problem, ProblemCode, match_image, merge,
+    Problem, ProblemCode, match_attached, merge,
 };
 use bonded_store::{JudgedBy, ScanCounts, ScanResult, ScanState, SeverityCounts, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::advisories::LoadedAdvisories;
 use crate::error::{Error, Result};
+use crate::image_scan::attached::AttachedDocuments;
 use crate::image_scan::describe::describe;
 use crate::layer_index::IndexedLayer;
 
@@ -84,9 +85,11 @@ pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Lays the layers over each other and compares what is in them with the advisories.
+/// Lays the layers over each other, adds what the attached documents list, and compares all of it
+/// with the advisories.
 pub(super) fn judge(
     layers: &[LayerToJudge],
+    documents: &AttachedDocuments,
     loaded: Option<&LoadedAdvisories>,
     judged_by: &JudgedBy,
     now: Timestamp,
@@ -121,7 +124,7 @@ pub(super) fn judge(
         .iter()
         .map(|(digest, inventory)| (digest.clone(), inventory))
         .collect();
-    let image = merge(&borrowed);
+    let mut image = merge(&borrowed);
     let Some(loaded) = loaded else {
         let text = "no advisories are loaded; the operator loads them with \
                     'bonded advisories load FILE'";
@@ -132,8 +135,10 @@ pub(super) fn judge(
         now: Some(now),
         ..MatchOptions::default()
     };
+    let mut attached = documents.read();
+    attached.lay_on(&mut image);
     let packages = PackageVersions::of(&image, options);
-    let matched = match_image(&image, &loaded.advisories, options);
+    let matched = match_attached(&image, &loaded.advisories, &attached, options);
     let findings = &matched.findings;
     if findings.len() > FINDINGS_LIMIT {
         let text = format!("the image has more than {FINDINGS_LIMIT} findings");
@@ -148,7 +153,7 @@ pub(super) fn judge(
     Ok(Judged {
         result: ScanResult {
             status,
-            description: describe(&matched),
+            description: describe(&matched, attached.notes()),
             facts,
             judged_by: judged_by.clone(),
             severity_counts: severity_counts(findings),
@@ -156,6 +161,7 @@ pub(super) fn judge(
             parts: Vec::new(),
             packages: Some(encoded(&packages)?),
             events: Vec::new(),
+            documents: None,
         },
         layers: matched.layers,
         os: matched.os,
@@ -187,6 +193,7 @@ impl Judged {
                 parts: Vec::new(),
                 packages: None,
                 events: Vec::new(),
+                documents: None,
             },
             layers: Vec::new(),
             os: None,

@@ -397,6 +397,7 @@ fn tables_and_statements_add_to_what_an_advisory_says() {
         path: path.to_owned(),
         layer: 0,
         owner: None,
+        attached: None,
     };
     let image = crate::ImageInventory {
         packages: vec![

@@ -10,6 +10,9 @@ use super::record::or_default;
 /// The most statements of one document, each about one vulnerability and product.
 const STATEMENTS_LIMIT: usize = 1_000_000;
 
+/// What the `@context` of a document begins with, and the type of a predicate that is one.
+pub(crate) const NAMESPACE: &str = "https://openvex.dev/ns";
+
 /// The longest text that is kept, in bytes.
 const TEXT_LIMIT: usize = 500;
 
@@ -53,12 +56,12 @@ pub(super) struct About {
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Said {
-    at: i64,
-    pub(super) status: VexStatus,
-    pub(super) justification: String,
+pub(crate) struct Said {
+    pub(crate) at: i64,
+    pub(crate) status: VexStatus,
+    pub(crate) justification: String,
     /// The document.
-    pub(super) by: String,
+    pub(crate) by: String,
 }
 
 /// Statements, the latest about each thing.
@@ -77,7 +80,7 @@ impl Statements {
             context: String,
         }
         let context = serde_json::from_slice::<Context>(json);
-        if !context.is_ok_and(|known| known.context.starts_with("https://openvex.dev/ns")) {
+        if !context.is_ok_and(|known| known.context.starts_with(NAMESPACE)) {
             return Ok(None);
         }
         let document: Document = serde_json::from_slice(json)
@@ -107,7 +110,11 @@ impl Statements {
 }
 
 impl Statement {
-    fn say(&self, document: &Document, all: &mut Vec<(About, Said)>) -> Result<(), String> {
+    /// What it says, without what it says that of.
+    ///
+    /// # Errors
+    /// Its status is none.
+    pub(crate) fn said(&self, document: &Document) -> Result<Said, String> {
         let mut statuses = VexStatus::ALL.into_iter();
         let status = statuses.find(|status| status.name() == self.status);
         let status = status.ok_or_else(|| {
@@ -118,13 +125,22 @@ impl Statement {
         let at = time
             .into_iter()
             .find_map(|text| Timestamp::parse_rfc3339(text));
-        let said = Said {
+        Ok(Said {
             at: at.map_or(0, Timestamp::as_millis),
             status,
             justification: cut(&self.justification),
             by: cut(&document.id),
-        };
-        let names = self.vulnerability.names();
+        })
+    }
+
+    /// The names of its vulnerability.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.vulnerability.names()
+    }
+
+    fn say(&self, document: &Document, all: &mut Vec<(About, Said)>) -> Result<(), String> {
+        let said = self.said(document)?;
+        let names = self.names();
         for product in &self.products {
             let of_product = split(product.url());
             let mut parts: Vec<(String, String)> = product
@@ -193,8 +209,9 @@ fn cut(text: &str) -> String {
     cut
 }
 
+/// A document as it is written.
 #[derive(Deserialize)]
-struct Document {
+pub(crate) struct Document {
     #[serde(rename = "@id", default)]
     id: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -202,16 +219,16 @@ struct Document {
     #[serde(default, deserialize_with = "or_default")]
     last_updated: String,
     #[serde(default, deserialize_with = "or_default")]
-    statements: Vec<Statement>,
+    pub(crate) statements: Vec<Statement>,
 }
 
 #[derive(Deserialize)]
-struct Statement {
+pub(crate) struct Statement {
     vulnerability: Vulnerability,
     #[serde(default, deserialize_with = "or_default")]
     timestamp: String,
     #[serde(default, deserialize_with = "or_default")]
-    products: Vec<Product>,
+    pub(crate) products: Vec<Product>,
     status: String,
     #[serde(default, deserialize_with = "or_default")]
     justification: String,
@@ -245,17 +262,19 @@ impl Vulnerability {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Product {
+pub(crate) enum Product {
     Url(String),
     Described(Described),
 }
 
 #[derive(Deserialize)]
-struct Described {
+pub(crate) struct Described {
     #[serde(rename = "@id", default, deserialize_with = "or_default")]
     id: String,
     #[serde(default, deserialize_with = "or_default")]
     identifiers: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    hashes: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "or_default")]
     subcomponents: Vec<Product>,
 }
@@ -269,7 +288,7 @@ impl Product {
     }
 
     /// What names it: its id, if that is a package URL, else the identifier that is one.
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         match self {
             Self::Url(url) => url,
             Self::Described(described) => match described.identifiers.get("purl") {
@@ -279,7 +298,13 @@ impl Product {
         }
     }
 
-    fn parts(&self) -> &[Self] {
+    /// The hash of it by that algorithm, as `OpenVEX` names those: `sha-256`.
+    pub(crate) fn hash(&self, algorithm: &str) -> Option<&str> {
+        let described = self.described()?;
+        described.hashes.get(algorithm).map(String::as_str)
+    }
+
+    pub(crate) fn parts(&self) -> &[Self] {
         self.described()
             .map_or(&[], |described| &described.subcomponents)
     }

@@ -1,6 +1,9 @@
 //! Lists of packages that whoever built an image has put into it: CycloneDX and SPDX in JSON, and
 //! the `.spdx-NAME.spdx` of Bitnami's images. They add packages; none is taken away by them.
+//!
+//! Those that are attached to an image have the same forms: [`Listed`].
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use serde::Deserialize;
@@ -8,14 +11,16 @@ use serde::Deserialize;
 use super::node::is_token;
 use super::{DatabaseError, PACKAGE_LIMIT, too_large};
 use crate::package::normalize_python_name;
+use crate::package_url::PackageUrl;
 use crate::{Evidence, Package, PackageKind};
 
 /// The most that is read of a list, in bytes.
 const LIMIT: u64 = 32 << 20;
 
+/// A list as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(crate) struct Document {
     #[serde(default)]
     bom_format: String,
     #[serde(default)]
@@ -80,25 +85,142 @@ pub(crate) fn parse_sbom(input: impl Read) -> Result<Vec<Package>, DatabaseError
     }
     let document: Document = serde_json::from_slice(json)
         .map_err(|_| DatabaseError::Damaged("it is neither CycloneDX nor SPDX in JSON"))?;
-    let mut packages = Vec::new();
-    if document.bom_format == "CycloneDX" {
-        let mut pending: Vec<&Component> = document.components.iter().collect();
-        while let Some(component) = pending.pop() {
-            packages.extend(of_purl(&component.purl));
-            pending.extend(&component.components);
-        }
-    }
-    if document.spdx_version.starts_with("SPDX-") {
-        let references = document.packages.iter().flat_map(|of| &of.external_refs);
-        let purls = references.filter(|of| of.reference_type == "purl");
-        packages.extend(purls.filter_map(|of| of_purl(&of.reference_locator)));
-    }
+    let urls = document.package_urls();
+    let mut packages: Vec<Package> = urls.into_iter().filter_map(of_purl).collect();
     packages.sort();
     packages.dedup();
     match packages.len() > PACKAGE_LIMIT {
         true => Err(too_large("its list of packages", PACKAGE_LIMIT as u64)),
         false => Ok(packages),
     }
+}
+
+impl Document {
+    /// Whether it is of a form that is read.
+    pub(crate) fn is_one(&self) -> bool {
+        self.bom_format == "CycloneDX" || self.spdx_version.starts_with("SPDX-2")
+    }
+
+    /// The package URLs on it, those that are empty included.
+    fn package_urls(&self) -> Vec<&str> {
+        let mut urls = Vec::new();
+        if self.bom_format == "CycloneDX" {
+            let mut pending: Vec<&Component> = self.components.iter().collect();
+            while let Some(component) = pending.pop() {
+                urls.push(component.purl.as_str());
+                pending.extend(&component.components);
+            }
+        }
+        if self.spdx_version.starts_with("SPDX-") {
+            let references = self.packages.iter().flat_map(|of| &of.external_refs);
+            let purls = references.filter(|of| of.reference_type == "purl");
+            urls.extend(purls.map(|of| of.reference_locator.as_str()));
+        }
+        urls
+    }
+}
+
+/// The packages on a list that is attached to an image.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Those of languages and of Bitnami.
+    pub(crate) packages: Vec<Package>,
+    /// Those of operating systems.
+    pub(crate) of_system: Vec<OfSystem>,
+    /// The package URLs of which nothing can be known.
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+/// A package of an operating system on a list.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OfSystem {
+    pub(crate) package: Package,
+    /// Who makes the system: `debian`.
+    pub(crate) vendor: String,
+    /// Its release, if the list says which: `debian-12`.
+    pub(crate) distro: Option<String>,
+    /// The package URL.
+    pub(crate) url: String,
+}
+
+impl Listed {
+    /// Those on a list.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn of(document: &Document) -> Result<Self, DatabaseError> {
+        let mut listed = Self::default();
+        for url in document.package_urls() {
+            if let Some(package) = of_purl(url) {
+                listed.packages.push(package);
+            } else if let Some(package) = of_system(url) {
+                listed.of_system.push(package);
+            } else if !url.is_empty() && !names_an_image(url) {
+                listed.unknown.insert(bonded_model::shown(url));
+            }
+            let count = listed.packages.len() + listed.of_system.len() + listed.unknown.len();
+            if count > PACKAGE_LIMIT {
+                return Err(too_large("its list of packages", PACKAGE_LIMIT as u64));
+            }
+        }
+        listed.packages.sort();
+        listed.packages.dedup();
+        listed.of_system.sort();
+        listed.of_system.dedup();
+        Ok(listed)
+    }
+}
+
+/// Whether a package URL is that of an image, which a list has for what it is about.
+fn names_an_image(url: &str) -> bool {
+    let kind = url
+        .strip_prefix("pkg:")
+        .and_then(|rest| rest.split('/').next());
+    kind.is_some_and(|kind| matches!(kind, "oci" | "docker"))
+}
+
+/// The package of an operating system that a package URL names. What it was built from is in
+/// `upstream`, as Syft writes it: `openssl` or `openssl@3.0.11-1`.
+fn of_system(url: &str) -> Option<OfSystem> {
+    let parsed = PackageUrl::parse(url)?;
+    let kind = match parsed.kind.as_str() {
+        "deb" => PackageKind::Deb,
+        "apk" => PackageKind::Apk,
+        "rpm" => PackageKind::Rpm,
+        _ => return None,
+    };
+    let (vendor, name) = parsed.path.split_once('/')?;
+    let qualifier = |key: &str| parsed.qualifiers.get(key).map(String::as_str);
+    let version = match qualifier("epoch") {
+        Some(epoch) if kind == PackageKind::Rpm => format!("{epoch}:{}", parsed.version),
+        _ => parsed.version.clone(),
+    };
+    let mut package = Package {
+        evidence: Evidence::Sbom,
+        architecture: qualifier("arch").unwrap_or_default().to_owned(),
+        ..Package::new(kind, name, &version)
+    };
+    // Of rpm that is the name of a file.
+    if let Some(upstream) = qualifier("upstream").filter(|_| kind != PackageKind::Rpm) {
+        let (name, version) = upstream.split_once('@').unwrap_or((upstream, &version));
+        name.clone_into(&mut package.source_name);
+        version.clone_into(&mut package.source_version);
+    }
+    let texts = [
+        &package.name,
+        &package.version,
+        &package.source_name,
+        &package.source_version,
+    ];
+    texts
+        .into_iter()
+        .all(|text| is_token(text))
+        .then(|| OfSystem {
+            package: package.clone(),
+            vendor: vendor.to_owned(),
+            distro: qualifier("distro").map(str::to_owned),
+            url: bonded_model::shown(url),
+        })
 }
 
 /// The package that a package URL names (ECMA-427): `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS#SUBPATH`.
@@ -168,7 +290,7 @@ fn of_purl(purl: &str) -> Option<Package> {
 }
 
 /// A text with its `%XX` decoded; `None` if that is not UTF-8.
-fn decoded(text: &str) -> Option<String> {
+pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

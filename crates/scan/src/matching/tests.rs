@@ -10,6 +10,7 @@ fn package(kind: PackageKind, name: &str, version: &str) -> ImagePackage {
         path: format!("srv/{name}"),
         layer: 0,
         owner: None,
+        attached: None,
     }
 }
 

@@ -110,6 +110,7 @@ fn image() -> impl Strategy<Value = ImageInventory> {
         path: format!("srv/{}", name == "c"),
         layer: 0,
         owner: (owned && kind != PackageKind::Deb).then(|| "deb:x".to_owned()),
+        attached: None,
     });
     (prop::collection::vec(package, 0..8), 12..14_u8).prop_map(|(packages, release)| {
         ImageInventory {

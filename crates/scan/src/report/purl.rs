@@ -83,7 +83,7 @@ fn version(package: &ScannedPackage) -> (&str, Option<&str>) {
 }
 
 /// Who makes the packages of a system, as the list of types has it.
-fn vendor(os: &OsRelease) -> String {
+pub(crate) fn vendor(os: &OsRelease) -> String {
     match os.id.as_str() {
         "rhel" => "redhat".to_owned(),
         id if id.starts_with("opensuse") => "opensuse".to_owned(),
@@ -92,7 +92,7 @@ fn vendor(os: &OsRelease) -> String {
 }
 
 /// The release of a system: `debian-12`.
-fn distro(os: &OsRelease) -> String {
+pub(crate) fn distro(os: &OsRelease) -> String {
     match os.version_id.as_str() {
         "" => os.id.clone(),
         version => format!("{}-{version}", os.id),

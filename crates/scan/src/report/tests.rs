@@ -56,6 +56,8 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
         path: "var/lib/dpkg/st atus".to_owned(),
         layer: 0,
         suppressed_by: None,
+        disregarded: Vec::new(),
+        attached: None,
         exploited: None,
         epss: None,
     }

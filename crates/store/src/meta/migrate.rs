@@ -61,6 +61,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0012_generated_referrers",
         sql: include_str!("../../migrations/0012_generated_referrers.sql"),
     },
+    Migration {
+        name: "0013_attached_documents",
+        sql: include_str!("../../migrations/0013_attached_documents.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

@@ -383,6 +383,7 @@ impl Actor {
             digest: &digest,
             tags: &[],
             sparse: false,
+            document: None,
             now: self.world.now(),
         };
         match self.node.put_image(image, &change(&name)).await.unwrap() {

@@ -25,6 +25,7 @@ pub(crate) async fn put(
         digest: &Digest::sha256(text.as_bytes()),
         tags: &tags,
         sparse: false,
+        document: None,
         now: NOW,
     };
     store.put_image(image, &change(id)).await.unwrap()
@@ -149,6 +150,7 @@ fn a_sparse_image_is_taken_without_what_it_refers_to_and_links_nothing() {
                 digest: &Digest::sha256(text.as_bytes()),
                 tags: &[tag("v1")],
                 sparse: true,
+                document: None,
                 now: NOW,
             };
             let put = store.put_image(image, &change(&n.to_string())).await;

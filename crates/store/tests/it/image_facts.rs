@@ -35,6 +35,7 @@ impl Bench {
             digest: &digest,
             tags: &tags,
             sparse: true,
+            document: None,
             now: NOW,
         };
         let change = change(&format!("{digest} {tags:?}"));

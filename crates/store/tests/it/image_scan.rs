@@ -61,6 +61,7 @@ fn result(generation: u64, parts: &[&[u8]]) -> ScanResult {
         parts: parts.iter().map(|part| part.to_vec()).collect(),
         packages: None,
         events: Vec::new(),
+        documents: None,
     }
 }
 

@@ -97,6 +97,7 @@ fn after_a_rotation_the_old_root_key_is_not_needed() {
             digest: &bonded_model::Digest::sha256(text.as_bytes()),
             tags: &["v1".parse().unwrap()],
             sparse: false,
+            document: None,
             now: NOW,
         };
         store

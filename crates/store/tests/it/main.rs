@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod attached_document;
 mod audit;
 mod bucket;
 mod caller_policies;

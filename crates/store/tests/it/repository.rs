@@ -217,6 +217,7 @@ fn a_repository_with_images_is_deleted_only_by_force_and_comes_back_empty() {
             digest: &bonded_model::Digest::sha256(text.as_bytes()),
             tags: &["v1".parse().unwrap()],
             sparse: false,
+            document: None,
             now: NOW,
         };
         store

@@ -43,6 +43,7 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
             digest: &Digest::sha256(text.as_bytes()),
             tags: &[],
             sparse: false,
+            document: None,
             now: NOW,
         };
         store

@@ -104,6 +104,13 @@ impl BasicFinding {
         }
         add("base_image", base.map(|base| base.name.clone()));
         add("suppressed_by", finding.suppressed_by.clone());
+        for statement in &finding.disregarded {
+            add("disregarded_statement", Some(statement.clone()));
+        }
+        add(
+            "attached_document",
+            finding.attached.as_ref().map(ToString::to_string),
+        );
         add("known_exploited_since", finding.exploited.clone());
         if let Some(epss) = finding.epss {
             add("EPSS_SCORE", Some(epss.score.as_f64().to_string()));
