@@ -23,7 +23,6 @@ GATE = {
     "NumericLessThan": {"bonded:ScanAgeHours": "20000"},
 }
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'
-IN_TOTO = "application/vnd.in-toto+json"
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +183,29 @@ def test_dodge_the_vulnerable_child_of_an_index_by_digest(account: Account, repo
     assert door.pull(repository, image_of(CLEAN).digest).status_code == 200
 
 
+def test_the_gate_holds_for_head_of_a_blob(account: Account, repository: str) -> None:
+    """It finds nothing where it would be refused (decision 0024): what is absent and what is gated are the same."""
+    asks = ["ecr:BatchCheckLayerAvailability", *PULL]
+    user = account.user("head", allow("ecr:GetAuthorizationToken"), allow(asks, Condition=GATE))
+    door = account.server.push_and_pull(user.key)
+
+    def status(of: str) -> tuple[int, str | None]:
+        answer = door.head(f"/v2/{repository}/blobs/{of}")
+        return answer.status_code, answer.headers.get("Docker-Content-Digest")
+
+    assert status(digest(CLEAN)) == (200, digest(CLEAN))
+    assert status(digest(CONFIG)) == (200, digest(CONFIG))
+    assert status(digest(VULNERABLE)) == (404, None) == status(digest(b"absent"))
+    ungated = account.user("ungated", allow("ecr:GetAuthorizationToken"), allow(asks))
+    path = f"/v2/{repository}/blobs/{digest(VULNERABLE)}"
+    assert account.server.push_and_pull(ungated.key).head(path).status_code == 200
+    # By ECR's API the refusal is said.
+    with refused("AccessDeniedException"):
+        account.server.client("ecr", user.key).batch_check_layer_availability(
+            repositoryName=repository, layerDigests=[digest(VULNERABLE)]
+        )
+
+
 def test_dodge_the_layers_of_a_vulnerable_image_by_digest(repository: str, door: V2) -> None:
     denied(door.blob(repository, digest(VULNERABLE)))
     # A layer that a clean image shares is read.
@@ -231,7 +253,9 @@ def test_dodge_an_artifact_that_refers_to_the_layer_of_a_vulnerable_image(
 ) -> None:
     """It is about a clean image, and calls the layer a document: an image that may run refers to it, and decides."""
     subject = descriptor(image_of(CLEAN).manifest, OCI_MANIFEST)
-    body = image_manifest(VULNERABLE, config="application/vnd.example+json", layer_type=IN_TOTO, subject=subject)
+    body = image_manifest(
+        VULNERABLE, config="application/vnd.example+json", layer_type="text/x-document", subject=subject
+    )
     put(account, repository, "document", body)
     assert door.pull(repository, "document").status_code == 200
     denied(door.blob(repository, digest(VULNERABLE)), "1 critical")

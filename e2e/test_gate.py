@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -142,3 +142,19 @@ def test_an_image_that_nobody_scanned_is_blocked_at_once(account: Account, role:
     done = check(account, f"{name}:v1", role, "-o", "json")
     assert done.returncode == 5
     assert "it was not scanned" in verdict(done)["reason"]
+
+
+def test_a_scan_that_does_not_end_in_time_is_neither(own_server: Callable[..., Server]) -> None:
+    server = own_server(options=["--scan-workers", "0", "--scan-pull-wait", "0s"]).start()
+    account = Account.default(server)
+    gated = account.role("gated", None, allow(LOGIN), allow(PULL, Condition=SCANNED))
+    name = account.repository("waiting", imageScanningConfiguration={"scanOnPush": True})
+    push(account, name, "v1", CLEAN)
+    done = check(account, f"{name}:v1", gated, "--wait", "1", "-o", "json")
+    assert done.returncode == 6, done.stderr
+    answer = verdict(done)
+    assert answer["verdict"] == "unknown"
+    assert "scan not finished" in answer["reason"]
+    # Whatever the scan comes to, somebody without the right stays blocked.
+    powerless = account.role("powerless")
+    assert check(account, f"{name}:v1", powerless, "--wait", "1").returncode == 5

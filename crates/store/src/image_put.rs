@@ -144,7 +144,7 @@ impl Store {
             tags: tags.into_iter().cloned().collect(),
             sparse: image.sparse,
             generated: false,
-            document: image.document,
+            document: image.document.clone(),
             now: image.now,
             change: change.clone(),
         })

@@ -280,6 +280,7 @@ fn found(id: &str, version_id: &str, package: Package, advisories: &Advisories) 
         path: String::new(),
         layer: 0,
         owner: None,
+        attached: None,
     }]);
     image.os = Some(OsRelease {
         id: id.to_owned(),

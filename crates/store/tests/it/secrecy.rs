@@ -2,13 +2,11 @@
 
 use std::fs;
 
-use bonded_model::{Digest, Secret};
-use bonded_store::PutImage;
+use bonded_model::Secret;
 
+use crate::image::put;
 use crate::principal::user;
-use crate::site::{
-    ACCOUNT, NOW, change, files, manifest_text, on_each_store, parse, push, repository,
-};
+use crate::site::{ACCOUNT, NOW, change, files, manifest_text, on_each_store, push, repository};
 
 const MARKS: [&str; 6] = [
     "mark-of-the-layer-7d1b",
@@ -36,21 +34,7 @@ fn marks_in_layers_manifests_uploads_and_secrets_are_not_found() {
             .digest;
         let config = push(&store, &app.id, config.as_bytes()).await.digest;
         let text = manifest_text(&[config, layer], annotation);
-        let image = PutImage {
-            repository: &app,
-            manifest: &parse(&text),
-            bytes: text.as_bytes(),
-            digest: &Digest::sha256(text.as_bytes()),
-            tags: &[],
-            sparse: false,
-            document: None,
-            now: NOW,
-        };
-        store
-            .put_image(image, &change("put"))
-            .await
-            .unwrap()
-            .unwrap();
+        put(&store, &app, &text, &[], "put").await.unwrap();
         let id = store
             .start_upload(&app.id, "AIDAX", 10, NOW)
             .await
