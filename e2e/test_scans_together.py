@@ -140,7 +140,7 @@ def test_two_nodes_judge_each_image_of_one_queue_once(
     one = own_server("one", database=url, options=[*bucket, "--scan-workers", "0"]).start()
     account = Account(one, one.administrator)
     records = [advisory("X-1", "PyPI", "aaa", "50", CRITICAL), advisory("X-2", "PyPI", "bbb", "2", MEDIUM)]
-    assert load_advisories(one, import_advisories(one, tmp_path / "one", *records)).returncode == 0
+    assert load_advisories(one, import_advisories(one, tmp_path / "first", *records)).returncode == 0
     name = account.repository("queue", imageScanningConfiguration={"scanOnPush": True})
     client = one.push_and_pull(account.key)
     for number in range(images):
@@ -176,7 +176,7 @@ def test_two_nodes_judge_each_image_of_one_queue_once(
 
     # Other advisories come to one of them; the images that they concern are judged once again.
     records[1] = advisory("X-2", "PyPI", "bbb", "3", MEDIUM, modified="2026-11-02")
-    file = import_advisories(nodes[0], tmp_path / "two", *records)
+    file = import_advisories(nodes[0], tmp_path / "second", *records)
     assert load_advisories(nodes[0], file).returncode == 0
     statement = "SELECT generation, status, COUNT(*) FROM image_scans GROUP BY 1, 2"
     until(lambda: [tuple(sql(url, statement).splitlines())], [(f"2|COMPLETE|{images}",)])
