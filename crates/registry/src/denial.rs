@@ -127,7 +127,7 @@ impl Registry {
                 version,
                 ..
             } = finding;
-            let fixed = match &finding.fixed {
+            let fixed = match finding.repaired_by() {
                 Some(fixed) => format!("fixed in {fixed}"),
                 None => "no fix known".to_owned(),
             };

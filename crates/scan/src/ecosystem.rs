@@ -95,6 +95,21 @@ impl Ecosystem {
         self.row().2
     }
 
+    /// Whether advisories name the source packages of rpm packages, whose versions are then compared;
+    /// those of other distributions with rpm list each package that was built.
+    pub(crate) fn names_source_rpms(self) -> bool {
+        matches!(
+            self,
+            Self::AzureLinux
+                | Self::Mageia
+                | Self::OpenEuler
+                | Self::OpenSuse
+                | Self::PhotonOs
+                | Self::RockyLinux
+                | Self::Suse
+        )
+    }
+
     /// The one form of a package's name under which advisories are kept and looked up, in
     /// ecosystems where a package has several: `zope.interface` and `Zope_Interface` are one.
     #[must_use]

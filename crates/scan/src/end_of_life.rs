@@ -26,7 +26,7 @@ type Distribution = (
 );
 
 /// As published by 2026-11. A release that is not here is not known to have ended.
-const DISTRIBUTIONS: [Distribution; 18] = [
+const DISTRIBUTIONS: [Distribution; 20] = [
     (
         "almalinux",
         "https://wiki.almalinux.org/release-notes/",
@@ -61,6 +61,7 @@ const DISTRIBUTIONS: [Distribution; 18] = [
             ("3.21", "2026-11-01"),
             ("3.22", "2027-05-01"),
             ("3.23", "2027-11-01"),
+            ("3.24", "2028-06-01"),
         ],
     ),
     (
@@ -112,12 +113,21 @@ const DISTRIBUTIONS: [Distribution; 18] = [
             ("38", "2024-05-21"),
             ("39", "2024-11-26"),
             ("40", "2025-05-13"),
+            ("41", "2025-12-15"),
+            ("42", "2026-05-27"),
+            ("43", "2026-12-09"),
+            ("44", "2027-06-02"),
         ],
     ),
     (
         "mageia",
         "https://www.mageia.org/en/support/",
-        &[("7", "2021-06-30"), ("8", "2023-11-30")],
+        &[
+            ("7", "2021-06-30"),
+            ("8", "2023-11-30"),
+            ("9", "2026-09-29"),
+            ("10", "2028-03-31"),
+        ],
     ),
     (
         "mariner",
@@ -157,6 +167,7 @@ const DISTRIBUTIONS: [Distribution; 18] = [
             ("1.0", "2022-02-28"),
             ("2.0", "2022-12-31"),
             ("3.0", "2024-03-01"),
+            ("4.0", "2027-10-11"),
         ],
     ),
     (
@@ -190,6 +201,27 @@ const DISTRIBUTIONS: [Distribution; 18] = [
         ],
     ),
     (
+        "sl-micro",
+        "https://www.suse.com/lifecycle",
+        &[
+            ("6.0", "2028-06-30"),
+            ("6.1", "2028-11-30"),
+            ("6.2", "2029-11-30"),
+        ],
+    ),
+    (
+        "sle-micro",
+        "https://www.suse.com/lifecycle",
+        &[
+            ("5.0", "2022-03-31"),
+            ("5.1", "2025-10-31"),
+            ("5.2", "2026-04-30"),
+            ("5.3", "2026-10-30"),
+            ("5.4", "2027-04-30"),
+            ("5.5", "2027-10-31"),
+        ],
+    ),
+    (
         "sled",
         "https://www.suse.com/lifecycle",
         &[("12.5", "2024-10-31"), ("15.6", "2025-12-31")],
@@ -209,6 +241,7 @@ const DISTRIBUTIONS: [Distribution; 18] = [
             ("15.5", "2024-12-31"),
             ("15.6", "2025-12-31"),
             ("15.7", "2031-07-31"),
+            ("16.0", "2027-11-30"),
         ],
     ),
     (
@@ -230,6 +263,8 @@ const DISTRIBUTIONS: [Distribution; 18] = [
             ("24.04", "2029-05-31"),
             ("24.10", "2025-07-10"),
             ("25.04", "2026-01-15"),
+            ("25.10", "2026-07-01"),
+            ("26.04", "2031-04-30"),
         ],
     ),
 ];
@@ -249,8 +284,7 @@ impl OsRelease {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let (release, date) = releases.iter().find(|(release, _)| is_this(release))?;
-        let is_stream = self.id == "centos" && self.pretty_name.contains("Stream");
-        let date = match (is_stream, *release) {
+        let date = match (self.is_centos_stream(), *release) {
             (true, "8") => STREAM_8,
             _ => date,
         };

@@ -13,6 +13,7 @@ mod attached;
 mod base_image;
 mod database;
 mod difference;
+mod distribution;
 mod ecosystem;
 mod end_of_life;
 mod epss;
@@ -42,6 +43,7 @@ pub use attached::{Attached, Attachment};
 pub use base_image::BaseImage;
 pub use database::DatabaseError;
 pub use difference::{Difference, PackageChange};
+pub use distribution::looked_up as looked_up_ecosystem;
 pub use ecosystem::{Ecosystem, UnknownEcosystem};
 pub use end_of_life::EndOfLife;
 pub use epss::{Epss, Probability};
@@ -60,7 +62,8 @@ pub use report::{
     write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 pub use result::{
-    AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, Undetermined,
+    AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, SubscriptionFix,
+    Undetermined,
 };
 pub use severity::{InvalidCvss, Rating, Score, Severity, UNRATED, UnreadableSeverity};
 pub use table::{Check, Outcome, TableTotals, check_table};

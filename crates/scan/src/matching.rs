@@ -3,17 +3,22 @@
 mod hearing;
 mod vex;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bonded_model::Timestamp;
 
 use crate::advisories::{Advisories, Affected};
 use crate::attached::Attached;
+use crate::distribution::Stream;
 use crate::image::{ImageInventory, ImagePackage};
-use crate::package_version::{PackageVersion, judgements};
-use crate::result::{AdvisoriesUsed, Finding, ScanResult, ScannedPackage, Undetermined};
+use crate::package_version::{Judgement, PackageVersion, judgements};
+use crate::result::{
+    AdvisoriesUsed, Finding, ScanResult, ScannedPackage, SubscriptionFix, Undetermined,
+};
 use crate::rpm_line::is_of_other_stream;
-use crate::{Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, VersionOrder};
+use crate::{
+    Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, UnparsableVersion, VersionOrder,
+};
 use hearing::Hearing;
 
 /// The most findings of one image.
@@ -72,7 +77,7 @@ pub fn match_attached(
     for found in &image.packages {
         let package = ScannedPackage::new(found, image.os.as_ref());
         if found.owner.is_none() || options.comprehensive {
-            matching.package(found, package.ecosystem.as_deref());
+            matching.package(found);
         }
         packages.push(package);
     }
@@ -109,49 +114,91 @@ struct Matching<'a> {
     truncated: bool,
 }
 
-impl Matching<'_> {
-    fn package(&mut self, found: &ImagePackage, ecosystem: Option<&str>) {
+impl<'a> Matching<'a> {
+    fn package(&mut self, found: &ImagePackage) {
+        let advisories = self.advisories;
+        let streams = found.package.streams(self.image.os.as_ref());
         // The image has said so, or there are none for packages of this kind.
-        let Some(ecosystem) = ecosystem else {
+        let Some(Stream { ecosystem, .. }) = streams.first() else {
             return;
         };
-        for key in PackageVersion::all_of(&found.package, ecosystem) {
-            self.named(found, &key);
+        let is_known = |stream: &&Stream| advisories.knows(&stream.ecosystem);
+        let mut free = streams.iter().filter(|of| of.subscription.is_none());
+        if !free.any(|of| is_known(&of)) {
+            self.unknown.insert(ecosystem.clone());
+            return;
+        }
+        let has_subscription = found.package.is_of_subscription();
+        let is_own = |of: &&Stream| of.subscription.is_some() == has_subscription;
+        let of_stream = |of: &Stream| PackageVersion::all_of(&found.package, &of.ecosystem);
+        let own = streams.iter().filter(is_own).flat_map(of_stream);
+        let own: Vec<PackageVersion> = own.collect();
+        let mut affected = HashSet::new();
+        for key in &own {
+            for (of, judgement) in self.judged(found, key) {
+                if streams.len() > 1 {
+                    affected.insert(of.advisory().id);
+                }
+                self.judgement(found, ecosystem, key, of, judgement.map(Fix::of_everybody));
+            }
+        }
+        for other in streams.iter().filter(|of| !is_own(of)) {
+            for key in of_stream(other) {
+                for (of, judgement) in self.judged(found, &key) {
+                    // Of what its own stream speaks of, only the fix of another can be new.
+                    let id = of.advisory().id;
+                    let says = |own| says(advisories, own, id);
+                    let fix = match judgement {
+                        _ if !affected.contains(id) && own.iter().any(says) => continue,
+                        Ok(Some(version)) => Ok(match other.subscription {
+                            Some(name) => Fix::with(name, version),
+                            None => Fix::of_everybody(Some(version)),
+                        }),
+                        Ok(None) if affected.contains(id) => continue,
+                        judgement => judgement.map(Fix::of_everybody),
+                    };
+                    self.judgement(found, ecosystem, &key, of, fix);
+                }
+            }
         }
     }
 
-    /// What is said of a package under one of its names.
-    fn named(&mut self, found: &ImagePackage, key: &PackageVersion) {
-        let (advisories, ecosystem) = (self.advisories, key.ecosystem.as_str());
-        let Some(judgements) = judgements(advisories, key) else {
-            self.unknown.insert(ecosystem.to_owned());
-            return;
-        };
-        for (affected, judgement) in judgements {
-            if is_of_other_stream(&found.package, affected) {
-                continue;
-            }
-            match judgement {
-                Ok(fixed) => self.found(found, key, affected, fixed),
-                Err(error) => self.undetermined.push(Undetermined {
-                    advisory: affected.advisory().id.to_owned(),
-                    ecosystem: ecosystem.to_owned(),
-                    package: found.package.name.clone(),
-                    version: found.package.version.clone(),
-                    path: found.path.clone(),
-                    layer: found.layer,
-                    reason: error.to_string(),
-                }),
-            }
+    /// What advisories say of a package under one of its names.
+    fn judged(&self, found: &ImagePackage, key: &PackageVersion) -> Vec<(Affected<'a>, Judgement)> {
+        let mut judged = judgements(self.advisories, key).unwrap_or_default();
+        judged.retain(|(of, _)| !is_of_other_stream(&found.package, *of));
+        judged
+    }
+
+    fn judgement(
+        &mut self,
+        found: &ImagePackage,
+        ecosystem: &str,
+        key: &PackageVersion,
+        affected: Affected<'_>,
+        judgement: Result<Fix, UnparsableVersion>,
+    ) {
+        match judgement {
+            Ok(fix) => self.found(found, ecosystem, key, affected, fix),
+            Err(error) => self.undetermined.push(Undetermined {
+                advisory: affected.advisory().id.to_owned(),
+                ecosystem: key.ecosystem.clone(),
+                package: found.package.name.clone(),
+                version: found.package.version.clone(),
+                path: found.path.clone(),
+                layer: found.layer,
+                reason: error.to_string(),
+            }),
         }
     }
 
     fn found(
         &mut self,
         found: &ImagePackage,
+        ecosystem: &str,
         known_as: &PackageVersion,
         affected: Affected<'_>,
-        fixed: Option<String>,
+        fix: Fix,
     ) {
         if self.findings.len() >= FINDING_LIMIT {
             self.truncated = true;
@@ -159,7 +206,6 @@ impl Matching<'_> {
         }
         let advisory = affected.advisory();
         let rating = affected.rating();
-        let ecosystem = known_as.ecosystem.as_str();
         let id = match advisory.cve {
             "" => advisory.id,
             cve => cve,
@@ -187,7 +233,8 @@ impl Matching<'_> {
                 true => found.package.source_name.clone(),
                 false => known_as.name.clone(),
             },
-            fixed,
+            fixed: fix.fixed,
+            fixed_with: fix.with,
             severity: rating.map(|rating| rating.severity),
             score: rating.and_then(|rating| rating.score),
             vector: some(affected.vector()),
@@ -236,6 +283,35 @@ impl Matching<'_> {
             ));
         }
         problems
+    }
+}
+
+/// Whether an advisory speaks of a package at all, be it to say that a version is not affected.
+fn says(advisories: &Advisories, key: &PackageVersion, id: &str) -> bool {
+    let mut about = advisories.about(&key.ecosystem, &key.name);
+    about.any(|affected| affected.advisory().id == id)
+}
+
+/// What repairs a package.
+struct Fix {
+    fixed: Option<String>,
+    with: Option<SubscriptionFix>,
+}
+
+impl Fix {
+    fn of_everybody(fixed: Option<String>) -> Self {
+        Self { fixed, with: None }
+    }
+
+    fn with(subscription: &str, version: String) -> Self {
+        let subscription = subscription.to_owned();
+        Self {
+            fixed: None,
+            with: Some(SubscriptionFix {
+                subscription,
+                version,
+            }),
+        }
     }
 }
 
@@ -298,15 +374,23 @@ fn merge(known: &mut Finding, other: Finding, order: Option<VersionOrder>) {
         (a, b) => a.or(b),
     };
     known.epss = known.epss.max(other.epss);
+    let is_lower = |a: &str, b: &str| {
+        let order = order.and_then(|order| order.compare(a, b).ok());
+        order.is_some_and(std::cmp::Ordering::is_lt)
+    };
     known.fixed = match (known.fixed.take(), other.fixed) {
-        (Some(a), Some(b)) => {
-            let higher = order.and_then(|order| order.compare(&a, &b).ok());
-            Some(if higher.is_some_and(std::cmp::Ordering::is_lt) {
-                b
-            } else {
-                a
-            })
-        }
+        (Some(a), Some(b)) => Some(if is_lower(&a, &b) { b } else { a }),
+        (a, b) => a.or(b),
+    };
+    let with = (known.fixed_with.take(), other.fixed_with);
+    // Nobody pays for what everybody gets.
+    known.fixed_with = match with {
+        _ if known.fixed.is_some() => None,
+        (Some(a), Some(b)) => Some(if is_lower(&a.version, &b.version) {
+            b
+        } else {
+            a
+        }),
         (a, b) => a.or(b),
     };
     let names = known

@@ -157,15 +157,6 @@ impl Package {
         }
     }
 
-    /// The name and version under which advisories are looked up: of the source package, but of rpm
-    /// packages their own, which is how the advisories of those distributions list them.
-    pub(crate) fn advisory_key(&self) -> (&str, &str) {
-        match self.kind {
-            PackageKind::Rpm => (&self.name, &self.version),
-            _ => (&self.source_name, &self.source_version),
-        }
-    }
-
     /// The ecosystem, with its release, in which advisories for this package are looked up:
     /// `PyPI`, or what the operating system is, such as `Debian:12`. `None` if `os` is of no
     /// distribution whose advisories we know: then nothing is known about the package.
@@ -193,7 +184,7 @@ impl Package {
 }
 
 /// The beginnings of `VENDOR` in the packages that distributions with rpm build themselves, by `ID`.
-const VENDORS: [(&str, &[&str]); 14] = [
+const VENDORS: [(&str, &[&str]); 19] = [
     ("almalinux", &["AlmaLinux", "CloudLinux"]),
     ("amzn", &["Amazon"]),
     ("azurelinux", &["Microsoft"]),
@@ -203,11 +194,16 @@ const VENDORS: [(&str, &[&str]); 14] = [
     ("mariner", &["Microsoft"]),
     ("ol", &["Oracle"]),
     ("opensuse-leap", &["SUSE", "openSUSE"]),
+    ("opensuse-tumbleweed", &["SUSE", "openSUSE"]),
     ("photon", &["VMware", "Broadcom"]),
     ("rhel", &["Red Hat"]),
     ("rocky", &["Rocky"]),
+    ("sl-micro", &["SUSE"]),
+    ("sle-micro", &["SUSE"]),
+    ("sle_hpc", &["SUSE"]),
     ("sled", &["SUSE"]),
     ("sles", &["SUSE"]),
+    ("sles_sap", &["SUSE"]),
 ];
 
 impl Package {

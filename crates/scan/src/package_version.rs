@@ -48,11 +48,11 @@ impl PackageVersion {
         let Ok(family) = ecosystem.parse::<Ecosystem>() else {
             return Vec::new();
         };
-        let (name, version) = package.advisory_key();
+        let (name, version) = package.advisory_key(family);
         let of = |name: &str| Self {
             ecosystem: ecosystem.to_owned(),
             name: family.package_name(name),
-            version: version.to_owned(),
+            version: version.clone().into_owned(),
         };
         let groups = package.groups.iter();
         let grouped = groups.map(|group| of(&format!("{group}:{name}")));
@@ -84,9 +84,9 @@ impl PackageVersions {
             if found.owner.is_some() && !options.comprehensive {
                 continue;
             }
-            let ecosystem = found.package.ecosystem(image.os.as_ref());
-            let of = |ecosystem: String| PackageVersion::all_of(&found.package, &ecosystem);
-            for key in ecosystem.map(of).unwrap_or_default() {
+            let streams = found.package.streams(image.os.as_ref());
+            let keys = streams.iter();
+            for key in keys.flat_map(|of| PackageVersion::all_of(&found.package, &of.ecosystem)) {
                 let names = all.0.entry(key.ecosystem).or_default();
                 names.entry(key.name).or_default().insert(key.version);
             }

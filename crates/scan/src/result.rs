@@ -1,5 +1,7 @@
 //! The result of a scan, and its JSON. `docs/reference/scan-json.md` describes it for users.
 
+mod fix;
+
 use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -7,6 +9,8 @@ use crate::{
     BaseImage, EndOfLife, Epss, Evidence, INVENTORY_VERSION, ImagePackage, OsRelease, PackageKind,
     Problem, Score, Severity, UNRATED,
 };
+
+pub use fix::SubscriptionFix;
 
 /// What was found in an image, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +135,9 @@ pub struct Finding {
     /// The first version of its line that is repaired; of the source package, where that is what is
     /// compared. `None` if none is known.
     pub fixed: Option<String>,
+    /// The version that repairs it for those alone who pay for updates, if there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_with: Option<SubscriptionFix>,
     /// How bad it is; in JSON `UNDEFINED` if nothing rates it.
     #[serde(serialize_with = "severity", deserialize_with = "from_severity")]
     pub severity: Option<Severity>,

@@ -308,8 +308,8 @@ fn gone<'f>(
 /// Why a finding is not what it was; empty if nothing that matters is different.
 fn reasons(old: &Finding, new: &Finding) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if old.fixed != new.fixed {
-        reasons.push(match &old.fixed {
+    if (&old.fixed, &old.fixed_with) != (&new.fixed, &new.fixed_with) {
+        reasons.push(match old.repaired_by() {
             None => Reason::FixPublished,
             Some(_) => Reason::FixChanged,
         });

@@ -17,6 +17,7 @@ use super::vex::Statements;
 use super::write;
 use super::{gems, updateinfo};
 use crate::Ecosystem;
+use crate::distribution::looked_up;
 
 /// The longest record, in bytes: those of distributions with long lists reach a few MiB.
 const RECORD_LIMIT: u64 = 32 << 20;
@@ -266,6 +267,7 @@ impl AdvisoryImport {
                 .filter_map(|affected| self.kept_affected(affected, &record.id))
                 .collect(),
         };
+        one_for_products(&mut affected);
         repaired_first(&mut affected);
         Kept {
             modified: millis(&record.modified),
@@ -331,7 +333,7 @@ impl AdvisoryImport {
             return None;
         }
         Some(KeptAffected {
-            ecosystem: package.ecosystem.clone(),
+            ecosystem: looked_up(&package.ecosystem).into_owned(),
             name,
             versions: versions.into_iter().cloned().collect(),
             ranges: all,
@@ -376,6 +378,16 @@ impl AdvisoryImport {
             }
         }
     }
+}
+
+/// Drops what an entry repeats for another product of the same system, whose ecosystem is one.
+fn one_for_products(affected: &mut Vec<KeptAffected>) {
+    let mut known = BTreeSet::new();
+    affected.retain(|of| {
+        let is_shared = of.ecosystem.starts_with("Red Hat:") || of.ecosystem.starts_with("SUSE:");
+        let key = (&of.ecosystem, &of.name, &of.ranges, &of.versions);
+        !is_shared || known.insert(Sha256::digest(format!("{key:?}")))
+    });
 }
 
 /// Whether a text can be a name, an id or a version.

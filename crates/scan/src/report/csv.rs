@@ -79,7 +79,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
                     finding.advisory.clone(),
                     finding.package.clone(),
                     finding.version.clone(),
-                    finding.fixed.clone().unwrap_or_default(),
+                    finding.repaired_by().unwrap_or_default(),
                     finding.ecosystem.clone(),
                     finding.path.clone(),
                     layer(Some(finding.layer)),

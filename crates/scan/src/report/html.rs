@@ -182,7 +182,7 @@ fn row(result: &ScanResult, finding: &Finding, out: &mut dyn Write) -> io::Resul
          <td>{}<td>{}{}<td><code>{}</code><td>{}",
         text(&finding.package),
         text(&finding.version),
-        text(finding.fixed.as_deref().unwrap_or("-")),
+        text(&finding.repaired_by().unwrap_or("-".to_owned())),
         finding.layer,
         result.base_of(finding).map_or("", |_| " (base)"),
         text(&finding.path),

@@ -154,14 +154,10 @@ fn of_finding(finding: &Finding, about: &About<'_>) -> Value {
         "vulnerability": { "name": finding.id, "aliases": finding.aliases },
         "products": about.products(),
     });
-    let update = || match &finding.fixed {
-        Some(fixed) => format!("Update '{}' to '{fixed}'.", finding.package),
-        None => "No version without it is known.".to_owned(),
-    };
     match finding.suppressed_by.as_deref() {
         None => {
             statement["status"] = "affected".into();
-            statement["action_statement"] = update().into();
+            statement["action_statement"] = finding.remedy().into();
         }
         Some(KERNEL_HEADERS) => {
             statement["status"] = "not_affected".into();
@@ -183,7 +179,7 @@ fn of_finding(finding: &Finding, about: &About<'_>) -> Value {
             // Who accepts a vulnerability has it all the same.
             None => {
                 statement["status"] = "affected".into();
-                statement["action_statement"] = update().into();
+                statement["action_statement"] = finding.remedy().into();
                 statement["status_notes"] = format!("accepted: {by}").into();
             }
         },

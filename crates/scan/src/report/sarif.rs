@@ -120,7 +120,8 @@ fn rule(finding: &Finding) -> Value {
         "" => format!("{} in {}", finding.id, finding.package),
         title => title.to_owned(),
     };
-    let fixed = finding.fixed.as_deref().unwrap_or("none is known");
+    let fixed = finding.repaired_by();
+    let fixed = fixed.as_deref().unwrap_or("none is known");
     let text = format!(
         "{title}\nPackage: {}\nInstalled: {}\nFixed: {fixed}\nSeverity: {}\nAlso known as: {}",
         finding.package,
@@ -157,7 +158,7 @@ fn result_of(image: &ImageFindings<'_>, finding: &Finding, rule: usize) -> Value
     let (level, _) = level(finding);
     let layer = image.result.layers.get(finding.layer as usize);
     let layer = layer.map_or("", |digest| digest.as_str());
-    let fixed = match &finding.fixed {
+    let fixed = match finding.repaired_by() {
         Some(fixed) => format!("fixed in {fixed}"),
         None => "no version without it is known".to_owned(),
     };

@@ -47,6 +47,7 @@ fn finding(id: &str, severity: Option<Severity>) -> Finding {
         architecture: "amd64".to_owned(),
         source_name: "source".to_owned(),
         fixed: None,
+        fixed_with: None,
         severity,
         score: severity.map(|_| Score::from_tenths(98)),
         vector: None,

@@ -194,10 +194,7 @@ impl EnhancedFinding {
             ),
             remediation: Remediation {
                 recommendation: Recommendation {
-                    text: match &finding.fixed {
-                        Some(fixed) => format!("Update '{}' to '{fixed}'.", finding.package),
-                        None => "No version without it is known.".to_owned(),
-                    },
+                    text: finding.remedy(),
                 },
             },
             resources: [Resource::new(repository, found)],

@@ -5,7 +5,9 @@ use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use bonded_registry::Clock;
-use bonded_scan::{ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport};
+use bonded_scan::{
+    ADVISORY_FILE_LIMIT, Advisories, AdvisoryImport, ImportReport, looked_up_ecosystem,
+};
 use bonded_store::{Unit, Watcher};
 use clap::Args;
 use flate2::read::MultiGzDecoder;
@@ -225,7 +227,9 @@ fn compare(output: &Path, new: &Advisories) -> Result<(), Failure> {
         .collect();
     for total in old.ecosystems() {
         let before = u64::from(total.advisories);
-        let now = known.get(&total.ecosystem).copied().map_or(0, u64::from);
+        // Products of one system were ecosystems of their own once.
+        let name = looked_up_ecosystem(&total.ecosystem);
+        let now = known.get(&*name).copied().map_or(0, u64::from);
         if now * 100 < before * (100 - FEWER) {
             return Err(Failure::failed(format!(
                 "'{}' has {before} advisories of '{}', and only {now} are found now: give \

@@ -206,7 +206,7 @@ fn table(before: &Side, after: &Side, difference: &Difference<'_>) -> Vec<String
         findings.sort_by_key(|finding| std::cmp::Reverse((finding.severity, finding.score)));
         lines.extend(findings.iter().map(|finding| {
             let severity = finding.severity.map_or(UNRATED, Severity::name);
-            let fixed = match &finding.fixed {
+            let fixed = match finding.repaired_by() {
                 Some(fixed) if word == "new" => format!("  (fixed in {fixed})"),
                 _ => String::new(),
             };

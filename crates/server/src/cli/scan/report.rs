@@ -147,7 +147,7 @@ fn rows(findings: &[&Finding]) -> Vec<String> {
             finding.id.clone(),
             finding.package.clone(),
             finding.version.clone(),
-            finding.fixed.clone().unwrap_or("-".to_owned()),
+            finding.repaired_by().unwrap_or("-".to_owned()),
             finding.layer.to_string(),
             finding.path.clone(),
         ]
