@@ -15,6 +15,7 @@ mod gems;
 mod import;
 mod map;
 mod mirror;
+mod oval;
 mod ranges;
 mod record;
 mod report;
@@ -25,6 +26,7 @@ mod tests;
 mod updateinfo;
 mod vex;
 mod write;
+mod xml;
 
 pub(crate) use facts::Statement;
 pub(crate) use file::Affected;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::{oval, updateinfo, xml};
 use crate::rpm_line::Build;
 
 /// The most packages of one erratum.
-const PACKAGES_LIMIT: usize = 100_000;
+pub(super) const PACKAGES_LIMIT: usize = 100_000;
 
 /// The most versions of one package that an erratum repairs it with.
 const VERSIONS_LIMIT: usize = 100;
@@ -22,6 +23,21 @@ pub(super) struct Errata {
     pub(super) records: Vec<Value>,
     /// What each part is, and why it says nothing.
     pub(super) not_understood: Vec<String>,
+}
+
+/// What a file says, if it is an `updateinfo.xml` or has OVAL definitions; `None` if it is no XML.
+///
+/// # Errors
+/// It is other XML, is not well-formed, has a document type or more than is read.
+pub(super) fn read(bytes: &[u8]) -> Result<Option<Errata>, String> {
+    match xml::root(bytes)?.as_deref() {
+        None => Ok(None),
+        Some(updateinfo::ROOT) => updateinfo::records(bytes).map(Some),
+        Some(oval::ROOT) => oval::records(bytes).map(Some),
+        Some(_) => {
+            Err("it is XML, and neither an 'updateinfo.xml' nor OVAL definitions".to_owned())
+        }
+    }
 }
 
 /// An erratum, as far as it counts.
@@ -199,5 +215,22 @@ mod tests {
         ] {
             assert_eq!(ecosystem_of(release).as_deref(), want, "{release}");
         }
+    }
+
+    #[test]
+    fn what_is_no_such_file_or_hostile_is_refused() {
+        assert_eq!(read(b"{}"), Ok(None));
+        for text in [
+            "<!DOCTYPE x [<!ENTITY a \"b\">]><updates/>",
+            "<?xml version=\"1.0\"?><!DOCTYPE updates SYSTEM \"file:///etc/passwd\"><updates/>",
+            "<?xml version=\"1.0\"?><other><a/></other>",
+            "<updates><update></updates>",
+            "<updates><update type=\"security\">",
+            "<updates><update type=security></update></updates>",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        let deep = format!("<updates>{}", "<a>".repeat(1000));
+        assert!(read(deep.as_bytes()).is_err());
     }
 }

@@ -15,7 +15,7 @@ use super::severities::{self, Rated, Ratings};
 use super::tables::{Table, Tables};
 use super::vex::Statements;
 use super::write;
-use super::{gems, updateinfo};
+use super::{errata, gems};
 use crate::Ecosystem;
 use crate::distribution::looked_up;
 
@@ -30,6 +30,13 @@ const TEXT_LIMIT: usize = 1024;
 
 /// How many refused records a report names.
 const REFUSED_LIMIT: usize = 20;
+
+/// How files begin that are compressed in forms that are not read, and what unpacks them.
+const PACKED: [(&[u8], &str); 3] = [
+    (b"BZh", "bunzip2"),
+    (b"\xfd7zXZ\0", "unxz"),
+    (b"\x28\xb5\x2f\xfd", "unzstd"),
+];
 
 /// Notices that are no vulnerabilities (RustSec).
 const NOTICES: [&str; 2] = ["unmaintained", "notice"];
@@ -139,9 +146,14 @@ impl AdvisoryImport {
     /// Takes in a file, which tells itself what it is: a record; a table of exploited
     /// vulnerabilities (CISA's KEV), of probabilities (FIRST's EPSS) or of ratings (a feed of NVD's
     /// in JSON 2.0, a record of CVE JSON 5); an `OpenVEX` document; an `updateinfo.xml` of Amazon
-    /// Linux or Oracle Linux. If it is none, or damaged, the
+    /// Linux or Oracle Linux; Oracle's OVAL definitions. If it is none, or damaged, the
     /// report says so under `name`.
     pub fn add_file(&mut self, name: &str, bytes: &[u8]) {
+        if let Some((_, program)) = PACKED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+            let reason =
+                format!("it is compressed in a form that is not read: use '{program}' first");
+            return self.refuse(name, &reason);
+        }
         let record = match bytes.len() as u64 > RECORD_LIMIT {
             true => Err(InvalidRecord("it is longer than 32 MiB".to_owned())),
             false => self.add_record(bytes),
@@ -167,9 +179,9 @@ impl AdvisoryImport {
         }
     }
 
-    /// Takes in an `updateinfo.xml`.
+    /// Takes in an `updateinfo.xml` or OVAL definitions.
     fn add_updates(&mut self, name: &str, bytes: &[u8], no_record: &InvalidRecord) {
-        match updateinfo::records(bytes) {
+        match errata::read(bytes) {
             Ok(Some(errata)) => {
                 for reason in errata.not_understood {
                     self.not_understood(name, &reason);

@@ -1,135 +1,80 @@
 //! `updateinfo.xml`: what Amazon Linux and Oracle Linux say of their packages.
 //!
 //! Each update becomes a record of the OSV schema: below the versions in it every package of its
-//! names is affected. A document type is refused, so no entity expands.
+//! names is affected.
 
-use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::BytesStart;
 
 use super::errata::{Errata, Erratum, ecosystem_of};
+use super::xml::{self, Elements, attribute};
 
 /// The most updates of a file.
 const UPDATES_LIMIT: usize = 1_000_000;
 
-/// The longest text of an element, in bytes.
-const TEXT_LIMIT: usize = 64 * 1024;
+/// The outermost element.
+pub(super) const ROOT: &str = "updates";
 
-/// An update, and whether it is about security.
-#[derive(Default)]
-struct Update {
-    is_security: bool,
-    erratum: Erratum,
-}
-
-/// The records that the updates of a file make; `None` if it is no such file.
+/// The records that the updates of a file make.
 ///
 /// # Errors
-/// It is one, and is not well-formed, has a document type or more than is read.
-pub(super) fn records(bytes: &[u8]) -> Result<Option<Errata>, String> {
-    if !is_xml(bytes) {
-        return Ok(None);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    let mut reader = Reader::from_str(text);
-    reader.config_mut().check_end_names = true;
-    let (mut errata, mut update) = (Errata::default(), Update::default());
-    let mut updates = 0;
-    let (mut path, mut text) = (Vec::<String>::new(), String::new());
-    loop {
-        let event = reader.read_event().map_err(|error| {
-            let error = bonded_model::shown(&error.to_string());
-            format!(
-                "it is not well-formed at byte {}: {error}",
-                reader.error_position()
-            )
-        })?;
-        match event {
-            Event::Eof => break,
-            Event::DocType(_) => return Err("it has a document type, which is not read".to_owned()),
-            Event::Start(element) => {
-                begin(&mut update, &element)?;
-                path.push(name(&element));
-                if path.first().is_some_and(|root| root != "updates") || path.len() > 32 {
-                    return Err("it is XML, and no 'updateinfo.xml'".to_owned());
-                }
-                text.clear();
-            }
-            Event::Empty(element) => begin(&mut update, &element)?,
-            Event::Text(part) if text.len() <= TEXT_LIMIT => {
-                text.push_str(&part);
-            }
-            Event::End(_) => {
-                let inside = path.len() == 3;
-                match path.pop().as_deref() {
-                    Some("id") if inside => update.erratum.id = text.trim().to_owned(),
-                    Some("title") if inside => update.erratum.title = text.trim().to_owned(),
-                    Some("severity") if inside => {
-                        update.erratum.severity = text.trim().to_lowercase();
-                    }
-                    Some("update") => {
-                        let done = std::mem::take(&mut update);
-                        if done.is_security {
-                            done.erratum.finish(&mut errata);
-                        }
-                        updates += 1;
-                        if updates > UPDATES_LIMIT {
-                            return Err(format!("it has more than {UPDATES_LIMIT} updates"));
-                        }
-                    }
-                    _ => {}
-                }
-                text.clear();
+/// It is not well-formed, has a document type or more than is read.
+pub(super) fn records(bytes: &[u8]) -> Result<Errata, String> {
+    let mut reading = Reading::default();
+    xml::walk(bytes, &mut reading)?;
+    Ok(reading.errata)
+}
+
+#[derive(Default)]
+struct Reading {
+    errata: Errata,
+    updates: usize,
+    /// The update that is read, and whether it is about security.
+    erratum: Erratum,
+    is_security: bool,
+}
+
+impl Elements for Reading {
+    fn begin(&mut self, _: &[String], element: &BytesStart<'_>) -> Result<(), String> {
+        let of = |name| attribute(element, name);
+        let erratum = &mut self.erratum;
+        match xml::name(element).as_str() {
+            "update" => self.is_security = of("type")? == "security",
+            "issued" => erratum.issued = of("date")?,
+            "updated" => erratum.updated = of("date")?,
+            "reference" => erratum.add_cve(&of("id")?),
+            "module" => erratum.add_module(&of("name")?, &of("stream")?),
+            "package" => {
+                let (version, release) = (of("version")?, of("release")?);
+                let epoch = of("epoch")?;
+                let epoch = if epoch.is_empty() { "0" } else { &epoch };
+                let fixed = format!("{epoch}:{version}-{release}");
+                erratum.add_package(ecosystem_of(&release), &of("name")?, &fixed)?;
             }
             _ => {}
         }
+        Ok(())
     }
-    if !path.is_empty() {
-        return Err("it ends in the middle".to_owned());
-    }
-    Ok(Some(errata))
-}
 
-fn is_xml(bytes: &[u8]) -> bool {
-    let bytes = bytes
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(bytes)
-        .trim_ascii_start();
-    bytes.starts_with(b"<?xml") || bytes.starts_with(b"<updates") || bytes.starts_with(b"<!DOCTYPE")
-}
-
-fn name(element: &BytesStart<'_>) -> String {
-    element.local_name().as_ref().to_owned()
-}
-
-/// An attribute, without entities; empty if there is none.
-fn attribute(element: &BytesStart<'_>, name: &str) -> Result<String, String> {
-    let found = element
-        .try_get_attribute(name)
-        .map_err(|error| error.to_string())?;
-    let text = found.map(|found| found.value.clone().into_owned());
-    Ok(text.unwrap_or_default())
-}
-
-/// Takes in what the attributes of an element say.
-fn begin(update: &mut Update, element: &BytesStart<'_>) -> Result<(), String> {
-    let of = |name| attribute(element, name);
-    let erratum = &mut update.erratum;
-    match element.local_name().as_ref() {
-        "update" => update.is_security = of("type")? == "security",
-        "issued" => erratum.issued = of("date")?,
-        "updated" => erratum.updated = of("date")?,
-        "reference" => erratum.add_cve(&of("id")?),
-        "module" => erratum.add_module(&of("name")?, &of("stream")?),
-        "package" => {
-            let (version, release) = (of("version")?, of("release")?);
-            let epoch = of("epoch")?;
-            let epoch = if epoch.is_empty() { "0" } else { &epoch };
-            let fixed = format!("{epoch}:{version}-{release}");
-            erratum.add_package(ecosystem_of(&release), &of("name")?, &fixed)?;
+    fn end(&mut self, path: &[String], name: &str, text: &str) -> Result<(), String> {
+        let is_own = path.len() == 2;
+        match name {
+            "id" if is_own => text.clone_into(&mut self.erratum.id),
+            "title" if is_own => text.clone_into(&mut self.erratum.title),
+            "severity" if is_own => self.erratum.severity = text.to_lowercase(),
+            "update" => {
+                let erratum = std::mem::take(&mut self.erratum);
+                if self.is_security {
+                    erratum.finish(&mut self.errata);
+                }
+                self.updates += 1;
+                if self.updates > UPDATES_LIMIT {
+                    return Err(format!("it has more than {UPDATES_LIMIT} updates"));
+                }
+            }
+            _ => {}
         }
-        _ => {}
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -154,7 +99,7 @@ mod tests {
 
     #[test]
     fn security_updates_become_records() {
-        let Errata { records, .. } = records(ALAS.as_bytes()).unwrap().unwrap();
+        let Errata { records, .. } = records(ALAS.as_bytes()).unwrap();
         assert_eq!(records.len(), 2);
         let first = &records[0];
         assert_eq!(first["id"], "ALAS2023-2023-001");
@@ -185,7 +130,7 @@ mod tests {
                  <pkglist><collection>{more}<package name=\"npm\" epoch=\"1\" version=\"9.5\" \
                  release=\"1.module+el8.7.0+1+ab\"/></collection></pkglist></update></updates>"
             );
-            records(text.as_bytes()).unwrap().unwrap()
+            records(text.as_bytes()).unwrap()
         };
         let module =
             "<module name=\"nodejs\" stream=\"18\" version=\"8\" context=\"c\" arch=\"x\"/>";
@@ -218,7 +163,7 @@ mod tests {
             <package name=\"a\" version=\"1\" release=\"2.ol8\"/>\
             <package name=\"b\" version=\"1\" release=\"2.el8\"/></collection></pkglist></update>\
             <update type=\"bugfix\"><id>ELBA-1</id></update></updates>";
-        let errata = records(text.as_bytes()).unwrap().unwrap();
+        let errata = records(text.as_bytes()).unwrap();
         assert_eq!(errata.records.len(), 1);
         let [fedora, none, unplaced] = &errata.not_understood[..] else {
             panic!("{:?}", errata.not_understood)
@@ -226,22 +171,5 @@ mod tests {
         assert!(fedora.starts_with("FEDORA-1: "), "{fedora}");
         assert_eq!(none, "ELSA-1: it names no package");
         assert!(unplaced.starts_with("ELSA-2: 1 packages") && unplaced.ends_with(" a-0:1-2.ol8"));
-    }
-
-    #[test]
-    fn what_is_no_such_file_or_hostile_is_refused() {
-        assert_eq!(records(b"{}"), Ok(None));
-        for text in [
-            "<!DOCTYPE x [<!ENTITY a \"b\">]><updates/>",
-            "<?xml version=\"1.0\"?><!DOCTYPE updates SYSTEM \"file:///etc/passwd\"><updates/>",
-            "<?xml version=\"1.0\"?><other><a/></other>",
-            "<updates><update></updates>",
-            "<updates><update type=\"security\">",
-            "<updates><update type=security></update></updates>",
-        ] {
-            assert!(records(text.as_bytes()).is_err(), "{text}");
-        }
-        let deep = format!("<updates>{}", "<a>".repeat(1000));
-        assert!(records(deep.as_bytes()).is_err());
     }
 }

@@ -31,13 +31,15 @@ const FEWER: u64 = 10;
 /// records give the same file. Files tell themselves what they are: beside records of OSV also
 /// CISA's list of exploited vulnerabilities (JSON), FIRST's EPSS (CSV), feeds of NVD (JSON 2.0) and
 /// records of CVE JSON 5, whose severities count where no advisory states one, and OpenVEX
-/// documents, and updateinfo.xml of Amazon Linux and Oracle Linux. They may be compressed with gzip.
+/// documents, updateinfo.xml of Amazon Linux and Oracle Linux, and OVAL definitions of Oracle Linux
+/// (com.oracle.elsa-YEAR.xml; those of all years are too long for one file). They may be compressed
+/// with gzip; Oracle's, which are with bzip2, are unpacked before.
 #[derive(Args)]
 #[command(mut_arg("form", |form| form.short(None).long("format").help("The form of what is said about it")))]
 pub(super) struct Import {
     /// A directory like OSV's bucket, with ECOSYSTEM/all.zip or ECOSYSTEM/ID.json; a zip archive
-    /// of records; one record, table, OpenVEX document or updateinfo.xml; or the URL of a mirror
-    /// of the bucket, of which '--mirror' keeps a copy
+    /// of records; one record, table, OpenVEX document, updateinfo.xml or file of OVAL definitions;
+    /// or the URL of a mirror of the bucket, of which '--mirror' keeps a copy
     #[arg(required = true, value_name = "DIRECTORY|ZIP|FILE|URL")]
     sources: Vec<PathBuf>,
 
@@ -168,7 +170,7 @@ fn find(path: &Path, depth: usize, found: &mut Vec<(PathBuf, u64)>) -> Result<()
     for path in paths {
         let is_named = |ending: &str| path.extension().is_some_and(|is| is == ending);
         let is_list = path.ends_with("modified_id.csv");
-        let mut known = ["json", "zip", "csv", "xml", "gz"].iter();
+        let mut known = ["json", "zip", "csv", "xml", "gz", "bz2", "xz", "zst"].iter();
         if path.is_dir() || (known.any(|ending| is_named(ending)) && !is_list) {
             find(&path, depth + 1, found)?;
         }
