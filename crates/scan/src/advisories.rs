@@ -16,6 +16,7 @@ mod import;
 mod map;
 mod mirror;
 mod oval;
+mod packed;
 mod ranges;
 mod record;
 mod report;

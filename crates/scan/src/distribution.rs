@@ -34,6 +34,18 @@ const UBUNTU_PRO: &str = "Ubuntu Pro";
 const RED_HAT_ELS: &str = "Red Hat ELS";
 const SUSE_LTSS: &str = "SUSE LTSS";
 
+/// The extras of Amazon Linux 2, all topics together.
+pub(crate) const AMAZON_EXTRAS: &str = "Amazon Linux:2 extras";
+
+/// The topic of the extras of Amazon Linux 2 that an advisory is about: `PHP8.0` of
+/// `ALAS2PHP8.0-2023-001`. `None` of an advisory about the core, `ALAS2-2023-2001`, and of others.
+pub(crate) fn amazon_topic(id: &str) -> Option<&str> {
+    let rest = id.strip_prefix("ALAS")?;
+    let head = rest.rsplitn(3, '-').nth(2)?;
+    let topic = head.trim_start_matches(|c: char| c.is_ascii_digit());
+    (!topic.is_empty()).then_some(topic)
+}
+
 impl OsRelease {
     /// What manages the packages of this system; `None` if it is not one that is known.
     pub(crate) fn package_kind(&self) -> Option<PackageKind> {
@@ -142,6 +154,7 @@ impl OsRelease {
             ("ubuntu", Some((_, release))) if release.ends_with(":LTS") => {
                 vec![Stream::with(UBUNTU_PRO, format!("Ubuntu:Pro:{release}"))]
             }
+            ("amzn", Some((_, "2"))) => vec![Stream::free(AMAZON_EXTRAS)],
             ("rhel" | "centos", _) => self.numbers(1).map_or_else(Vec::new, |major| {
                 vec![Stream::with(
                     RED_HAT_ELS,

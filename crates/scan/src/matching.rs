@@ -1,6 +1,8 @@
 //! What is wrong with the packages of an image.
 
+mod extras;
 mod hearing;
+mod merged;
 mod vex;
 
 use std::collections::{BTreeSet, HashSet};
@@ -9,16 +11,14 @@ use bonded_model::Timestamp;
 
 use crate::advisories::{Advisories, Affected};
 use crate::attached::Attached;
-use crate::distribution::Stream;
+use crate::distribution::{AMAZON_EXTRAS, Stream};
 use crate::image::{ImageInventory, ImagePackage};
 use crate::package_version::{Judgement, PackageVersion, judgements};
 use crate::result::{
     AdvisoriesUsed, Finding, ScanResult, ScannedPackage, SubscriptionFix, Undetermined,
 };
 use crate::rpm_line::is_of_other_stream;
-use crate::{
-    Ecosystem, INVENTORY_VERSION, Problem, ProblemCode, Rating, UnparsableVersion, VersionOrder,
-};
+use crate::{INVENTORY_VERSION, Problem, ProblemCode, UnparsableVersion};
 use hearing::Hearing;
 
 /// The most findings of one image.
@@ -90,7 +90,7 @@ pub fn match_attached(
         os: image.os.clone(),
         layers: image.layers.clone(),
         packages,
-        findings: in_order(matching.findings),
+        findings: merged::in_order(matching.findings),
         undetermined: matching.undetermined,
         problems,
         advisories: AdvisoriesUsed {
@@ -123,10 +123,14 @@ impl<'a> Matching<'a> {
             return;
         };
         let is_known = |stream: &&Stream| advisories.knows(&stream.ecosystem);
-        let mut free = streams.iter().filter(|of| of.subscription.is_none());
+        let is_free = |of: &&Stream| of.subscription.is_none() && of.ecosystem != AMAZON_EXTRAS;
+        let mut free = streams.iter().filter(is_free);
         if !free.any(|of| is_known(&of)) {
             self.unknown.insert(ecosystem.clone());
             return;
+        }
+        if streams.iter().any(|of| of.ecosystem == AMAZON_EXTRAS) {
+            return self.amazon(found, ecosystem, &streams);
         }
         let has_subscription = found.package.is_of_subscription();
         let is_own = |of: &&Stream| of.subscription.is_some() == has_subscription;
@@ -163,6 +167,25 @@ impl<'a> Matching<'a> {
         }
     }
 
+    /// What is said of a package of Amazon Linux 2.
+    fn amazon(&mut self, found: &ImagePackage, ecosystem: &str, streams: &[Stream]) {
+        let keys = streams.iter();
+        let keys = keys.flat_map(|of| PackageVersion::all_of(&found.package, &of.ecosystem));
+        let keys: Vec<PackageVersion> = keys.collect();
+        let judged = keys
+            .iter()
+            .flat_map(|key| self.judged(found, key))
+            .collect();
+        let lines = extras::lines(self.advisories, &keys, judged);
+        for (of, judgement) in lines.judged {
+            let judgement = judgement.map(Fix::of_everybody);
+            self.judgement(found, ecosystem, &keys[0], of, judgement);
+        }
+        for of in lines.undetermined {
+            self.undetermined(found, ecosystem, of, lines.reason.clone());
+        }
+    }
+
     /// What advisories say of a package under one of its names.
     fn judged(&self, found: &ImagePackage, key: &PackageVersion) -> Vec<(Affected<'a>, Judgement)> {
         let mut judged = judgements(self.advisories, key).unwrap_or_default();
@@ -180,16 +203,26 @@ impl<'a> Matching<'a> {
     ) {
         match judgement {
             Ok(fix) => self.found(found, ecosystem, key, affected, fix),
-            Err(error) => self.undetermined.push(Undetermined {
-                advisory: affected.advisory().id.to_owned(),
-                ecosystem: key.ecosystem.clone(),
-                package: found.package.name.clone(),
-                version: found.package.version.clone(),
-                path: found.path.clone(),
-                layer: found.layer,
-                reason: error.to_string(),
-            }),
+            Err(error) => self.undetermined(found, &key.ecosystem, affected, error.to_string()),
         }
+    }
+
+    fn undetermined(
+        &mut self,
+        found: &ImagePackage,
+        ecosystem: &str,
+        affected: Affected<'_>,
+        reason: String,
+    ) {
+        self.undetermined.push(Undetermined {
+            advisory: affected.advisory().id.to_owned(),
+            ecosystem: ecosystem.to_owned(),
+            package: found.package.name.clone(),
+            version: found.package.version.clone(),
+            path: found.path.clone(),
+            layer: found.layer,
+            reason,
+        });
     }
 
     fn found(
@@ -317,90 +350,6 @@ impl Fix {
 
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Findings by ecosystem, package, version, place and vulnerability, one for each.
-fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
-    fn key(finding: &Finding) -> [&str; 5] {
-        [
-            &finding.ecosystem,
-            &finding.package,
-            &finding.version,
-            &finding.path,
-            &finding.id,
-        ]
-    }
-    findings.sort_by(|a, b| key(a).cmp(&key(b)));
-    let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
-    for finding in findings {
-        match merged.last_mut().filter(|last| key(last) == key(&finding)) {
-            Some(known) => {
-                let order = finding.ecosystem.parse::<Ecosystem>();
-                merge(known, finding, order.map(Ecosystem::version_order).ok());
-            }
-            None => merged.push(finding),
-        }
-    }
-    merged
-}
-
-/// Makes one finding of two that are about the same vulnerability in the same package, from two
-/// advisories: it is repaired by what repairs both, and as bad as the worse says.
-fn merge(known: &mut Finding, other: Finding, order: Option<VersionOrder>) {
-    let rating = |finding: &Finding| {
-        finding.severity.map(|severity| Rating {
-            severity,
-            score: finding.score,
-        })
-    };
-    if rating(&other) > rating(known) {
-        known.severity = other.severity;
-        known.score = other.score;
-        known.vector = other.vector;
-        known.rated_by = other.rated_by;
-    }
-    // Only what nothing says is affected does not count.
-    known.suppressed_by = known
-        .suppressed_by
-        .take()
-        .filter(|_| other.suppressed_by.is_some());
-    for statement in other.disregarded {
-        if !known.disregarded.contains(&statement) {
-            known.disregarded.push(statement);
-        }
-    }
-    known.exploited = match (known.exploited.take(), other.exploited) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    known.epss = known.epss.max(other.epss);
-    let is_lower = |a: &str, b: &str| {
-        let order = order.and_then(|order| order.compare(a, b).ok());
-        order.is_some_and(std::cmp::Ordering::is_lt)
-    };
-    known.fixed = match (known.fixed.take(), other.fixed) {
-        (Some(a), Some(b)) => Some(if is_lower(&a, &b) { b } else { a }),
-        (a, b) => a.or(b),
-    };
-    let with = (known.fixed_with.take(), other.fixed_with);
-    // Nobody pays for what everybody gets.
-    known.fixed_with = match with {
-        _ if known.fixed.is_some() => None,
-        (Some(a), Some(b)) => Some(if is_lower(&a.version, &b.version) {
-            b
-        } else {
-            a
-        }),
-        (a, b) => a.or(b),
-    };
-    let names = known
-        .aliases
-        .drain(..)
-        .chain(other.aliases)
-        .chain([other.advisory]);
-    let names: BTreeSet<String> = names.filter(|name| *name != known.id).collect();
-    known.aliases = names.into_iter().collect();
-    known.aliases.retain(|name| *name != known.id);
 }
 
 #[cfg(test)]

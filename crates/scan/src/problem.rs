@@ -66,6 +66,7 @@ pub enum ProblemCode {
     DocumentUnreadable,
     /// There are no advisories for an ecosystem that packages of the image are of.
     NoAdvisories,
-    /// Whether an advisory is about a package cannot be decided, as a version has no order.
+    /// Whether an advisory is about a package cannot be decided, as a version has no order or
+    /// nothing tells of which line of packages it is.
     Undetermined,
 }

@@ -189,7 +189,7 @@ pub struct Undetermined {
     pub path: String,
     /// The layer that first brought this version.
     pub layer: u32,
-    /// Which version has no order, and why.
+    /// Which version has no order, and why; or of which line the package may be.
     pub reason: String,
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{oval, updateinfo, xml};
+use crate::distribution::{AMAZON_EXTRAS, amazon_topic};
 use crate::rpm_line::Build;
 
 /// The most packages of one erratum.
@@ -125,10 +126,15 @@ impl Erratum {
     }
 
     fn record(self) -> Value {
+        let is_of_extras = amazon_topic(&self.id).is_some();
         let affected: Vec<Value> = self
             .packages
             .into_iter()
             .map(|((ecosystem, name, _), fixed)| {
+                let ecosystem = match ecosystem.as_str() {
+                    "Amazon Linux:2" if is_of_extras => AMAZON_EXTRAS,
+                    ecosystem => ecosystem,
+                };
                 let ranges: Vec<Value> = fixed
                     .iter()
                     .map(|fixed| json!({"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}))

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Range;
 use super::alpine::repaired_first;
+use super::packed::packed;
 use super::ranges::ranges;
 use super::record::{AffectedRecord, Record};
 use super::report::ImportReport;
@@ -30,13 +31,6 @@ const TEXT_LIMIT: usize = 1024;
 
 /// How many refused records a report names.
 const REFUSED_LIMIT: usize = 20;
-
-/// How files begin that are compressed in forms that are not read, and what unpacks them.
-const PACKED: [(&[u8], &str); 3] = [
-    (b"BZh", "bunzip2"),
-    (b"\xfd7zXZ\0", "unxz"),
-    (b"\x28\xb5\x2f\xfd", "unzstd"),
-];
 
 /// Notices that are no vulnerabilities (RustSec).
 const NOTICES: [&str; 2] = ["unmaintained", "notice"];
@@ -149,9 +143,7 @@ impl AdvisoryImport {
     /// Linux or Oracle Linux; Oracle's OVAL definitions. If it is none, or damaged, the
     /// report says so under `name`.
     pub fn add_file(&mut self, name: &str, bytes: &[u8]) {
-        if let Some((_, program)) = PACKED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-            let reason =
-                format!("it is compressed in a form that is not read: use '{program}' first");
+        if let Some(reason) = packed(bytes) {
             return self.refuse(name, &reason);
         }
         let record = match bytes.len() as u64 > RECORD_LIMIT {

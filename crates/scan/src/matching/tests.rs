@@ -357,6 +357,79 @@ fn updates_of_oracle_are_about_one_stream_and_one_build() {
 }
 
 #[test]
+fn packages_of_the_core_of_amazon_and_of_its_extras_are_told_apart_or_not_at_all() {
+    let update = |id: &str, name: &str, version: &str, release: &str| {
+        format!(
+            "<update type=\"security\"><id>{id}</id><pkglist><collection>\
+             <package name=\"{name}\" epoch=\"0\" version=\"{version}\" \
+             release=\"{release}\"/></collection></pkglist></update>"
+        )
+    };
+    let updates = [
+        update("ALAS2-2023-1", "php", "5.4.16", "46.amzn2.0.3"),
+        update("ALAS2PHP8.0-2023-1", "php", "8.0.30", "1.amzn2"),
+        update("ALAS2PHP8.1-2023-1", "php", "8.1.14", "1.amzn2"),
+        update("ALAS2DOCKER-2023-1", "docker", "20.10.23", "1.amzn2.0.1"),
+        update("ALAS2ECS-2023-1", "containerd", "1.6.19", "1.amzn2"),
+        update("ALAS2DOCKER-2023-2", "containerd", "1.6.19", "1.amzn2.0.1"),
+        update("ALAS2-2023-2", "bash", "4.2.46", "34.amzn2"),
+    ];
+    let mut import = AdvisoryImport::new();
+    let xml = format!("<updates>{}</updates>", updates.concat());
+    import.add_file("updateinfo.xml", xml.as_bytes());
+    let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+    let advisories = Advisories::from_bytes(import.finish(now).unwrap().0).unwrap();
+    for (name, version, want, undetermined) in [
+        ("php", "5.4.16-46.amzn2.0.2", &["ALAS2-2023-1"][..], 0),
+        ("php", "5.4.16-46.amzn2.0.3", &[], 0),
+        ("php", "8.0.25-1.amzn2", &["ALAS2PHP8.0-2023-1"], 0),
+        ("php", "8.0.30-1.amzn2", &[], 0),
+        // Of a topic of which nothing is said, or an old one of the others.
+        ("php", "7.4.33-1.amzn2", &[], 2),
+        ("php", "8.2.9-1.amzn2", &[], 0),
+        // Whichever it is of, it is affected; and then not.
+        (
+            "containerd",
+            "1.6.8-1.amzn2",
+            &["ALAS2DOCKER-2023-2", "ALAS2ECS-2023-1"],
+            0,
+        ),
+        ("containerd", "1.6.19-1.amzn2", &[], 1),
+        ("containerd", "1.6.19-1.amzn2.0.1", &[], 0),
+        ("docker", "18.09.9-1.amzn2", &["ALAS2DOCKER-2023-1"], 0),
+        ("bash", "4.2.46-33.amzn2", &["ALAS2-2023-2"], 0),
+    ] {
+        let mut image = image(vec![package(PackageKind::Rpm, name, version)]);
+        image.os = Some(OsRelease {
+            id: "amzn".to_owned(),
+            version_id: "2".to_owned(),
+            ..OsRelease::default()
+        });
+        let result = match_image(&image, &advisories, MatchOptions::default());
+        let found: Vec<_> = result.findings.iter().map(|of| &*of.advisory).collect();
+        assert_eq!(found, want, "{name} {version}");
+        assert_eq!(result.undetermined.len(), undetermined, "{name} {version}");
+        assert_eq!(result.is_complete(), undetermined == 0);
+        let mut all = result.findings.iter().map(|of| &of.ecosystem);
+        assert!(all.all(|of| of == "Amazon Linux:2"));
+    }
+    let mut other = package(PackageKind::Rpm, "php", "7.4.33-1.amzn2");
+    "x".clone_into(&mut other.package.module);
+    assert_eq!(
+        crate::distribution::amazon_topic("ALAS2KERNEL-5.10-2022-019"),
+        Some("KERNEL-5.10")
+    );
+    for core in [
+        "ALAS2-2018-942",
+        "ALAS-2018-1093",
+        "ALAS2023-2023-001",
+        "ELSA-1",
+    ] {
+        assert_eq!(crate::distribution::amazon_topic(core), None, "{core}");
+    }
+}
+
+#[test]
 fn an_advisory_of_several_streams_is_about_each() {
     let mut of_two = record(
         "RHSA-1",
