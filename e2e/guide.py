@@ -15,7 +15,7 @@ from server import BINARY, ROOT, clean_environment
 GUIDE = ROOT / "docs" / "guide"
 # Pages that need nothing but the AWS CLI, for e2e/test_guide.py; and those that need docker, for
 # e2e/clients/test_guide_with_docker.py.
-PAGES = ["backup.md", "ci.md", "service-tokens.md"]
+PAGES = ["air-gapped.md", "backup.md", "ci.md", "service-tokens.md"]
 WITH_ENGINES = [
     "first-ten-minutes.md",
     "cross-account.md",

@@ -62,6 +62,8 @@ ARGUMENTS = {
     "advisories compare": ["deb", "1.0~rc1", "1.0"],
     "advisories import": ["RECORDS", "--output", "FILE"],
     "advisories load": ["ADVISORIES"],
+    "advisories pull": ["ARTIFACT", "--output", "FILE"],
+    "advisories push": ["ADVISORIES", "ARTIFACT"],
     "allow add": ["CVE-2026-1", "--repositories", "*", "--owner", "x", "--reason", "y", "--until", "1d"],
     "allow remove": ["ALLOWED"],
     "backup": ["DIRECTORY"],
@@ -228,6 +230,7 @@ def arguments(command: Command, directory: Path) -> list[str]:
         "ACCOUNT": "333333333333",
         "CLOSING": "333333333333",
         "ARN": "arn:aws:iam::111122223333:oidc-provider/gitlab.example.com",
+        "ARTIFACT": "localhost:1/team/advisories:v1",
         "GIVEN": "arn:aws:iam::111122223333:oidc-provider/gitlab.example.com",
         "KEYS": str(policy),
         "REPOSITORY": "team/app",
@@ -273,12 +276,17 @@ def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         account.server.create_account(id)
     done("account", "attach-policy", open_account, "other", str(policy))
     given = provider("given.example.com")
+    advisories = str(import_advisories(account.server, home / "records", record))
+    artifact = f"127.0.0.1:{account.server.port}/{account.repository('advisories')}:v1"
+    pushed = account.server.command("advisories", "push", advisories, artifact, key=account.key)
+    assert pushed.returncode == 0, pushed.stderr
     done("oidc-provider", "set-keys", given, str(keys))
     return {
         "ACCOUNT": open_account,
-        "ADVISORIES": str(import_advisories(account.server, home / "records", record)),
+        "ADVISORIES": advisories,
         "ALLOWED": done("allow", "add", *ARGUMENTS["allow add"], "--quiet"),
         "ARN": provider("gitlab.example.com"),
+        "ARTIFACT": artifact,
         "CASES": str(ROOT / "crates" / "iam" / "tests" / "cases" / "bonded.jsonl"),
         "CLOSING": closing,
         "DECISION": denied.message.rsplit(" ", 1)[1].rstrip(")"),

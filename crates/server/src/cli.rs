@@ -21,11 +21,13 @@ mod oidc_provider;
 mod policy;
 mod print;
 mod progress;
+mod remote;
 mod scan;
 mod serve;
 mod share;
 mod status;
 mod token;
+mod verified;
 mod why;
 
 use std::ffi::OsString;

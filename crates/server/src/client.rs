@@ -233,6 +233,11 @@ impl Client {
         &self.server
     }
 
+    /// The server alone.
+    pub(crate) fn into_server(self) -> Server {
+        self.server
+    }
+
     /// Calls an action of the Query protocol at `now`: `parameters` with `Action` and `Version`.
     ///
     /// # Errors

@@ -34,6 +34,22 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
+    sync_parent(path)
+}
+
+/// Puts `new`, which lies in the same directory and is synced, in the place of the file at `path`,
+/// with the permissions `mode`.
+///
+/// # Errors
+/// The file system's; the old file is then untouched.
+pub(crate) fn persist(new: tempfile::NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
+    new.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))?;
+    new.persist(path).map_err(|error| error.error)?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

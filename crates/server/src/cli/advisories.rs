@@ -1,8 +1,10 @@
 //! `bonded advisories`: what scanning knows.
 
+mod artifact;
 mod import;
 mod load;
 mod mirror;
+mod transfer;
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -30,6 +32,8 @@ enum Action {
     Compare(Compare),
     Import(import::Import),
     Load(load::Load),
+    Push(transfer::Push),
+    Pull(transfer::Pull),
 }
 
 #[derive(Args)]
@@ -61,6 +65,8 @@ impl AdvisoriesCommand {
             Action::Import(import) => return import.run(),
             Action::Compare(compare) => compare,
             Action::Load(load) => return load.run(),
+            Action::Push(push) => return push.run(),
+            Action::Pull(pull) => return pull.run(),
         };
         let output = compare.output;
         match (compare.file, compare.ecosystem, compare.a, compare.b) {

@@ -7,6 +7,7 @@ mod password;
 
 use std::path::{Path, PathBuf};
 
+use bonded_model::Secret;
 use bonded_registry::{Clock, Registry};
 use clap::Args;
 use serde_json::json;
@@ -153,6 +154,14 @@ fn host_name(text: &str) -> Result<String, Failure> {
             text.escape_debug()
         ))),
     }
+}
+
+/// User and password that docker's configuration has for `host`; `None` where it has none.
+pub(super) fn stored_password(host: &str) -> Result<Option<(String, Secret)>, Failure> {
+    if variable("DOCKER_CONFIG").is_none() && variable("HOME").is_none() {
+        return Ok(None);
+    }
+    DockerConfig::load(variable)?.password(host)
 }
 
 pub(super) fn helper_is_on_the_path() -> bool {

@@ -11,7 +11,6 @@ mod report;
 mod repository;
 mod root_file_system;
 mod show;
-mod verified;
 
 use std::fs::File;
 use std::io::ErrorKind;

@@ -108,7 +108,8 @@ impl Endpoint {
             || address.is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
-    fn is_https(&self) -> bool {
+    /// Whether it speaks TLS.
+    pub(crate) fn is_https(&self) -> bool {
         self.scheme == Scheme::HTTPS
     }
 

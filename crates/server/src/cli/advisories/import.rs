@@ -215,7 +215,7 @@ fn starts_with_zip(path: &Path) -> bool {
 }
 
 /// Refuses advisories that know much less than those they would replace: a feed that broke.
-fn compare(output: &Path, new: &Advisories) -> Result<(), Failure> {
+pub(super) fn compare(output: &Path, new: &Advisories) -> Result<(), Failure> {
     let Ok(file) = File::open(output) else {
         return Ok(());
     };

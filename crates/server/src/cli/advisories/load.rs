@@ -1,12 +1,14 @@
 //! `bonded advisories load`: advisories for the server on this machine, while it serves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tempfile::{Builder, NamedTempFile};
 
 use super::super::print::Output;
 use super::super::progress::ProgressArgs;
 use super::super::{DataDirectory, Failure, ask_server_for_long};
+use super::artifact::{self, Reference, SCHEME};
 use crate::operator::LoadAdvisories;
 
 /// Have the server on this machine judge images by the advisories in a file
@@ -15,13 +17,18 @@ use crate::operator::LoadAdvisories;
 /// tenth is missing in an ecosystem are refused, as a broken import would look like safety.
 #[derive(Args)]
 pub(super) struct Load {
-    /// What 'bonded advisories import' has made
-    #[arg(value_name = "FILE")]
+    /// What 'bonded advisories import' has made, or what was pushed of it: oci://HOST/REPOSITORY:TAG,
+    /// or oci://HOST/REPOSITORY@sha256:… for exactly those
+    #[arg(value_name = "FILE|oci://ARTIFACT")]
     file: PathBuf,
 
     /// Take them although an ecosystem has lost more than a tenth of its advisories
     #[arg(long)]
     force: bool,
+
+    /// Ask the registry by plain HTTP
+    #[arg(long)]
+    plain_http: bool,
 
     #[command(flatten)]
     output: Output,
@@ -36,8 +43,11 @@ pub(super) struct Load {
 impl Load {
     pub(super) fn run(self) -> Result<(), Failure> {
         let data = self.data.path()?;
-        let file = std::path::absolute(&self.file)
-            .map_err(|e| Failure::usage(format!("cannot use '{}': {e}", self.file.display())))?;
+        // The server reads it while this holds it.
+        let pulled = self.pull(&data)?;
+        let file = pulled.as_ref().map_or(&*self.file, NamedTempFile::path);
+        let file = std::path::absolute(file)
+            .map_err(|e| Failure::usage(format!("cannot use '{}': {e}", file.display())))?;
         let request = LoadAdvisories {
             file,
             force: self.force,
@@ -56,5 +66,20 @@ impl Load {
             },
             |report| vec![report.digest.to_string()],
         )
+    }
+
+    /// The artifact, if one is named, as a file beside the server's: it goes with the value.
+    fn pull(&self, data: &Path) -> Result<Option<NamedTempFile>, Failure> {
+        let text = self.file.to_str().filter(|text| text.starts_with(SCHEME));
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        let from = Reference::parse(text)?;
+        let file = Builder::new().prefix(".advisories-").tempfile_in(data);
+        let mut file = file
+            .map_err(|e| Failure::failed(format!("cannot write to '{}': {e}", data.display())))?;
+        let watcher = self.progress.begin(self.output.is_quiet()).watcher();
+        artifact::pull(&from, file.as_file_mut(), self.plain_http, &watcher)?;
+        Ok(Some(file))
     }
 }

@@ -3,10 +3,14 @@
 //! Everything in it that is not ours stays as it is.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bonded_model::Secret;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Password;
@@ -19,6 +23,12 @@ const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 /// The file's members that we change.
 const STORED: &str = "auths";
 const ASKED: &str = "credHelpers";
+
+/// The program that is asked about every other host.
+const ASKED_OF_ALL: &str = "credsStore";
+
+/// Where docker keeps the password of its own hub.
+const HUB: [&str; 3] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
 
 /// The file as it is now.
 pub(super) struct DockerConfig {
@@ -83,6 +93,51 @@ impl DockerConfig {
         Ok(found)
     }
 
+    /// User and password of `host`, from the program that is asked for them or as they are stored.
+    ///
+    /// # Errors
+    /// The program cannot be run; what is stored is none.
+    pub(super) fn password(&self, host: &str) -> Result<Option<(String, Secret)>, Failure> {
+        let mut names = vec![
+            host.to_owned(),
+            format!("https://{host}"),
+            format!("https://{host}/v1/"),
+        ];
+        if HUB.contains(&host) {
+            names.push("https://index.docker.io/v1/".to_owned());
+        }
+        let of = |member: &str, name: &str| self.members.get(member)?.get(name).cloned();
+        for name in &names {
+            let own = of(ASKED, name);
+            let program = own.or_else(|| self.members.get(ASKED_OF_ALL).cloned());
+            if let Some(program) = program.as_ref().and_then(Value::as_str)
+                && let Some(pair) = ask(program, name)?
+            {
+                return Ok(Some(pair));
+            }
+            let stored = of(STORED, name).unwrap_or_default();
+            let text = |member: &str| stored[member].as_str().filter(|text| !text.is_empty());
+            if text("identitytoken").is_some() {
+                return Err(Failure::usage(format!(
+                    "docker has an identity token for '{host}', by which we cannot ask: log in with a password"
+                )));
+            }
+            if let Some(pair) = text("auth") {
+                let decoded = STANDARD.decode(pair).ok();
+                let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+                let pair = decoded.as_deref().and_then(|pair| pair.split_once(':'));
+                let (user, password) = pair.ok_or_else(|| {
+                    let path = self.path.display();
+                    Failure::failed(format!(
+                        "'auth' of '{name}' in '{path}' is no user and password"
+                    ))
+                })?;
+                return Ok(Some((user.to_owned(), Secret::new(password.to_owned()))));
+            }
+        }
+        Ok(None)
+    }
+
     fn insert(&mut self, member: &str, host: &str, value: Value) -> Result<(), Failure> {
         let entries = self.members.entry(member).or_insert_with(|| json!({}));
         let Value::Object(entries) = entries else {
@@ -115,9 +170,41 @@ impl DockerConfig {
     }
 }
 
+/// Asks `docker-credential-PROGRAM` for user and password; `None` if it has none.
+fn ask(program: &str, name: &str) -> Result<Option<(String, Secret)>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        username: String,
+        secret: String,
+    }
+    let program = format!("docker-credential-{program}");
+    let failed = |problem: &dyn std::fmt::Display| {
+        Failure::failed(format!("'{program} get' failed: {problem}"))
+    };
+    let mut child = Command::new(&program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that ends without reading says so by its status.
+        let _ = input.write_all(name.as_bytes());
+    }
+    let done = child.wait_with_output().map_err(|error| failed(&error))?;
+    if !done.status.success() {
+        // So they say that they have none, with a text of their own.
+        return Ok(None);
+    }
+    let answer: Answer = serde_json::from_slice(&done.stdout).map_err(|error| failed(&error))?;
+    Ok(Some((answer.username, Secret::new(answer.secret))))
+}
+
 #[cfg(test)]
 mod tests {
-    use bonded_model::{Secret, Timestamp};
+    use bonded_model::Timestamp;
 
     use super::*;
 
@@ -149,6 +236,13 @@ mod tests {
             read(),
             json!({"psFormat": "x", "auths": auths, "credHelpers": {}})
         );
+        let stored = r#"{"auths": {"https://b": {"auth": "dTpw"}, "c": {"auth": "dTp"}, "d": {"identitytoken": "t"}}}"#;
+        std::fs::write(&file, stored).unwrap();
+        let found = load().unwrap().password("b").unwrap();
+        let (user, secret) = found.unwrap();
+        assert_eq!((user.as_str(), secret.expose()), ("u", "p"));
+        assert!(load().unwrap().password("a").unwrap().is_none());
+        assert!(load().unwrap().password("c").is_err() && load().unwrap().password("d").is_err());
         for broken in ["[]", "{", r#"{"credHelpers": []}"#] {
             std::fs::write(&file, broken).unwrap();
             assert!(

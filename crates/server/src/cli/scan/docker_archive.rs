@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::Files;
 use super::images::{Config, Image, Selection};
-use super::verified::Verified;
+use crate::cli::verified::Verified;
 use crate::cli::{Failure, Status};
 
 /// The file that lists the images.

@@ -12,10 +12,10 @@ use super::images::{Image, Selection};
 use super::layout::Layout;
 use super::registry::Repository;
 use super::root_file_system::RootFileSystem;
-use super::verified::Verified;
 use crate::cli::Failure;
 use crate::cli::gate::is_host;
 use crate::cli::progress::{Progress, Step};
+use crate::cli::verified::Verified;
 
 /// What holds images, by its kind.
 pub(super) enum Input {

@@ -5,7 +5,7 @@ use bonded_model::{Descriptor, Digest, MANIFEST_LIMIT, MediaType};
 
 use super::files::Files;
 use super::images::{self, Image, Manifests, Selection};
-use super::verified::{Verified, verified};
+use crate::cli::verified::{Verified, verified};
 use crate::cli::{Failure, Status};
 
 pub(super) struct Layout {
