@@ -134,7 +134,7 @@ impl Remote {
         }
         let path = format!("/v2/{}/blobs/uploads/", self.name);
         let begun = self.send(&Ask::new(Method::POST, &path, &[]))?;
-        let mut location = self.location(self.expect(begun, StatusCode::ACCEPTED)?)?;
+        let mut location = self.location(&self.expect(begun, StatusCode::ACCEPTED)?)?;
         let mut at: u64 = 0;
         loop {
             let mut piece = Vec::new();
@@ -153,7 +153,7 @@ impl Remote {
                 ..Ask::new(Method::PATCH, &location, &headers)
             };
             let streamed = self.send(&ask)?;
-            location = self.location(self.expect(streamed, StatusCode::ACCEPTED)?)?;
+            location = self.location(&self.expect(streamed, StatusCode::ACCEPTED)?)?;
             at = end;
             sent(read as u64);
         }
@@ -239,7 +239,7 @@ impl Remote {
     }
 
     /// The path at which an upload goes on.
-    fn location(&self, streamed: Streamed) -> Result<String, Failure> {
+    fn location(&self, streamed: &Streamed) -> Result<String, Failure> {
         let location = streamed.headers.get(header::LOCATION);
         let Some(location) = location.and_then(|location| location.to_str().ok()) else {
             return Err(Failure::failed(

@@ -77,6 +77,11 @@ mod tests {
             challenge.path("/token", "a/b"),
             "/token?service=r.example&scope=repository%3Aa%2Fb%3Apull%2Cpush"
         );
+        for end in 0..text.len() {
+            // What is cut short is read as far as it goes, or is none.
+            let cut = Challenge::parse(&text[..end]);
+            assert!(cut.is_none_or(|cut| cut.realm == challenge.realm));
+        }
         let bare = Challenge::parse(r#"bearer realm="/token?x=1""#).unwrap();
         assert_eq!(
             bare.path(&bare.realm, "a"),
