@@ -25,7 +25,7 @@ import pytest
 import trivy_db
 from oci import OCI_INDEX, digest, manifest
 from server import Server
-from test_scan_of_real_image import data
+from test_scan_of_real_image import data, decompressed
 
 # Packages of PyPI and npm with vulnerabilities that everybody knows. One brings an archive of Java, another a program
 # of Go.
@@ -48,7 +48,10 @@ KINDS = {
     "gobinary": "go",
     "rustbinary": "cargo",
     "debian": "deb",
+    "alpine": "apk",
+    "alma": "rpm",
 }
+SYSTEMS = {"deb", "apk", "rpm"}
 Rows = set[tuple[str, ...]]
 
 # The same kinds of packages in versions of which no advisory of these data speaks.
@@ -193,7 +196,7 @@ def trivys(cache: Path, image: Path) -> tuple[Rows, dict[tuple[str, ...], str]]:
     packages, findings = set(), {}
     for result in json.loads(done.stdout)["Results"]:
         kind = KINDS[result["Type"]]
-        place = "" if kind == "deb" else result["Target"]
+        place = "" if kind in SYSTEMS else result["Target"]
         for of in result.get("Packages", []):
             epoch = f"{of['Epoch']}:" if of.get("Epoch") else ""
             release = f"-{of['Release']}" if of.get("Release") else ""
@@ -218,13 +221,13 @@ def ours(server: Server, advisories: Path, image: Path) -> tuple[Rows, dict[tupl
     kinds = {}
     packages, findings = set(), {}
     for of in result["packages"]:
-        path = "" if of["kind"] == "deb" else of["path"]
+        path = "" if of["kind"] in SYSTEMS else of["path"]
         kinds[of["name"], of["version"], of["path"]] = of["kind"]
         if of["owner"] is None:
             packages.add((of["kind"], of["name"], of["version"], path))
     for of in result["findings"]:
         kind = kinds[of["package"], of["version"], of["path"]]
-        path = "" if kind == "deb" else of["path"]
+        path = "" if kind in SYSTEMS else of["path"]
         findings[of["id"], kind, of["package"], of["version"], path] = of["fixed"] or ""
         # Both find them; with us they do not count.
         headers = of["package"].startswith(("linux-libc-dev", "linux-headers-", "linux-kbuild-"))
@@ -238,7 +241,7 @@ def test_the_packages_and_the_findings_of_an_image_are_those_that_trivy_has(
     image = layout(home / "image", files)
     packages, findings = trivys(home / "cache", image)
     our_packages, our_findings = ours(Server(home / "none"), advisories, image)
-    assert {row[0] for row in packages} == set(KINDS.values())
+    assert {row[0] for row in packages} == set(KINDS.values()) - {"apk", "rpm"}
     assert our_packages - packages == ONLY_OURS
     assert packages - our_packages == set()
     assert our_findings.keys() == findings.keys()
@@ -246,6 +249,25 @@ def test_the_packages_and_the_findings_of_an_image_are_those_that_trivy_has(
     # We say which version repairs the line that is installed; Trivy lists those of all lines.
     for key, fixed in our_findings.items():
         assert fixed in findings[key].split(", "), (key, fixed, findings[key])
+    print(f"{len(packages)} packages, {len(findings)} findings, the same")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("alpine", "apk"), ("alma-sqlite", "rpm")])
+def test_packages_of_apk_and_rpm_are_those_that_trivy_has(home: Path, name: str, kind: str) -> None:
+    zips = [data() / "osv" / ecosystem / "all.zip" for ecosystem in ("Alpine", "AlmaLinux")]
+    cache, file = home / f"cache-{name}", home / f"advisories-{name}"
+    trivy_db.write(cache, records(zips))
+    server = Server(home / "none")
+    done = server.command("advisories", "import", *map(str, zips), "--output", str(file))
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(fileobj=io.BytesIO(decompressed(data() / "images" / f"oci-{name}.tar.zst"))) as tar:
+        tar.extractall(home / name, filter="data")
+    (index,) = (home / name).rglob("index.json")
+    packages, findings = trivys(cache, index.parent)
+    our_packages, our_findings = ours(server, file, index.parent)
+    assert {row[0] for row in packages} == {kind}
+    assert our_packages == packages
+    assert our_findings == findings
     print(f"{len(packages)} packages, {len(findings)} findings, the same")
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 PAGE = 4096
+# What Trivy calls the releases of distributions, and in which form: `Alpine:v3.10` is its `alpine 3.10`.
+PLATFORMS = {"Debian": "debian", "Alpine": "alpine", "AlmaLinux": "alma"}
 BRANCHES = {"PyPI": "pip", "npm": "npm", "Maven": "maven", "crates.io": "cargo", "Go": "go"}
 Buckets = dict[str, Any]
 
@@ -98,10 +100,11 @@ def database(records: Iterable[dict[str, Any]]) -> Buckets:
         for affected in record["affected"]:
             ecosystem, _, release = affected["package"]["ecosystem"].partition(":")
             package = affected["package"]["name"]
-            if ecosystem == "Debian":
+            if ecosystem in PLATFORMS:
+                platform = f"{PLATFORMS[ecosystem]} {release.removeprefix('v')}"
                 for _, fixed in intervals(affected):
                     advisory = {"FixedVersion": fixed} if fixed else {"Status": 2}
-                    buckets[f"debian {release}"][package][name] = json.dumps(advisory).encode()
+                    buckets[platform][package][name] = json.dumps(advisory).encode()
             elif ecosystem in BRANCHES:
                 of = merged[f"{BRANCHES[ecosystem]}::OSV", package, name]
                 for begun, fixed in intervals(affected):
