@@ -6,9 +6,10 @@
 
 mod manifest;
 mod release;
+mod streamed;
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{BufRead, Cursor, Read};
 
 use super::{DATABASE_LIMIT, DatabaseError, PACKAGE_LIMIT, too_large};
 use crate::path::{join, split};
@@ -44,22 +45,29 @@ pub(super) fn is_archive(name: &str) -> bool {
     })
 }
 
-/// The packages in an archive at `path`. One that Java could not open has none.
+/// The packages in an archive of `size` bytes at `path`. One that Java could not open has none. One
+/// of more than 64 MiB is never in memory as a whole: it is read from its front to its end.
 ///
 /// # Errors
-/// [`DatabaseError`] if it is too large, damaged, or has archives too deep inside each other.
-pub(crate) fn parse_java(input: impl Read, path: &str) -> Result<Vec<Found>, DatabaseError> {
-    let mut bytes = Vec::new();
-    input.take(DATABASE_LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > DATABASE_LIMIT {
-        return Err(too_large("it", DATABASE_LIMIT));
-    }
+/// [`DatabaseError`] if it is damaged, or has archives too large or too deep inside it.
+pub(crate) fn parse_java(
+    input: impl BufRead,
+    path: &str,
+    size: u64,
+) -> Result<Vec<Found>, DatabaseError> {
     let mut walk = Walk {
         found: Vec::new(),
         left: EXPANDED_LIMIT,
     };
-    if holds_files(&bytes) {
-        walk.archive(&bytes, split(path).1, "", 0)?;
+    let file = split(path).1;
+    if size > DATABASE_LIMIT {
+        walk.streamed(input, file)?;
+    } else {
+        let mut bytes = Vec::new();
+        input.take(DATABASE_LIMIT).read_to_end(&mut bytes)?;
+        if holds_files(&bytes) {
+            walk.archive(&bytes, file, "", 0)?;
+        }
     }
     walk.found.sort();
     walk.found.dedup();
@@ -116,20 +124,38 @@ impl Walk {
         for index in 0..archive.len() {
             let entry = archive.by_index(index).map_err(|_| DAMAGED)?;
             let name = entry.name().map_err(|_| DAMAGED)?.into_owned();
-            if is_properties(&name) {
-                let text = self.read(entry, PROPERTIES_LIMIT)?;
-                level.poms.extend(package(&text));
-            } else if name == "META-INF/MANIFEST.MF" {
-                level.manifest = Manifest::parse(&self.read(entry, PROPERTIES_LIMIT)?);
-            } else if is_archive(&name) && entry.is_file() {
-                let inner = self.read(entry, DATABASE_LIMIT)?;
-                if holds_files(&inner) {
-                    self.archive(&inner, split(&name).1, &join(within, &name), depth + 1)?;
-                }
-            } else {
-                level.class(&name);
-            }
+            self.file(&mut level, &name, entry, within, depth)?;
         }
+        self.end(level, file, within)
+    }
+
+    /// Looks at a file of an archive.
+    fn file(
+        &mut self,
+        level: &mut Level,
+        name: &str,
+        content: impl Read,
+        within: &str,
+        depth: usize,
+    ) -> Result<(), DatabaseError> {
+        if is_properties(name) {
+            let text = self.read(content, PROPERTIES_LIMIT)?;
+            level.poms.extend(package(&text));
+        } else if name == "META-INF/MANIFEST.MF" {
+            level.manifest = Manifest::parse(&self.read(content, PROPERTIES_LIMIT)?);
+        } else if is_archive(name) {
+            let inner = self.read(content, DATABASE_LIMIT)?;
+            if holds_files(&inner) {
+                self.archive(&inner, split(name).1, &join(within, name), depth + 1)?;
+            }
+        } else {
+            level.class(name);
+        }
+        Ok(())
+    }
+
+    /// Takes what an archive, whose file has a name, says about itself.
+    fn end(&mut self, level: Level, file: &str, within: &str) -> Result<(), DatabaseError> {
         let packages = level.packages(file).into_iter();
         self.found
             .extend(packages.map(|package| (package, within.to_owned())));
@@ -291,12 +317,16 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
+    fn parse(bytes: &[u8]) -> Result<Vec<Found>, DatabaseError> {
+        parse_java(bytes, "a.jar", bytes.len() as u64)
+    }
+
     fn found(bytes: &[u8]) -> Vec<String> {
         found_in(bytes, "app.jar")
     }
 
     fn found_in(bytes: &[u8], file: &str) -> Vec<String> {
-        let found = parse_java(bytes, &format!("srv/{file}")).unwrap();
+        let found = parse_java(bytes, &format!("srv/{file}"), bytes.len() as u64).unwrap();
         let found = found.iter();
         found
             .map(|(package, within)| format!("{} {} {within}", package.name, package.version))
@@ -348,7 +378,7 @@ mod tests {
         ] {
             assert_eq!(found_in(bytes, file), [want], "{file}");
         }
-        let (package, _) = &parse_java(gradle.as_slice(), "a.jar").unwrap()[0];
+        let (package, _) = &parse(&gradle).unwrap()[0];
         assert_eq!(package.evidence, Evidence::Manifest);
         let groups = [
             "org.springframework",
@@ -399,17 +429,11 @@ mod tests {
         for _ in 0..50 {
             nested = jar(&[("a.jar", &nested)]);
         }
-        assert!(matches!(
-            parse_java(nested.as_slice(), "a.jar"),
-            Err(DatabaseError::Damaged(_))
-        ));
+        assert!(matches!(parse(&nested), Err(DatabaseError::Damaged(_))));
         let bomb = jar(&[("a.jar", &vec![0; (DATABASE_LIMIT + 1) as usize])]);
-        assert!(matches!(
-            parse_java(bomb.as_slice(), "a.jar"),
-            Err(DatabaseError::TooLarge { .. })
-        ));
+        assert!(matches!(parse(&bomb), Err(DatabaseError::TooLarge { .. })));
         let cut = &nested[..nested.len() - 30];
-        assert!(parse_java(cut, "a.jar").is_err());
+        assert!(parse(cut).is_err());
     }
 
     proptest! {
@@ -419,7 +443,7 @@ mod tests {
             let mut bytes = jar(&[("a.jar", &inner), (LOG4J, &properties("1"))]);
             let at = (at * bytes.len() as f64) as usize;
             bytes[at] = byte;
-            let _ = parse_java(bytes.as_slice(), "a.jar");
+            let _ = parse(&bytes);
         }
     }
 }

@@ -148,7 +148,12 @@ impl Collector {
                 problem: Some("it is stored with holes".to_owned()),
                 ..Content::new(file)
             },
-            false => read(file, &path, head.chain(archive), &mut self.program)?,
+            false => read(
+                file,
+                (&path, entry.size),
+                head.chain(archive),
+                &mut self.program,
+            )?,
         };
         let silent =
             content.packages.is_empty() && content.licenses.is_empty() && content.problem.is_none();
@@ -220,7 +225,7 @@ fn may_replace_directory(name: &str) -> bool {
 /// it; only what is wrong with the archive is an error.
 fn read(
     file: DatabaseFile,
-    path: &str,
+    (path, size): (&str, u64),
     input: impl BufRead,
     program: &mut Vec<u8>,
 ) -> Result<Content, ArchiveError> {
@@ -280,7 +285,7 @@ fn read(
         DatabaseFile::YarnCache => database::parse_yarn_cache(input).map(|found| {
             (content.packages, content.within) = found.into_iter().unzip();
         }),
-        DatabaseFile::Java => database::parse_java(input, path).map(|found| {
+        DatabaseFile::Java => database::parse_java(input, path, size).map(|found| {
             (content.packages, content.within) = found.into_iter().unzip();
         }),
         DatabaseFile::Executable => {

@@ -286,6 +286,24 @@ fn a_bomb_is_stopped() {
 }
 
 #[test]
+fn an_archive_of_java_may_be_larger_than_memory_for_it() {
+    let mut jar = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    let stored = options.compression_method(zip::CompressionMethod::Stored);
+    let pom = "META-INF/maven/g/a/pom.properties";
+    jar.start_file("g/a/Data", stored).unwrap();
+    jar.write_all(&vec![b'P'; 65 << 20]).unwrap();
+    jar.start_file(pom, options).unwrap();
+    jar.write_all(b"groupId=g\nartifactId=a\nversion=1\n")
+        .unwrap();
+    let jar = jar.finish().unwrap().into_inner();
+    let inventory = inspect(&Tar::new().file("srv/app.jar", &jar).bytes());
+    assert_eq!(inventory.problems(), []);
+    assert_eq!(inventory.contents[0].problem, None);
+    assert_eq!(inventory.contents[0].packages[0].name, "g:a");
+}
+
+#[test]
 fn a_second_table_of_contents_must_say_the_same() {
     let same = br#"{"version":1,"entries":[{"type":"reg","name":"etc/one"},{"type":"chunk",
         "name":"etc/one","offset":9},{"type":"dir","name":"etc/"}]}"#;
