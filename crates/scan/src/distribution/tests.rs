@@ -393,6 +393,7 @@ fn scan(os: &str, package: Package, advisories: &Advisories) -> ScanResult {
             path: "db".to_owned(),
             layer: 0,
             owner: None,
+            attached: None,
         }],
         problems: Vec::new(),
     };
