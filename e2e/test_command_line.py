@@ -16,7 +16,7 @@ from account import PULL, Account, allow, document, refused
 from command_json import assert_members
 from issuer import SigningKey
 from report_formats import write_layout
-from scanning import advisory, debian, import_advisories, layer
+from scanning import advisory, debian, import_advisories, layer, scanned
 from server import BINARY, ROOT, clean_environment
 
 PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text()
@@ -83,7 +83,7 @@ ARGUMENTS = {
     "scan": ["LAYOUT", "--advisories", "ADVISORIES"],
     "scan diff": ["LAYOUT", "LAYOUT", "--advisories", "ADVISORIES"],
     "scan report": ["REPOSITORY"],
-    "scan show": ["IMAGE", "-o", "cyclonedx"],
+    "scan show": ["IMAGE"],
     "share": ["REPOSITORY", "--with", "222222222222", "--pull"],
     "token create": ["--user", "alice"],
     "token list": ["--user", "alice"],
@@ -249,8 +249,9 @@ def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     home = tmp_path_factory.mktemp("places")
     account.iam.create_user(UserName="alice")
     role = account.role("puller", None, allow(PULL))
-    repository = account.repository("team/app")
+    repository = account.repository("team/app", imageScanningConfiguration={"scanOnPush": True})
     account.server.push_and_pull(account.key).push(repository, "v1")
+    scanned(account, repository, {"imageTag": "v1"})
     with refused("AccessDeniedException") as denied:
         account.server.client("ecr", account.user("powerless").key).describe_repositories()
     layout = home / "layout"

@@ -58,8 +58,8 @@ pub use package::{Evidence, Package, PackageKind};
 pub use package_version::{ChangedPackages, PackageVersion, PackageVersions};
 pub use problem::{Problem, ProblemCode};
 pub use report::{
-    Contents, ImageFindings, Subject, findings_json, purl, read_findings_json, write_csv,
-    write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
+    Contents, ImageFindings, Subject, findings_json, findings_list_json, purl, read_findings_json,
+    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
 };
 pub use result::{
     AdvisoriesUsed, Finding, FindingCounts, ScanResult, ScannedPackage, SubscriptionFix,

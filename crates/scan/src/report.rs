@@ -22,7 +22,7 @@ use crate::{ImageInventory, OsRelease, Problem, ScanResult, ScannedPackage};
 pub use csv::write_csv;
 pub use cyclonedx::write_cyclonedx;
 pub use html::write_html;
-pub use json::{findings_json, read_findings_json};
+pub use json::{findings_json, findings_list_json, read_findings_json};
 pub use openvex::write_openvex;
 pub use purl::purl;
 pub(crate) use purl::{distro, vendor};

@@ -286,10 +286,9 @@ mod tests {
     }
 
     /// The commands whose output has one form, and why.
-    const WITHOUT_FORMS: [(&str, &str); 6] = [
+    const WITHOUT_FORMS: [(&str, &str); 5] = [
         ("serve", "runs until it is stopped; its log has settings"),
         ("demo", "tells a story to people"),
-        ("scan show", "prints a document, of forms of its own"),
         ("credential-helper", "speaks docker's protocol"),
         ("kubelet-plugin", "speaks the kubelet's protocol"),
         ("completion", "prints a script"),
@@ -303,14 +302,17 @@ mod tests {
     }
 
     /// The commands that may take long.
-    const LONG: [&str; 9] = [
+    const LONG: [&str; 12] = [
         "gc",
         "gate check",
         "keyring rotate",
         "advisories import",
         "advisories load",
+        "advisories pull",
+        "advisories push",
         "scan",
         "scan diff",
+        "scan report",
         "backup",
         "restore",
     ];

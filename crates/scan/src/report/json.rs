@@ -27,25 +27,42 @@ enum Images<'a> {
     Several { images: Vec<Image<'a>> },
 }
 
+impl<'a> Image<'a> {
+    fn new(found: &ImageFindings<'a>) -> Self {
+        Self {
+            name: found.subject.name.as_deref(),
+            digest: found.subject.digest.as_str(),
+            platform: found.subject.platform.as_deref(),
+            status: match found.result.is_complete() {
+                true => "COMPLETE",
+                false => "UNKNOWN",
+            },
+            counts: found.result.counts(),
+            result: found.result,
+        }
+    }
+}
+
 /// What was found in images, to be written as JSON.
 #[must_use]
 pub fn findings_json<'a>(images: &[ImageFindings<'a>]) -> impl Serialize + use<'a> {
-    let image = |found: &ImageFindings<'a>| Image {
-        name: found.subject.name.as_deref(),
-        digest: found.subject.digest.as_str(),
-        platform: found.subject.platform.as_deref(),
-        status: match found.result.is_complete() {
-            true => "COMPLETE",
-            false => "UNKNOWN",
-        },
-        counts: found.result.counts(),
-        result: found.result,
-    };
     match images {
-        [one] => Images::One(image(one)),
-        several => Images::Several {
-            images: several.iter().map(image).collect(),
-        },
+        [one] => Images::One(Image::new(one)),
+        several => Images::list(several),
+    }
+}
+
+/// As [`findings_json`], but a list even of one image or of none.
+#[must_use]
+pub fn findings_list_json<'a>(images: &[ImageFindings<'a>]) -> impl Serialize + use<'a> {
+    Images::list(images)
+}
+
+impl<'a> Images<'a> {
+    fn list(images: &[ImageFindings<'a>]) -> Self {
+        Self::Several {
+            images: images.iter().map(Image::new).collect(),
+        }
     }
 }
 

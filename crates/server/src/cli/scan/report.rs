@@ -8,7 +8,8 @@ use crate::cli::Failure;
 use crate::cli::print::{self, clean};
 use bonded_scan::{
     Contents, Finding, ImageFindings, ScanResult, Severity, Subject, UNRATED, findings_json,
-    write_csv, write_cyclonedx, write_html, write_openvex, write_sarif, write_spdx,
+    findings_list_json, write_csv, write_cyclonedx, write_html, write_openvex, write_sarif,
+    write_spdx,
 };
 
 /// Prints what is in an image.
@@ -25,10 +26,7 @@ pub(super) fn bill_of_materials(
 
 /// Prints what was found in images, which are called `title` together.
 pub(super) fn findings(form: Form, title: &str, scanned: &[Scanned]) -> Result<(), Failure> {
-    let images: Vec<ImageFindings<'_>> = scanned
-        .iter()
-        .map(|Scanned { subject, result }| ImageFindings { subject, result })
-        .collect();
+    let images = images(scanned);
     match form {
         Form::Json => print::json(&findings_json(&images)),
         Form::Sarif => print_with(|out| write_sarif(&images, out)),
@@ -40,6 +38,18 @@ pub(super) fn findings(form: Form, title: &str, scanned: &[Scanned]) -> Result<(
             Ok(())
         }
     }
+}
+
+/// Prints what was found in images as a list in JSON, however many they are.
+pub(super) fn list(scanned: &[Scanned]) -> Result<(), Failure> {
+    print::json(&findings_list_json(&images(scanned)))
+}
+
+fn images(scanned: &[Scanned]) -> Vec<ImageFindings<'_>> {
+    let images = scanned.iter();
+    images
+        .map(|Scanned { subject, result }| ImageFindings { subject, result })
+        .collect()
 }
 
 /// Writes to standard output. Nobody may be reading any more, as in `bonded … | head`; that is no

@@ -111,9 +111,10 @@ impl Report {
         let scanned = block_on(self.scanned(&client, &watcher))?;
         // Its bar goes before the report.
         drop(watcher);
-        match self.quiet {
-            true => report::ids(&scanned)?,
-            false => report::findings(self.output, &self.repository.to_string(), &scanned)?,
+        match (self.quiet, self.output) {
+            (true, _) => report::ids(&scanned)?,
+            (false, Form::Json) => report::list(&scanned)?,
+            (false, form) => report::findings(form, &self.repository.to_string(), &scanned)?,
         }
         self.fail_on
             .map_or(Ok(()), |worst| judge(&scanned, worst.severity()))
