@@ -51,6 +51,8 @@ def normal(line: str, server: Server) -> str:
     for pattern, by in {
         r"\b\d{4}-\d\d-\d\dT[\d:.]+Z": "TIME",
         r"decision \w+; run: bonded why \w+": "decision ID; run: bonded why ID",
+        # containerd pushes layer and config at once: which of them is refused first is chance.
+        r"\b(?:layer|config)-sha256:[0-9a-f]{64}": "BLOB-DIGEST",
         r"\bsha256:[0-9a-f]{64}": "DIGEST",
         r"\b[0-9a-f]{64}\b": "IMAGE",
         # Names are made unique by a number.
