@@ -11,6 +11,7 @@
 mod advisories;
 mod attached;
 mod base_image;
+mod counted;
 mod database;
 mod difference;
 mod distribution;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::archive::{Archive, ArchiveError, EntryKind};
 use super::expand::{Expanded, Stop, stop_of};
 use super::{LayerLimits, LayerProblem};
+use crate::counted::Counted;
 use crate::path::{clean, join, split};
 
 /// The most files that such an archive may have.
@@ -42,13 +43,13 @@ impl ArchiveFiles {
     /// # Errors
     /// [`InvalidArchive`].
     pub fn read(input: impl BufRead) -> Result<Self, InvalidArchive> {
-        let mut archive = Archive::new(Counted { input, at: 0 });
+        let mut archive = Archive::new(Counted::new(input));
         let mut files = HashMap::new();
         while let Some(entry) = archive.next()? {
             let path = clean(&entry.name);
             let place = match entry.kind {
                 EntryKind::File if !entry.sparse => {
-                    let from = archive.input().at;
+                    let from = archive.input().at();
                     Place::Bytes(from..from.saturating_add(entry.size))
                 }
                 EntryKind::Symlink => Place::Link(clean(&join(split(&path).0, &entry.target))),
@@ -112,31 +113,6 @@ pub fn expand_archive(
             Err(error) => return Err(stopped(stop_of(error))),
         };
         out.write_all(&buffer[..read])?;
-    }
-}
-
-/// Counts the bytes that have been taken.
-struct Counted<R> {
-    input: R,
-    at: u64,
-}
-
-impl<R: BufRead> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl<R: BufRead> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.at += amount as u64;
-        self.input.consume(amount);
     }
 }
 

@@ -120,7 +120,7 @@ impl Remote {
         Ok(Verified::new(Box::new(body), digest))
     }
 
-    /// Uploads the blob `digest` of `size` bytes, unless it is there; `sent` is told of each piece.
+    /// Uploads the blob `digest`, unless it is there; `sent` is told of the bytes of each piece.
     pub(super) fn put_blob(
         &self,
         digest: &Digest,

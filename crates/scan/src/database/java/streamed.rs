@@ -10,6 +10,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::DeflateDecoder;
 
 use super::{DAMAGED, FILES_LIMIT, Level, Walk};
+use crate::counted::Counted;
 use crate::database::{DatabaseError, too_large};
 
 /// The most that the files of an archive may come to, where their ends are found by expanding them.
@@ -71,24 +72,24 @@ impl Walk {
         input: impl BufRead,
         file: &str,
     ) -> Result<(), DatabaseError> {
-        let mut input = Counted { input, at: 0 };
+        let mut input = Counted::new(input);
         let mut level = Level::default();
         let mut files = Entries::default();
         let mut left = EXPANDED_LIMIT;
         let (list, mut signature) = loop {
-            let offset = input.at;
+            let offset = input.at();
             let signature: [u8; 4] = array(&mut input)?;
             if &signature != b"PK\x03\x04" {
                 break (offset, signature);
             }
             let header = Header::read(&mut input)?;
-            let begin = input.at;
+            let begin = input.at();
             let after = self.content(&mut level, &header, &mut input, &mut left)?;
             files.add(&Entry {
                 name: &header.name,
                 offset,
                 method: header.method,
-                compressed: input.at - begin - after,
+                compressed: input.at() - begin - after,
             })?;
         };
         if files.count == 0 {
@@ -103,7 +104,7 @@ impl Walk {
         let mut end = list;
         while &signature == b"PK\x01\x02" {
             add_listed(&mut listed, &mut input)?;
-            end = input.at;
+            end = input.at();
             signature = array(&mut input)?;
         }
         if (listed.count, listed.sum) != (files.count, files.sum) {
@@ -263,31 +264,6 @@ fn ends(
     match is_list(said, u64::from(IN_EXTRA)) && !another && input.fill_buf()?.is_empty() {
         true => Ok(()),
         false => Err(DAMAGED),
-    }
-}
-
-/// Counts what was read.
-struct Counted<R> {
-    input: R,
-    at: u64,
-}
-
-impl<R: BufRead> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl<R: BufRead> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.input.consume(amount);
-        self.at += amount as u64;
     }
 }
 
