@@ -2,7 +2,7 @@
 
 import base64
 import json
-import os
+import random
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -296,7 +296,7 @@ def test_an_ambiguous_length_is_refused_and_nothing_behind_it_is_served(server: 
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 1_000,
         b"\x16\x03\x01\x02\x00" + b"\xff" * 600,
-        os.urandom(2_000),
+        random.Random(2_000).randbytes(2_000),
     ],
     ids=lambda request: repr(request[:40]),
 )
