@@ -30,8 +30,8 @@ mod write;
 mod xml;
 
 pub(crate) use facts::Statement;
-pub(crate) use file::Affected;
 pub use file::{Advisories, EcosystemTotal, InvalidAdvisories};
+pub(crate) use file::{Affected, OfEcosystem};
 pub use import::{AdvisoryImport, FILE_LIMIT, ImportError, InvalidRecord};
 pub use mirror::{RecordTimes, modified_list, record_time, record_times};
 pub(crate) use ranges::{End, Range};

@@ -1,5 +1,6 @@
 //! Where packages and advisories come from, by the names of the OSV schema.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,11 +114,11 @@ impl Ecosystem {
     /// The one form of a package's name under which advisories are kept and looked up, in
     /// ecosystems where a package has several: `zope.interface` and `Zope_Interface` are one.
     #[must_use]
-    pub fn package_name(self, name: &str) -> String {
+    pub fn package_name(self, name: &str) -> Cow<'_, str> {
         match self {
             Self::PyPi => crate::package::normalize_python_name(name),
-            Self::NuGet | Self::Packagist => name.to_lowercase(),
-            _ => name.to_owned(),
+            Self::NuGet | Self::Packagist => name.to_lowercase().into(),
+            _ => name.into(),
         }
     }
 

@@ -2,24 +2,27 @@
 
 mod extras;
 mod hearing;
+mod known_as;
 mod merged;
+mod sources;
 mod vex;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use bonded_model::Timestamp;
 
 use crate::advisories::{Advisories, Affected};
 use crate::attached::Attached;
-use crate::distribution::{AMAZON_EXTRAS, Stream};
 use crate::image::{ImageInventory, ImagePackage};
-use crate::package_version::{Judgement, PackageVersion, judgements};
+use crate::package_version::Key;
 use crate::result::{
     AdvisoriesUsed, Finding, ScanResult, ScannedPackage, SubscriptionFix, Undetermined,
 };
-use crate::rpm_line::is_of_other_stream;
 use crate::{INVENTORY_VERSION, Problem, ProblemCode, UnparsableVersion};
 use hearing::Hearing;
+use known_as::{KnownAs, known_as};
+use sources::{Source, Sources};
 
 /// The most findings of one image.
 const FINDING_LIMIT: usize = 1_000_000;
@@ -73,13 +76,16 @@ pub fn match_attached(
         unknown: BTreeSet::new(),
         truncated: false,
     };
-    let mut packages = Vec::new();
+    let os = image.os.as_ref();
+    let mut sources = Sources::new(advisories, os);
+    let mut packages = Vec::with_capacity(image.packages.len());
     for found in &image.packages {
-        let package = ScannedPackage::new(found, image.os.as_ref());
+        let sources = sources.of(&found.package);
+        let ecosystem = sources.first().map(|of| of.stream.ecosystem.clone());
+        packages.push(ScannedPackage::of_ecosystem(found, os, ecosystem));
         if found.owner.is_none() || options.comprehensive {
-            matching.package(found);
+            matching.package(found, &sources);
         }
-        packages.push(package);
     }
     let mut problems = image.problems.clone();
     problems.extend(matching.problems());
@@ -115,68 +121,56 @@ struct Matching<'a> {
 }
 
 impl<'a> Matching<'a> {
-    fn package(&mut self, found: &ImagePackage) {
-        let advisories = self.advisories;
-        let streams = found.package.streams(self.image.os.as_ref());
+    fn package(&mut self, found: &'a ImagePackage, sources: &[Source<'a>]) {
         // The image has said so, or there are none for packages of this kind.
-        let Some(Stream { ecosystem, .. }) = streams.first() else {
+        let Some(first) = sources.first() else {
             return;
         };
-        let is_known = |stream: &&Stream| advisories.knows(&stream.ecosystem);
-        let is_free = |of: &&Stream| of.subscription.is_none() && of.ecosystem != AMAZON_EXTRAS;
-        let mut free = streams.iter().filter(is_free);
-        if !free.any(|of| is_known(&of)) {
-            self.unknown.insert(ecosystem.clone());
+        let mut free = sources.iter().filter(|of| of.is_free());
+        if !free.any(|of| of.known.is_some()) {
+            self.unknown.insert(first.stream.ecosystem.clone());
             return;
         }
-        if streams.iter().any(|of| of.ecosystem == AMAZON_EXTRAS) {
-            return self.amazon(found, ecosystem, &streams);
+        if sources.iter().any(Source::is_extras) {
+            return self.amazon(found, sources);
         }
-        let has_subscription = found.package.is_of_subscription();
-        let is_own = |of: &&Stream| of.subscription.is_some() == has_subscription;
-        let of_stream = |of: &Stream| PackageVersion::all_of(&found.package, &of.ecosystem);
-        let own = streams.iter().filter(is_own).flat_map(of_stream);
-        let own: Vec<PackageVersion> = own.collect();
+        let has_subscription = sources.len() > 1 && found.package.is_of_subscription();
+        let is_own = |of: &Source<'_>| of.stream.subscription.is_some() == has_subscription;
+        let own: Vec<KnownAs<'_, 'a>> = known_as(found, sources, is_own).collect();
         let mut affected = HashSet::new();
         for key in &own {
-            for (of, judgement) in self.judged(found, key) {
-                if streams.len() > 1 {
+            for (of, judgement) in key.judged() {
+                if sources.len() > 1 {
                     affected.insert(of.advisory().id);
                 }
-                self.judgement(found, ecosystem, key, of, judgement.map(Fix::of_everybody));
+                let fix = judgement.map(Fix::of_everybody);
+                self.judgement(found, &first.stream.ecosystem, key, of, fix);
             }
         }
-        for other in streams.iter().filter(|of| !is_own(of)) {
-            for key in of_stream(other) {
-                for (of, judgement) in self.judged(found, &key) {
-                    // Of what its own stream speaks of, only the fix of another can be new.
-                    let id = of.advisory().id;
-                    let says = |own| says(advisories, own, id);
-                    let fix = match judgement {
-                        _ if !affected.contains(id) && own.iter().any(says) => continue,
-                        Ok(Some(version)) => Ok(match other.subscription {
-                            Some(name) => Fix::with(name, version),
-                            None => Fix::of_everybody(Some(version)),
-                        }),
-                        Ok(None) if affected.contains(id) => continue,
-                        judgement => judgement.map(Fix::of_everybody),
-                    };
-                    self.judgement(found, ecosystem, &key, of, fix);
-                }
+        for key in known_as(found, sources, |of| !is_own(of)) {
+            for (of, judgement) in key.judged() {
+                // Of what its own stream speaks of, only the fix of another can be new.
+                let id = of.advisory().id;
+                let fix = match judgement {
+                    _ if !affected.contains(id) && own.iter().any(|own| own.says(id)) => continue,
+                    Ok(Some(version)) => Ok(match key.source.stream.subscription {
+                        Some(name) => Fix::with(name, version.into_owned()),
+                        None => Fix::of_everybody(Some(version)),
+                    }),
+                    Ok(None) if affected.contains(id) => continue,
+                    judgement => judgement.map(Fix::of_everybody),
+                };
+                self.judgement(found, &first.stream.ecosystem, &key, of, fix);
             }
         }
     }
 
     /// What is said of a package of Amazon Linux 2.
-    fn amazon(&mut self, found: &ImagePackage, ecosystem: &str, streams: &[Stream]) {
-        let keys = streams.iter();
-        let keys = keys.flat_map(|of| PackageVersion::all_of(&found.package, &of.ecosystem));
-        let keys: Vec<PackageVersion> = keys.collect();
-        let judged = keys
-            .iter()
-            .flat_map(|key| self.judged(found, key))
-            .collect();
-        let lines = extras::lines(self.advisories, &keys, judged);
+    fn amazon(&mut self, found: &'a ImagePackage, sources: &[Source<'a>]) {
+        let keys: Vec<KnownAs<'_, 'a>> = known_as(found, sources, |_| true).collect();
+        let judged = keys.iter().flat_map(KnownAs::judged).collect();
+        let lines = extras::lines(&keys, judged);
+        let ecosystem = &sources[0].stream.ecosystem;
         for (of, judgement) in lines.judged {
             let judgement = judgement.map(Fix::of_everybody);
             self.judgement(found, ecosystem, &keys[0], of, judgement);
@@ -186,24 +180,20 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// What advisories say of a package under one of its names.
-    fn judged(&self, found: &ImagePackage, key: &PackageVersion) -> Vec<(Affected<'a>, Judgement)> {
-        let mut judged = judgements(self.advisories, key).unwrap_or_default();
-        judged.retain(|(of, _)| !is_of_other_stream(&found.package, *of));
-        judged
-    }
-
     fn judgement(
         &mut self,
         found: &ImagePackage,
         ecosystem: &str,
-        key: &PackageVersion,
+        key: &KnownAs<'_, '_>,
         affected: Affected<'_>,
         judgement: Result<Fix, UnparsableVersion>,
     ) {
         match judgement {
-            Ok(fix) => self.found(found, ecosystem, key, affected, fix),
-            Err(error) => self.undetermined(found, &key.ecosystem, affected, error.to_string()),
+            Ok(fix) => self.found(found, ecosystem, &key.key, affected, fix),
+            Err(error) => {
+                let ecosystem = &key.source.stream.ecosystem;
+                self.undetermined(found, ecosystem, affected, error.to_string());
+            }
         }
     }
 
@@ -229,7 +219,7 @@ impl<'a> Matching<'a> {
         &mut self,
         found: &ImagePackage,
         ecosystem: &str,
-        known_as: &PackageVersion,
+        known_as: &Key<'_>,
         affected: Affected<'_>,
         fix: Fix,
     ) {
@@ -244,8 +234,9 @@ impl<'a> Matching<'a> {
             cve => cve,
         };
         let names = self.advisories.names_of(advisory);
+        let mut aliases = Vec::with_capacity(names.len());
         let others = names.iter().filter(|name| **name != id);
-        let aliases: Vec<String> = others.map(|name| (*name).to_owned()).collect();
+        aliases.extend(others.map(|name| (*name).to_owned()));
         let facts = self.advisories.facts(names.iter().copied());
         let heard = self.hearing.about(found, &names);
         let suppressed_by = match found.package.is_kernel_headers() {
@@ -264,7 +255,7 @@ impl<'a> Matching<'a> {
             architecture: found.package.architecture.clone(),
             source_name: match found.package.groups.is_empty() {
                 true => found.package.source_name.clone(),
-                false => known_as.name.clone(),
+                false => known_as.name.clone().into_owned(),
             },
             fixed: fix.fixed,
             fixed_with: fix.with,
@@ -279,7 +270,7 @@ impl<'a> Matching<'a> {
             suppressed_by,
             disregarded: heard.disregarded,
             attached: found.attached.clone(),
-            exploited: facts.exploited,
+            exploited: facts.exploited.map(str::to_owned),
             epss: facts.epss,
         });
     }
@@ -319,12 +310,6 @@ impl<'a> Matching<'a> {
     }
 }
 
-/// Whether an advisory speaks of a package at all, be it to say that a version is not affected.
-fn says(advisories: &Advisories, key: &PackageVersion, id: &str) -> bool {
-    let mut about = advisories.about(&key.ecosystem, &key.name);
-    about.any(|affected| affected.advisory().id == id)
-}
-
 /// What repairs a package.
 struct Fix {
     fixed: Option<String>,
@@ -332,8 +317,11 @@ struct Fix {
 }
 
 impl Fix {
-    fn of_everybody(fixed: Option<String>) -> Self {
-        Self { fixed, with: None }
+    fn of_everybody(fixed: Option<Cow<'_, str>>) -> Self {
+        Self {
+            fixed: fixed.map(Cow::into_owned),
+            with: None,
+        }
     }
 
     fn with(subscription: &str, version: String) -> Self {

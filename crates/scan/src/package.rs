@@ -1,5 +1,7 @@
 //! A package that an image contains.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::OsRelease;
@@ -162,6 +164,9 @@ impl Package {
     /// distribution whose advisories we know: then nothing is known about the package.
     #[must_use]
     pub fn ecosystem(&self, os: Option<&OsRelease>) -> Option<String> {
+        if !self.is_judged(os) {
+            return None;
+        }
         match self.kind {
             PackageKind::Python => Some("PyPI".to_owned()),
             PackageKind::Npm => Some("npm".to_owned()),
@@ -171,14 +176,20 @@ impl Package {
             PackageKind::Gem => Some("RubyGems".to_owned()),
             PackageKind::Composer => Some("Packagist".to_owned()),
             PackageKind::Nuget => Some("NuGet".to_owned()),
-            PackageKind::Bitnami => Some("Bitnami".to_owned()),
-            PackageKind::Program => {
-                crate::database::is_judged_program(&self.name).then(|| "Bitnami".to_owned())
-            }
+            PackageKind::Bitnami | PackageKind::Program => Some("Bitnami".to_owned()),
             PackageKind::Conda => None,
-            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os
-                .filter(|os| !self.is_third_party(os))?
-                .ecosystem(self.kind),
+            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => os?.ecosystem(self.kind),
+        }
+    }
+
+    /// Whether it is one of those of its kind that have advisories, if any have on that system.
+    pub(crate) fn is_judged(&self, os: Option<&OsRelease>) -> bool {
+        match self.kind {
+            PackageKind::Program => crate::database::is_judged_program(&self.name),
+            PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm => {
+                os.is_some_and(|os| !self.is_third_party(os))
+            }
+            _ => true,
         }
     }
 }
@@ -248,10 +259,17 @@ impl Package {
 
 /// The normalized name of a Python package (PEP 503): lower case, and a hyphen for each run of
 /// hyphens, dots and underscores.
-pub(crate) fn normalize_python_name(name: &str) -> String {
+pub(crate) fn normalize_python_name(name: &str) -> Cow<'_, str> {
+    let is_plain = |part: &[u8]| {
+        let mut bytes = part.iter();
+        !part.is_empty() && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    if name.as_bytes().split(|byte| *byte == b'-').all(is_plain) {
+        return name.into();
+    }
     let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
     let parts: Vec<String> = parts.map(str::to_ascii_lowercase).collect();
-    parts.join("-")
+    parts.join("-").into()
 }
 
 #[cfg(test)]
@@ -322,6 +340,8 @@ mod tests {
             ("Flask", "flask"),
             ("zope.interface", "zope-interface"),
             ("ruamel.yaml._-clib", "ruamel-yaml-clib"),
+            ("-a--b1-", "a-b1"),
+            ("six", "six"),
         ] {
             assert_eq!(normalize_python_name(name), want);
         }

@@ -4,6 +4,8 @@
 //! when the advisories change, only the images with a package version of which something else is
 //! said now have to be matched again: [`PackageVersion::changed`].
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read as _};
 
@@ -39,39 +41,67 @@ pub struct PackageVersions(
 
 /// What an advisory about a package says of one version that it is about: the version that repairs
 /// it, or why that cannot be decided. One that is not affected has none.
-pub(crate) type Judgement = Result<Option<String>, UnparsableVersion>;
+pub(crate) type Judgement<'a> = Result<Option<Cow<'a, str>>, UnparsableVersion>;
+
+/// The name and version under which a package is looked up in an ecosystem.
+pub(crate) struct Key<'p> {
+    pub(crate) name: Cow<'p, str>,
+    pub(crate) version: Cow<'p, str>,
+}
+
+impl<'p> Key<'p> {
+    /// Those of a package: an archive of Java that does not name its group has a name for each that
+    /// it may be of.
+    pub(crate) fn all_of(package: &'p Package, family: Ecosystem) -> impl Iterator<Item = Self> {
+        let (name, version) = package.advisory_key(family);
+        let grouped = package.groups.iter().map({
+            let version = version.clone();
+            move |group| Self {
+                name: Cow::Owned(family.package_name(&format!("{group}:{name}")).into_owned()),
+                version: version.clone(),
+            }
+        });
+        let own = Self {
+            name: family.package_name(name),
+            version,
+        };
+        std::iter::once(own).chain(grouped)
+    }
+}
 
 impl PackageVersion {
-    /// Under what a package is looked up in `ecosystem`; nothing if that is not known. An archive of
-    /// Java that does not name its group has a name for each that it may be of.
-    pub(crate) fn all_of(package: &Package, ecosystem: &str) -> Vec<Self> {
-        let Ok(family) = ecosystem.parse::<Ecosystem>() else {
-            return Vec::new();
-        };
-        let (name, version) = package.advisory_key(family);
-        let of = |name: &str| Self {
+    /// Under what a package is looked up in `ecosystem`; nothing if that is not known.
+    fn all_of(package: &Package, ecosystem: &str) -> impl Iterator<Item = Self> {
+        let family = ecosystem.parse::<Ecosystem>().ok();
+        let keys = family.map(|family| Key::all_of(package, family));
+        keys.into_iter().flatten().map(|key| Self {
             ecosystem: ecosystem.to_owned(),
-            name: family.package_name(name),
-            version: version.clone().into_owned(),
-        };
-        let groups = package.groups.iter();
-        let grouped = groups.map(|group| of(&format!("{group}:{name}")));
-        std::iter::once(of(name)).chain(grouped).collect()
+            name: key.name.into_owned(),
+            version: key.version.into_owned(),
+        })
     }
 
     /// Whether two sets of advisories say something else of it, so that an image with it has to be
     /// matched again.
     #[must_use]
     pub fn changed(&self, before: &Advisories, now: &Advisories) -> bool {
-        let (before_says, now_says) = (judgements(before, self), judgements(now, self));
-        let (Some(before_says), Some(now_says)) = (&before_says, &now_says) else {
-            return before_says.is_some() != now_says.is_some();
+        let Ok(family) = self.ecosystem.parse::<Ecosystem>() else {
+            return false;
         };
-        before_says.len() != now_says.len()
-            || before_says
-                .iter()
-                .zip(now_says)
-                .any(|(a, b)| a.1 != b.1 || !before.says_the_same(a.0, now, b.0))
+        let of = |advisories| Advisories::of_ecosystem(advisories, &self.ecosystem);
+        let (Some(before_of), Some(now_of)) = (of(before), of(now)) else {
+            return of(before).is_some() != of(now).is_some();
+        };
+        let judge = Judge::new(family, &self.version);
+        let mut before_says = judge.all(before_of.about(&self.name));
+        let mut now_says = judge.all(now_of.about(&self.name));
+        loop {
+            match (before_says.next(), now_says.next()) {
+                (None, None) => return false,
+                (Some(a), Some(b)) if a.1 == b.1 && before.says_the_same(a.0, now, b.0) => {}
+                _ => return true,
+            }
+        }
     }
 }
 
@@ -199,74 +229,88 @@ impl ChangedPackages {
     }
 }
 
-/// What each advisory about a package says of a version that is, or may be, affected; `None` if
-/// nothing is known of the ecosystem.
-pub(crate) fn judgements<'a>(
-    advisories: &'a Advisories,
-    package: &PackageVersion,
-) -> Option<Vec<(Affected<'a>, Judgement)>> {
-    let family = package.ecosystem.parse::<Ecosystem>().ok()?;
-    if !advisories.knows(&package.ecosystem) {
-        return None;
-    }
-    let version = family.version_order().comparison(&package.version);
-    let about = advisories.about(&package.ecosystem, &package.name);
-    let judged = about.filter_map(|affected| {
-        let judgement = judge(affected, &package.version, &version, family)?;
-        Some((affected, judgement))
-    });
-    Some(judged.collect())
+/// Judges one version by advisories.
+pub(crate) struct Judge<'v> {
+    family: Ecosystem,
+    version: &'v str,
+    /// The version is read once.
+    compared: Comparison<'v>,
+    is_numbers: bool,
 }
 
-/// What one advisory says; `None` if the version is not affected.
-fn judge(
-    affected: Affected<'_>,
-    version: &str,
-    compared: &Comparison<'_>,
-    family: Ecosystem,
-) -> Option<Judgement> {
-    let order = family.version_order();
-    // What repairs another build of Oracle's says nothing of this one.
-    let is_of_build = |range: &Range<'_>| {
-        let fixed = range.fixed();
-        family != Ecosystem::OracleLinux
-            || fixed.is_none_or(|fixed| Build::of(fixed) == Build::of(version))
-    };
-    let mut unordered = None;
-    for range in affected.ranges().filter(is_of_build) {
-        match range.contains(compared) {
-            Ok(true) => return Some(Ok(range.fixed().map(str::to_owned))),
-            Ok(false) => {}
-            Err(error) => unordered = unordered.or(Some(error)),
+impl<'v> Judge<'v> {
+    pub(crate) fn new(family: Ecosystem, version: &'v str) -> Self {
+        Self {
+            family,
+            version,
+            compared: family.version_order().comparison(version),
+            is_numbers: is_numbers(version.as_bytes()),
         }
     }
-    let mut versions = affected.versions();
-    let listed = versions.any(|listed| {
-        listed == version
-            || may_equal(listed, version) && compared(listed).is_ok_and(std::cmp::Ordering::is_eq)
-    });
-    if listed {
-        // The next range's end above it is what repairs it.
-        let above = affected.ranges().filter_map(|range| {
-            let fixed = range.fixed()?;
-            let is_above = compared(fixed).is_ok_and(std::cmp::Ordering::is_lt);
-            is_above.then(|| fixed.to_owned())
-        });
-        let lowest = above.min_by(|a, b| order.compare(a, b).unwrap_or(std::cmp::Ordering::Equal));
-        return Some(Ok(lowest));
+
+    /// What each advisory about a package says of the version, if that is, or may be, affected.
+    pub(crate) fn all<'a>(
+        &self,
+        about: impl Iterator<Item = Affected<'a>>,
+    ) -> impl Iterator<Item = (Affected<'a>, Judgement<'a>)> {
+        about.filter_map(|affected| Some((affected, self.judge(affected)?)))
     }
-    unordered.map(Err)
+
+    /// What one advisory says; `None` if the version is not affected.
+    fn judge<'a>(&self, affected: Affected<'a>) -> Option<Judgement<'a>> {
+        // What repairs another build of Oracle's says nothing of this one.
+        let is_of_build = |range: &Range<'_>| {
+            let fixed = range.fixed();
+            self.family != Ecosystem::OracleLinux
+                || fixed.is_none_or(|fixed| Build::of(fixed) == Build::of(self.version))
+        };
+        let mut unordered = None;
+        for range in affected.ranges().filter(is_of_build) {
+            match range.contains(&self.compared) {
+                Ok(true) => return Some(Ok(range.into_fixed())),
+                Ok(false) => {}
+                Err(error) => unordered = unordered.or(Some(error)),
+            }
+        }
+        if affected.version_bytes().any(|listed| self.is(listed)) {
+            return Some(Ok(self.lowest_above(affected)));
+        }
+        unordered.map(Err)
+    }
+
+    /// Whether the version is one that is listed.
+    fn is(&self, listed: &[u8]) -> bool {
+        listed == self.version.as_bytes() || {
+            let differ = self.is_numbers && differ(listed, self.version.as_bytes());
+            let equal = |text| (self.compared)(text).is_ok_and(Ordering::is_eq);
+            !differ && std::str::from_utf8(listed).is_ok_and(equal)
+        }
+    }
+
+    /// The end of the next range above it, which is what repairs a version that is listed.
+    fn lowest_above<'a>(&self, affected: Affected<'a>) -> Option<Cow<'a, str>> {
+        let order = self.family.version_order();
+        let fixed = affected.ranges().filter_map(Range::into_fixed);
+        let above = fixed.filter(|fixed| (self.compared)(fixed).is_ok_and(Ordering::is_lt));
+        above.min_by(|a, b| order.compare(a, b).unwrap_or(Ordering::Equal))
+    }
 }
 
-/// Whether two versions may be equal in some order. Two that are numbers and dots are not if a
-/// number differs; that is known sooner than where they stand in the order.
-fn may_equal(a: &str, b: &str) -> bool {
-    let is_numbers = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
-    let differ = |(a, b): (&str, &str)| {
+/// Whether a version is numbers and dots.
+fn is_numbers(version: &[u8]) -> bool {
+    let mut bytes = version.iter();
+    bytes.all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
+}
+
+/// Whether a version is not equal to another that is numbers and dots, in any order: it is numbers
+/// and dots too, and a number differs. That is known sooner than where they stand in the order.
+fn differ(version: &[u8], numbers: &[u8]) -> bool {
+    let parts = |version| <[u8]>::split(version, |byte| *byte == b'.');
+    let differ = |(a, b): (&[u8], &[u8])| {
         // What leading zeros mean is a matter of the order.
-        a != b && ![a, b].iter().any(|of| of.is_empty() || of.starts_with('0'))
+        a != b && ![a, b].iter().any(|of| of.is_empty() || of[0] == b'0')
     };
-    !is_numbers(a) || !is_numbers(b) || !a.split('.').zip(b.split('.')).any(differ)
+    is_numbers(version) && parts(version).zip(parts(numbers)).any(differ)
 }
 
 #[cfg(test)]

@@ -217,9 +217,18 @@ pub struct FindingCounts {
 impl ScannedPackage {
     /// A package of an image whose system is `os`.
     pub(crate) fn new(found: &ImagePackage, os: Option<&OsRelease>) -> Self {
+        Self::of_ecosystem(found, os, found.package.ecosystem(os))
+    }
+
+    /// One whose advisories are looked up in `ecosystem`.
+    pub(crate) fn of_ecosystem(
+        found: &ImagePackage,
+        os: Option<&OsRelease>,
+        ecosystem: Option<String>,
+    ) -> Self {
         let package = &found.package;
         Self {
-            ecosystem: package.ecosystem(os),
+            ecosystem,
             kind: package.kind,
             name: package.name.clone(),
             version: package.version.clone(),

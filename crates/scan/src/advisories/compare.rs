@@ -35,24 +35,26 @@ impl Advisories {
                 affected.rated_by(),
             ]
         }
-        ours.rating() == theirs.rating()
-            && texts(ours) == texts(theirs)
-            && self.names_of(ours.advisory()) == other.names_of(theirs.advisory())
-            && self.beside(ours.advisory()) == other.beside(theirs.advisory())
+        if ours.rating() != theirs.rating() || texts(ours) != texts(theirs) {
+            return false;
+        }
+        let names = self.names_of(ours.advisory());
+        names == other.names_of(theirs.advisory()) && self.beside(&names) == other.beside(&names)
     }
 
-    /// What tables and statements say of the vulnerability of an advisory.
-    fn beside(&self, advisory: Advisory<'_>) -> (Facts, Vec<Statement<'_>>) {
-        let names = self.names_of(advisory);
+    /// What tables and statements say of the vulnerability of these names.
+    fn beside(&self, names: &[&str]) -> (Facts<'_>, Vec<Statement<'_>>) {
         let facts = self.facts(names.iter().copied());
-        (facts, self.statements(names.into_iter()))
+        (facts, self.statements(names.iter().copied()))
     }
 
     /// Every name of the vulnerability that an advisory is about.
     pub(crate) fn names_of<'a>(&'a self, advisory: Advisory<'a>) -> Vec<&'a str> {
-        let mut names = vec![advisory.id];
+        let aliases = self.aliases(advisory);
+        let mut names = Vec::with_capacity(2 + aliases.len());
+        names.push(advisory.id);
         names.extend(Some(advisory.cve).filter(|cve| !cve.is_empty()));
-        names.extend(self.aliases(advisory));
+        names.extend(aliases);
         names.sort_unstable();
         names.dedup();
         names

@@ -6,10 +6,10 @@ use super::write::{NO_PROBABILITY, Section};
 use crate::{Epss, Probability};
 
 /// What tables say of a vulnerability.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Facts {
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Facts<'a> {
     /// Since when it is listed as exploited.
-    pub(crate) exploited: Option<String>,
+    pub(crate) exploited: Option<&'a str>,
     pub(crate) epss: Option<Epss>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Statement<'a> {
 
 impl Advisories {
     /// What tables say of a vulnerability by any of its names: of several the worst.
-    pub(crate) fn facts<'n>(&self, names: impl Iterator<Item = &'n str>) -> Facts {
+    pub(crate) fn facts<'n>(&self, names: impl Iterator<Item = &'n str>) -> Facts<'_> {
         let mut facts = Facts::default();
         for name in names.filter(|name| name.starts_with("CVE-")) {
             let all = 0..self.count(Section::Facts);
@@ -35,8 +35,8 @@ impl Advisories {
                 continue;
             };
             let date = self.text(row, 8);
-            if !date.is_empty() && facts.exploited.as_deref().is_none_or(|known| date < known) {
-                facts.exploited = Some(date.to_owned());
+            if !date.is_empty() && facts.exploited.is_none_or(|known| date < known) {
+                facts.exploited = Some(date);
             }
             let probability = |at| match row.u32(at) {
                 NO_PROBABILITY => None,

@@ -58,6 +58,13 @@ pub(crate) struct Advisory<'a> {
     aliases: (u32, u32),
 }
 
+/// The advisories of one ecosystem.
+#[derive(Clone, Copy)]
+pub(crate) struct OfEcosystem<'a> {
+    of: &'a Advisories,
+    row: Row<'a>,
+}
+
 /// What an advisory says of one package. What is asked of it is read then: of most, only ranges are.
 #[derive(Clone, Copy)]
 pub(crate) struct Affected<'a> {
@@ -104,6 +111,14 @@ impl<'a> Affected<'a> {
                     _ => End::Open,
                 },
             }
+        })
+    }
+
+    /// As [`versions`](Self::versions), of which few are read as text.
+    pub(crate) fn version_bytes(self) -> impl Iterator<Item = &'a [u8]> {
+        rows(self.row, 12).map(move |index| {
+            let row = self.of.row(Section::Versions, index);
+            self.of.text_bytes(row, 0).unwrap_or_default()
         })
     }
 
@@ -213,7 +228,7 @@ impl Advisories {
         &self,
         section: Section,
         rows: std::ops::Range<u32>,
-    ) -> impl Iterator<Item = &str> {
+    ) -> impl ExactSizeIterator<Item = &str> {
         rows.map(move |index| self.text(self.row(section, index), 0))
     }
 
@@ -317,14 +332,10 @@ impl Advisories {
         None
     }
 
-    /// What advisories say of a package, in the order of their ids. The name is the one that
-    /// advisories of the ecosystem use.
-    pub(crate) fn about(&self, ecosystem: &str, name: &str) -> impl Iterator<Item = Affected<'_>> {
-        let packages = self.ecosystem(ecosystem);
-        let packages = packages.map_or(0..0, |row| rows(row, 8));
-        let package = self.search(Section::Packages, packages, name);
-        let affected = package.map_or(0..0, |row| rows(row, 8));
-        affected.map(|index| self.affected(self.row(Section::Affected, index)))
+    /// Those of an ecosystem, with its release; `None` if nothing is known of it.
+    pub(crate) fn of_ecosystem(&self, name: &str) -> Option<OfEcosystem<'_>> {
+        let row = self.ecosystem(name)?;
+        Some(OfEcosystem { of: self, row })
     }
 
     pub(super) fn affected<'a>(&'a self, row: Row<'a>) -> Affected<'a> {
@@ -343,9 +354,20 @@ impl Advisories {
     }
 
     /// The other names of an advisory: its aliases, and what it was made from.
-    pub(crate) fn aliases(&self, advisory: Advisory<'_>) -> impl Iterator<Item = &str> {
+    pub(crate) fn aliases(&self, advisory: Advisory<'_>) -> impl ExactSizeIterator<Item = &str> {
         let (first, count) = advisory.aliases;
         self.names(Section::Aliases, first..first.saturating_add(count))
+    }
+}
+
+impl<'a> OfEcosystem<'a> {
+    /// What advisories say of a package, in the order of their ids. The name is the one that
+    /// advisories of the ecosystem use.
+    pub(crate) fn about(self, name: &str) -> impl Iterator<Item = Affected<'a>> + use<'a> {
+        let packages = rows(self.row, 8);
+        let package = self.of.search(Section::Packages, packages, name);
+        let affected = package.map_or(0..0, |row| rows(row, 8));
+        affected.map(move |index| self.of.affected(self.of.row(Section::Affected, index)))
     }
 }
 

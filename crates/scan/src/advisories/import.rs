@@ -304,7 +304,7 @@ impl AdvisoryImport {
             self.report.not_licensed += 1;
             return None;
         }
-        let name = ecosystem.package_name(&package.name);
+        let name = ecosystem.package_name(&package.name).into_owned();
         if !is_text(&name) || !is_text(&package.ecosystem) {
             return None;
         }

@@ -1,5 +1,6 @@
 //! What the events of an advisory mean: ranges of versions.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::record::{Event, RangeRecord};
@@ -10,7 +11,7 @@ use crate::{UnparsableVersion, VersionOrder};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Range<'a> {
     /// The first version; empty for the first of all.
-    pub(crate) introduced: std::borrow::Cow<'a, str>,
+    pub(crate) introduced: Cow<'a, str>,
     pub(crate) end: End<'a>,
 }
 
@@ -20,11 +21,21 @@ pub(crate) enum End<'a> {
     /// Nowhere.
     Open,
     /// Before a version that is fixed.
-    Fixed(std::borrow::Cow<'a, str>),
+    Fixed(Cow<'a, str>),
     /// After a version that is still affected.
-    Last(std::borrow::Cow<'a, str>),
+    Last(Cow<'a, str>),
     /// Before a version of which nothing is said.
-    Limit(std::borrow::Cow<'a, str>),
+    Limit(Cow<'a, str>),
+}
+
+impl<'a> Range<'a> {
+    /// The version that repairs it.
+    pub(crate) fn into_fixed(self) -> Option<Cow<'a, str>> {
+        match self.end {
+            End::Fixed(fixed) => Some(fixed),
+            _ => None,
+        }
+    }
 }
 
 impl Range<'_> {

@@ -38,15 +38,19 @@ fn open(records: &[Value]) -> Advisories {
 }
 
 /// The ids of the advisories about a package.
+fn in_ecosystem<'a>(advisories: &'a Advisories, ecosystem: &str) -> OfEcosystem<'a> {
+    advisories.of_ecosystem(ecosystem).unwrap()
+}
+
 fn about(advisories: &Advisories, ecosystem: &str, name: &str) -> Vec<String> {
-    let about = advisories.about(ecosystem, name);
+    let about = in_ecosystem(advisories, ecosystem).about(name);
     about
         .map(|affected| affected.advisory().id.to_owned())
         .collect()
 }
 
 fn severity(advisories: &Advisories, name: &str) -> Option<Severity> {
-    let mut about = advisories.about("PyPI", name);
+    let mut about = in_ecosystem(&advisories, "PyPI").about(name);
     about.next().unwrap().rating().map(|rating| rating.severity)
 }
 
@@ -81,8 +85,8 @@ fn the_newest_record_of_an_id_counts_unless_it_was_withdrawn() {
     let withdrawn = record("A", TIME, &json!({ "withdrawn": TIME }));
     for records in [[&old, &new, &other], [&new, &old, &other]] {
         let advisories = open(&records.map(Clone::clone));
-        let title = advisories
-            .about("PyPI", "zope-interface")
+        let title = in_ecosystem(&advisories, "PyPI")
+            .about("zope-interface")
             .next()
             .unwrap()
             .advisory()
@@ -263,7 +267,10 @@ fn what_states_no_severity_has_that_of_other_records_of_the_same() {
     ] {
         assert_eq!(severity(&advisories, package), want, "{package}");
     }
-    let alias = advisories.about("PyPI", "alias").next().unwrap();
+    let alias = in_ecosystem(&advisories, "PyPI")
+        .about("alias")
+        .next()
+        .unwrap();
     assert_eq!(alias.rated_by(), "CVE-2025-1");
     assert_eq!(alias.rating().unwrap().score.unwrap().tenths(), 75);
 }
@@ -272,8 +279,8 @@ fn what_states_no_severity_has_that_of_other_records_of_the_same() {
 fn a_finding_is_named_by_its_one_cve() {
     let named = |more: &Value| {
         let advisories = open(&[record("GHSA-1", TIME, more)]);
-        let cve = advisories
-            .about("PyPI", "zope-interface")
+        let cve = in_ecosystem(&advisories, "PyPI")
+            .about("zope-interface")
             .next()
             .unwrap()
             .advisory()
@@ -305,7 +312,7 @@ fn alpines_second_mention_does_not_prolong_a_vulnerability() {
     ];
     let advisories = open(&[record("A", TIME, &json!({ "affected": affected }))]);
     let fixed = |name: &str| {
-        let about = advisories.about("Alpine:v3.18", name);
+        let about = in_ecosystem(&advisories, "Alpine:v3.18").about(name);
         let ranges = about.flat_map(|affected| affected.ranges().collect::<Vec<_>>());
         ranges
             .filter_map(|range| range.fixed().map(str::to_owned))
@@ -352,7 +359,7 @@ proptest! {
         bytes[DIGEST].copy_from_slice(&digest);
         if let Ok(advisories) = Advisories::from_bytes(bytes) {
             for total in advisories.ecosystems().collect::<Vec<_>>() {
-                for affected in advisories.about(&total.ecosystem, "zope-interface") {
+                for affected in in_ecosystem(&advisories, &total.ecosystem).about("zope-interface") {
                     let _ = affected.ranges().count();
                     let _ = affected.versions().count();
                     let _ = advisories.aliases(affected.advisory()).count();

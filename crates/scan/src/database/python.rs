@@ -51,7 +51,7 @@ pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, D
     let (Some(name), Some(version)) = (name, version) else {
         return Err(lines.malformed("the header states no Name or no Version"));
     };
-    let source_name = normalize_python_name(&name);
+    let source_name = normalize_python_name(&name).into_owned();
     if source_name.is_empty() {
         return Err(lines.malformed("the Name has neither a letter nor a digit"));
     }

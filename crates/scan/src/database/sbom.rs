@@ -253,7 +253,7 @@ fn of_purl(purl: &str) -> Option<Package> {
         ..Package::new(kind, &name, &version)
     };
     match kind {
-        PackageKind::Python => package.source_name = normalize_python_name(&name),
+        PackageKind::Python => package.source_name = normalize_python_name(&name).into_owned(),
         PackageKind::Go => {
             let comparable = version.strip_prefix('v').unwrap_or(&version);
             comparable

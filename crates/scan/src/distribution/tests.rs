@@ -648,7 +648,9 @@ fn two_products_of_one_system_that_say_the_same_are_one_finding() {
     let advisories = advisories(&[record("RHSA-1", &affected)]);
     assert_eq!(
         advisories
-            .about("Red Hat:enterprise_linux:9", "openssl-libs")
+            .of_ecosystem("Red Hat:enterprise_linux:9")
+            .unwrap()
+            .about("openssl-libs")
             .count(),
         1
     );

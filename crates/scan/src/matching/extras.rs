@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::advisories::{Advisories, Affected};
+use super::known_as::KnownAs;
+use crate::advisories::Affected;
 use crate::distribution::amazon_topic;
-use crate::package_version::{Judgement, PackageVersion};
+use crate::package_version::Judgement;
 
 /// What is said of a package of Amazon Linux 2, by core and extras together.
 pub(super) struct Lines<'a> {
     /// What to go by.
-    pub(super) judged: Vec<(Affected<'a>, Judgement)>,
+    pub(super) judged: Vec<(Affected<'a>, Judgement<'a>)>,
     /// What may be about it or not.
     pub(super) undetermined: Vec<Affected<'a>>,
     /// Why.
@@ -25,17 +26,16 @@ pub(super) struct Lines<'a> {
 /// number. If that holds for several, or for none of several, and they do not say the same, it cannot
 /// be told. A package that one line alone knows is of that.
 pub(super) fn lines<'a>(
-    advisories: &'a Advisories,
-    keys: &[PackageVersion],
-    judged: Vec<(Affected<'a>, Judgement)>,
+    keys: &[KnownAs<'_, 'a>],
+    judged: Vec<(Affected<'a>, Judgement<'a>)>,
 ) -> Lines<'a> {
     let mut is_own: BTreeMap<&str, bool> = BTreeMap::new();
     for key in keys {
-        for of in advisories.about(&key.ecosystem, &key.name) {
+        for of in key.about() {
             let mut ranges = of.ranges();
             let same = ranges.any(|range| {
                 let fixed = range.fixed().and_then(upstream);
-                fixed.is_some() && fixed == upstream(&key.version)
+                fixed.is_some() && fixed == upstream(&key.key.version)
             });
             *is_own.entry(line(of)).or_default() |= same;
         }

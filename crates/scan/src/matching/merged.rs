@@ -1,33 +1,66 @@
 //! One finding for each vulnerability of a package, whatever number of advisories is about it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::result::Finding;
 use crate::{Ecosystem, Rating, VersionOrder};
 
 /// Findings by ecosystem, package, version, place and vulnerability, one for each.
-pub(super) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
-    fn key(finding: &Finding) -> [&str; 5] {
-        [
-            &finding.ecosystem,
-            &finding.package,
-            &finding.version,
-            &finding.path,
-            &finding.id,
-        ]
-    }
-    findings.sort_by(|a, b| key(a).cmp(&key(b)));
+pub(super) fn in_order(findings: Vec<Finding>) -> Vec<Finding> {
+    let ranked = by_package(&findings);
+    let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
     let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
-    for finding in findings {
-        match merged.last_mut().filter(|last| key(last) == key(&finding)) {
+    let mut last_rank = None;
+    for (rank, index) in ranked {
+        let Some(finding) = findings[index].take() else {
+            continue;
+        };
+        let same = last_rank == Some(rank);
+        let known = merged
+            .last_mut()
+            .filter(|last| same && last.id == finding.id);
+        match known {
             Some(known) => {
                 let order = finding.ecosystem.parse::<Ecosystem>();
                 merge(known, finding, order.map(Ecosystem::version_order).ok());
             }
             None => merged.push(finding),
         }
+        last_rank = Some(rank);
     }
     merged
+}
+
+/// The order of findings by index, with a number for each package at a place. Findings are many and
+/// large, most of one package stand beside each other: packages are compared once for all of them.
+fn by_package(findings: &[Finding]) -> Vec<(usize, usize)> {
+    fn package(finding: &Finding) -> [&str; 4] {
+        [
+            &finding.ecosystem,
+            &finding.package,
+            &finding.version,
+            &finding.path,
+        ]
+    }
+    let of = |run: &Range<usize>| package(&findings[run.start]);
+    let mut end = 0;
+    let runs = findings.chunk_by(|a, b| package(a) == package(b));
+    let mut runs: Vec<Range<usize>> = runs
+        .map(|run| {
+            end += run.len();
+            end - run.len()..end
+        })
+        .collect();
+    runs.sort_by(|a, b| of(a).cmp(&of(b)));
+    let mut ranked = Vec::with_capacity(findings.len());
+    for (rank, runs) in runs.chunk_by(|a, b| of(a) == of(b)).enumerate() {
+        let start = ranked.len();
+        let indexes = runs.iter().cloned().flatten();
+        ranked.extend(indexes.map(|index| (rank, index)));
+        ranked[start..].sort_by(|a, b| findings[a.1].id.cmp(&findings[b.1].id));
+    }
+    ranked
 }
 
 /// Makes one finding of two that are about the same vulnerability in the same package, from two

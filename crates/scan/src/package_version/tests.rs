@@ -221,7 +221,8 @@ fn versions_that_cannot_be_equal_are_not_in_any_order() {
     for order in orders {
         let order: VersionOrder = order.parse().unwrap();
         for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (a, b))) {
-            if !may_equal(a, b) {
+            let (of_a, of_b) = (a.as_bytes(), b.as_bytes());
+            if is_numbers(of_b) && differ(of_a, of_b) {
                 apart += 1;
                 assert_ne!(
                     order.compare(a, b),

@@ -17,7 +17,8 @@ impl<'a> Number<'a> {
 
     /// The number that a run of ASCII digits states.
     pub(super) fn new(digits: &'a str) -> Self {
-        let digits = digits.trim_start_matches('0');
+        let zeros = digits.bytes().take_while(|byte| *byte == b'0').count();
+        let digits = &digits[zeros..];
         Self {
             length: digits.len(),
             digits,

@@ -13,8 +13,7 @@ use super::digits::{self, Number};
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version<'a> {
     epoch: Number<'a>,
-    /// Without trailing zeros.
-    release: Vec<Number<'a>>,
+    release: Release<'a>,
     pre: Pre<'a>,
     /// None is below any.
     post: Option<Number<'a>>,
@@ -22,6 +21,41 @@ pub(super) struct Version<'a> {
     /// None is below any.
     local: Option<Vec<Local>>,
 }
+
+/// Numbers with dots between them. Those that are missing are zero.
+struct Release<'a>(&'a str);
+
+impl Ord for Release<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut a, mut b) = (self.0, other.0);
+        while !a.is_empty() || !b.is_empty() {
+            let (a_number, b_number);
+            (a_number, a) = digits::take(a);
+            (b_number, b) = digits::take(b);
+            let order = Number::new(a_number).cmp(&Number::new(b_number));
+            if order.is_ne() {
+                return order;
+            }
+            let after_dot = |text| str::strip_prefix(text, '.').unwrap_or(text);
+            (a, b) = (after_dot(a), after_dot(b));
+        }
+        Ordering::Equal
+    }
+}
+
+impl PartialOrd for Release<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Release<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Release<'_> {}
 
 /// The pre-release segment; the variants are in their order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -90,22 +124,20 @@ pub(super) fn compare(a: &Version<'_>, b: &Version<'_>) -> Ordering {
 }
 
 /// The numbers of the release and what follows; a dot that no digit follows is no part of them.
-fn parse_release(text: &str) -> Result<(Vec<Number<'_>>, &str), Reason> {
+fn parse_release(text: &str) -> Result<(Release<'_>, &str), Reason> {
     let (first, mut rest) = digits::take(text);
-    let first = Number::parse(first).ok_or("it does not begin with a number")?;
-    let mut release = vec![first];
+    if first.is_empty() {
+        return Err("it does not begin with a number");
+    }
     while let Some(after) = rest.strip_prefix('.') {
         let (number, after) = digits::take(after);
-        let Some(number) = Number::parse(number) else {
+        if number.is_empty() {
             break;
-        };
-        release.push(number);
+        }
         rest = after;
     }
-    while release.last() == Some(&Number::ZERO) {
-        release.pop();
-    }
-    Ok((release, rest))
+    let release = &text[..text.len() - rest.len()];
+    Ok((Release(release), rest))
 }
 
 fn take_pre<'a>(rest: &mut &'a str) -> Pre<'a> {
@@ -138,6 +170,9 @@ fn take_segment<'a>(
     rest: &mut &'a str,
     names: &[&'static str],
 ) -> Option<(&'static str, Number<'a>)> {
+    if rest.is_empty() {
+        return None;
+    }
     let separator = |text: &'a str| text.strip_prefix(['.', '_', '-']).unwrap_or(text);
     let text = separator(rest);
     let begins = |name: &&&str| {
