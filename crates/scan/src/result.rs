@@ -1,13 +1,14 @@
 //! The result of a scan, and its JSON. `docs/reference/scan-json.md` describes it for users.
 
 mod fix;
+mod scanned;
 
 use bonded_model::{Digest, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    BaseImage, EndOfLife, Epss, Evidence, INVENTORY_VERSION, ImagePackage, OsRelease, PackageKind,
-    Problem, Score, Severity, UNRATED,
+    BaseImage, EndOfLife, Epss, Evidence, INVENTORY_VERSION, OsRelease, PackageKind, Problem,
+    Score, Severity, UNRATED,
 };
 
 pub use fix::SubscriptionFix;
@@ -212,39 +213,6 @@ pub struct FindingCounts {
     pub unrated: u64,
     /// Rated critical, and a version is known that repairs them.
     pub fixable_critical: u64,
-}
-
-impl ScannedPackage {
-    /// A package of an image whose system is `os`.
-    pub(crate) fn new(found: &ImagePackage, os: Option<&OsRelease>) -> Self {
-        Self::of_ecosystem(found, os, found.package.ecosystem(os))
-    }
-
-    /// One whose advisories are looked up in `ecosystem`.
-    pub(crate) fn of_ecosystem(
-        found: &ImagePackage,
-        os: Option<&OsRelease>,
-        ecosystem: Option<String>,
-    ) -> Self {
-        let package = &found.package;
-        Self {
-            ecosystem,
-            kind: package.kind,
-            name: package.name.clone(),
-            version: package.version.clone(),
-            source_name: package.source_name.clone(),
-            source_version: package.source_version.clone(),
-            architecture: package.architecture.clone(),
-            path: found.path.clone(),
-            layer: found.layer,
-            owner: found.owner.clone(),
-            vendor: package.vendor.clone(),
-            third_party: os.is_some_and(|os| package.is_third_party(os)),
-            module: package.module.clone(),
-            licenses: Vec::new(),
-            evidence: package.evidence,
-        }
-    }
 }
 
 impl ScanResult {
