@@ -50,7 +50,7 @@ fn about(advisories: &Advisories, ecosystem: &str, name: &str) -> Vec<String> {
 }
 
 fn severity(advisories: &Advisories, name: &str) -> Option<Severity> {
-    let mut about = in_ecosystem(&advisories, "PyPI").about(name);
+    let mut about = in_ecosystem(advisories, "PyPI").about(name);
     about.next().unwrap().rating().map(|rating| rating.severity)
 }
 
