@@ -66,6 +66,12 @@ pub enum AdvisoriesRefused {
     /// The file is of a form that this version does not read.
     #[error("{0}")]
     Outdated(String),
+    /// Another node uses them, and they cannot be had here.
+    #[error(
+        "the advisories '{0}' that another node has loaded are neither here nor in a bucket that \
+         the nodes share; load them here too with 'bonded advisories load FILE'"
+    )]
+    Elsewhere(Digest),
     /// An ecosystem has lost more than a tenth of its advisories.
     #[error(
         "'{ecosystem}' has {now} advisories, and {before} before: more than a tenth is missing. \
@@ -152,9 +158,9 @@ impl Registry {
             }
         }
         if let Some(digest) = last_sha256.and_then(|text| text.parse::<Digest>().ok())
-            && let Some(file) = self.store().open_advisories(&digest)?
+            && let Some(advisories) = self.kept(&digest, None).await.transpose()
         {
-            match map(&file).await {
+            match advisories {
                 Ok(advisories) => return self.enter(advisories, false).await.map(Some),
                 // Another version of this program made it: no reason not to serve. What was found
                 // stays, and grows older.
@@ -168,6 +174,49 @@ impl Registry {
             Some(path) => self.load(path, false, false, &nobody).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Takes up the advisories that came into use last on any node, if they are not in use here;
+    /// says whether they were not.
+    ///
+    /// # Errors
+    /// [`Error::AdvisoriesRefused`] if they cannot be had or used here; the store's.
+    pub async fn follow_advisories(&self) -> Result<Option<AdvisoriesReport>> {
+        let Some(last) = self.store().last_generation().await? else {
+            return Ok(None);
+        };
+        let ours = self.advisories();
+        let ours = ours.as_ref().map(|loaded| &loaded.advisories);
+        let Ok(digest) = last.advisories_sha256.parse::<Digest>() else {
+            return Ok(None);
+        };
+        if ours.is_some_and(|ours| *ours.digest() == digest) {
+            return Ok(None);
+        }
+        match self.kept(&digest, ours.map(Advisories::digest)).await? {
+            Some(advisories) => self.enter(advisories, false).await.map(Some),
+            None => Err(AdvisoriesRefused::Elsewhere(digest).into()),
+        }
+    }
+
+    /// The advisories `digest` from the disk, or from where nodes share them; then those of
+    /// `before` stay beside them.
+    async fn kept(&self, digest: &Digest, before: Option<&Digest>) -> Result<Option<Advisories>> {
+        let store = self.store();
+        if let Some(file) = store.open_advisories(digest)? {
+            return map(&file).await.map(Some);
+        }
+        let Some(copy) = store.fetch_advisories(digest).await? else {
+            return Ok(None);
+        };
+        let advisories = map(copy.file()).await?;
+        if advisories.digest() != digest {
+            let found = advisories.digest();
+            let problem = format!("the advisories '{digest}' in the bucket are '{found}'");
+            return Err(AdvisoriesRefused::Invalid(problem).into());
+        }
+        store.keep_advisories(copy, digest, before).await?;
+        Ok(Some(advisories))
     }
 
     async fn load(
@@ -191,6 +240,8 @@ impl Registry {
         let last = last.and_then(|last| last.advisories_sha256.parse().ok());
         let digest = advisories.digest();
         store.keep_advisories(copy, digest, last.as_ref()).await?;
+        let now = self.clock().now();
+        store.share_advisories(digest, last.as_ref(), now).await?;
         self.enter(advisories, again).await
     }
 

@@ -19,6 +19,7 @@
 //! | `create_on_push` | repositories that a push makes |
 //! | `jobs`, `worker_thread` | work that a change made necessary |
 //! | `layer_index`, `image_scan`, `advisories`, `rematch` | from a layer to the findings of an image |
+//! | `advisory_update` | renewing the advisories from where they come from, on one node at a time |
 //! | `allowed_vulnerability` | what a registry accepts for a while |
 //! | `attached` | what documents about an image may say of it, and whose count |
 //! | `scan_findings`, `base_image`, `scan_events`, `scanning_configuration` | scanning as ECR has it |
@@ -40,6 +41,7 @@ mod access_question;
 mod account;
 mod account_details;
 mod advisories;
+mod advisory_update;
 mod allowed_vulnerability;
 mod attached;
 mod attached_policy;
@@ -126,11 +128,12 @@ pub use access_question::AccessQuestion;
 pub use account::FirstAdministrator;
 pub use account_details::{Detail, DetailKind, HeldPolicies};
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
+pub use advisory_update::{UpdateOutcome, UpdateState};
 pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;
 pub use bonded_scan::{BaseImage, Finding, OsRelease};
 pub use bonded_store::{
-    AccessKey, Account, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
+    AccessKey, Account, AdvisoryUpdate, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
     Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing,
     LastUsed, Layer, ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter,
     Repository, Role, RootKey, ServiceToken, Session, Statistics, StoredManifest, TagStatus,
@@ -184,6 +187,7 @@ struct Inner {
     compiled: compiled::Compiled,
     clock: Clock,
     advisories: advisories::CurrentAdvisories,
+    update: advisory_update::UpdateState,
     rematching: rematch::Rematching,
     attaching: image_scan::Attaching,
     /// Counts the scans that have ended on this node, for those who wait for one.
@@ -234,6 +238,7 @@ impl Registry {
             compiled,
             clock,
             advisories: advisories::CurrentAdvisories::default(),
+            update: advisory_update::UpdateState::default(),
             rematching: rematch::Rematching::default(),
             attaching: image_scan::Attaching::default(),
             scans_ended: tokio::sync::watch::Sender::default(),
@@ -334,6 +339,10 @@ impl Registry {
 
     pub(crate) fn current_advisories(&self) -> &advisories::CurrentAdvisories {
         &self.0.advisories
+    }
+
+    pub(crate) fn update_state(&self) -> &advisory_update::UpdateState {
+        &self.0.update
     }
 
     /// Tells those who wait for a scan that one has ended.

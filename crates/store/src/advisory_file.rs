@@ -4,13 +4,14 @@
 //! DATA/advisories/
 //!                 3f0c…(64 hex)    by the sha256 digest of its contents, as it names itself
 //! ```
+//! Where objects are in a bucket they are there too, under the same names, for the other nodes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use bonded_model::Digest;
+use bonded_model::{Digest, Timestamp};
 
 use crate::Store;
 use crate::error::{Result, StoreError};
@@ -31,6 +32,12 @@ impl AdvisoryCopy {
     pub fn file(&self) -> &File {
         &self.file
     }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for AdvisoryCopy {
@@ -49,17 +56,11 @@ impl Store {
         self.data().join(DIRECTORY)
     }
 
-    /// Copies the file at `path`, which the operator names.
-    ///
-    /// # Errors
-    /// It cannot be read, or the copy not be written.
-    pub async fn copy_advisories(&self, path: &Path) -> Result<AdvisoryCopy> {
-        let (directory, from) = (self.advisories(), path.to_owned());
-        let name = format!(".{}", random::uuid()?);
+    /// A file that is to be filled, and goes with the value unless it is kept.
+    async fn new_advisories(&self) -> Result<AdvisoryCopy> {
+        let directory = self.advisories();
+        let path = directory.join(format!(".{}", random::uuid()?));
         blocking(move || {
-            let unreadable = StoreError::io(format!("cannot read '{}'", from.display()));
-            let mut source = File::open(&from).map_err(unreadable)?;
-            let path = directory.join(name);
             let unwritable = StoreError::io(format!("cannot write '{}'", path.display()));
             let file = (|| -> io::Result<File> {
                 DirBuilder::new()
@@ -70,16 +71,69 @@ impl Store {
                 options.read(true).write(true).create_new(true).mode(0o600);
                 options.open(&path)
             })();
-            let mut copy = AdvisoryCopy {
-                file: file.map_err(unwritable)?,
-                path,
-            };
+            let file = file.map_err(unwritable)?;
+            Ok(AdvisoryCopy { file, path })
+        })
+        .await
+    }
+
+    /// Copies the file at `path`, which the operator names.
+    ///
+    /// # Errors
+    /// It cannot be read, or the copy not be written.
+    pub async fn copy_advisories(&self, path: &Path) -> Result<AdvisoryCopy> {
+        let mut copy = self.new_advisories().await?;
+        let from = path.to_owned();
+        blocking(move || {
+            let unreadable = StoreError::io(format!("cannot read '{}'", from.display()));
+            let mut source = File::open(&from).map_err(unreadable)?;
             let written = io::copy(&mut source, &mut copy.file).and_then(|_| copy.file.sync_all());
             let failed = StoreError::io(format!("cannot copy '{}'", from.display()));
             written.map_err(failed)?;
             Ok(copy)
         })
         .await
+    }
+
+    /// Copies the advisories `digest` from the bucket, where another node has put them; `None` if
+    /// they are not there. Whether it is them has to be verified.
+    ///
+    /// # Errors
+    /// The bucket cannot be read, or the copy not be written.
+    pub async fn fetch_advisories(&self, digest: &Digest) -> Result<Option<AdvisoryCopy>> {
+        let Some(bucket) = self.blobs().bucket() else {
+            return Ok(None);
+        };
+        let copy = self.new_advisories().await?;
+        let failed = || StoreError::io(format!("cannot write '{}'", copy.path.display()));
+        let out = copy.file.try_clone().map_err(failed())?;
+        match bucket.get_advisories(hex(digest), out).await? {
+            true => {
+                copy.file.sync_all().map_err(failed())?;
+                Ok(Some(copy))
+            }
+            false => Ok(None),
+        }
+    }
+
+    /// Puts the kept advisories `digest` where other nodes find them, if there can be any. Of those
+    /// there before only `before` stay, and for an hour what another node may be about to use.
+    ///
+    /// # Errors
+    /// The file cannot be read; the bucket not be written.
+    pub async fn share_advisories(
+        &self,
+        digest: &Digest,
+        before: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let (Some(bucket), Some(file)) = (self.blobs().bucket(), self.open_advisories(digest)?)
+        else {
+            return Ok(());
+        };
+        bucket.put_advisories(hex(digest), file).await?;
+        let names: Vec<&str> = [Some(digest), before].into_iter().flatten().map(hex).collect();
+        bucket.delete_other_advisories(&names, now).await
     }
 
     /// Keeps a copy as the advisories `digest`. Of those kept before only `before` stay, which

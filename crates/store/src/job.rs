@@ -384,7 +384,7 @@ impl Store {
 }
 
 /// The beginning of an error, as much as a row keeps.
-fn cut(error: &str) -> String {
+pub(crate) fn cut(error: &str) -> String {
     let mut end = error.len().min(ERROR_LIMIT);
     while !error.is_char_boundary(end) {
         end -= 1;

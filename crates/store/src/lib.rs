@@ -15,6 +15,7 @@ mod access_key;
 mod account;
 mod advance;
 mod advisory_file;
+mod advisory_update;
 mod allowed_vulnerability;
 mod attached_document;
 mod attached_policy;
@@ -89,6 +90,7 @@ pub use access_key::{AccessKey, LastUsed, LimitExceeded};
 pub use account::{Account, IdentityCounts, NewAdministrator};
 pub use advance::{Advance, Unit, Watched, Watcher};
 pub use advisory_file::AdvisoryCopy;
+pub use advisory_update::{AdvisoryUpdate, ClaimedUpdate, UpdateEnd};
 pub use allowed_vulnerability::AllowedVulnerability;
 pub use attached_document::{AttachedDocument, DOCUMENTS_LIMIT, NewDocument};
 pub use attached_policy::{Bounded, PolicyEntity};
@@ -229,6 +231,7 @@ impl Store {
         if matches!(settings.database, Database::Sqlite) {
             store.end_leases().await?;
             store.end_job_leases(now).await?;
+            store.end_update_lease(now).await?;
         }
         Ok(Opened {
             store,

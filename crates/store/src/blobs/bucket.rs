@@ -4,6 +4,8 @@
 //! `ETag`, no copy, no rename. The database is the only arbiter. `object_store` signs, retries and
 //! gives up after [`RETRY_TIME`].
 
+mod advisory_file;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;

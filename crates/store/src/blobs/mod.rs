@@ -78,6 +78,8 @@ enum Key {
     Objects,
     /// One object.
     Object(ObjectId),
+    /// The directory of the files of advisories that nodes share.
+    Advisories,
     /// What is written and deleted to see whether that is allowed.
     Probe,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Objects => f.write_str("objects"),
+            Self::Advisories => f.write_str("advisories"),
             Self::Probe => f.write_str("probe"),
             Self::Object(id) => write!(f, "objects/{}/{id}", hex::encode(&id.0[..1])),
         }
@@ -118,6 +121,14 @@ impl Blobs {
         match objects {
             Objects::Disk => Disk::open(data).map(Self::Disk),
             Objects::Bucket(settings) => Bucket::open(settings).await.map(Self::Bucket),
+        }
+    }
+
+    /// The bucket, if objects are in one, and so other nodes may see them.
+    pub(crate) const fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Self::Disk(_) => None,
+            Self::Bucket(bucket) => Some(bucket),
         }
     }
 

@@ -65,6 +65,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0013_attached_documents",
         sql: include_str!("../../migrations/0013_attached_documents.sql"),
     },
+    Migration {
+        name: "0015_advisory_updates",
+        sql: include_str!("../../migrations/0015_advisory_updates.sql"),
+    },
 ];
 
 /// Held by the transaction that migrates. The number means nothing but must never change.

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod advisory_update;
 mod attached_document;
 mod audit;
 mod bucket;
