@@ -307,8 +307,9 @@ def places(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 # What needs more than arguments to succeed, or a home of its own, or whose JSON is one object a line, is tested
-# elsewhere: e2e/test_keyring.py, e2e/test_backup.py, e2e/test_login.py, e2e/test_rematching.py.
-ELSEWHERE = {"keyring check", "keyring retire", "restore", "login", "logout", "events"}
+# elsewhere: e2e/test_keyring.py, e2e/test_backup.py, e2e/test_login.py, e2e/test_rematching.py,
+# e2e/test_advisory_updates.py.
+ELSEWHERE = {"keyring check", "keyring retire", "restore", "login", "logout", "events", "advisories update"}
 
 
 def form_option(command: Command) -> str | None:

@@ -133,11 +133,11 @@ pub use allowed_vulnerability::NewAllowedVulnerability;
 pub use authenticate::SignatureScope;
 pub use bonded_scan::{BaseImage, Finding, OsRelease};
 pub use bonded_store::{
-    AccessKey, Account, AdvisoryUpdate, AllowedVulnerability, Amount, Backup, DeleteImageRefused, DeletedImage,
-    Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan, InstanceProfile, KeyRing,
-    LastUsed, Layer, ManagedPolicy, ManagedPolicyVersion, OidcProvider, PolicyEntity, PolicyFilter,
-    Repository, Role, RootKey, ServiceToken, Session, Statistics, StoredManifest, TagStatus,
-    UploadId, Usage, User,
+    AccessKey, Account, AdvisoryUpdate, AllowedVulnerability, Amount, Backup, DeleteImageRefused,
+    DeletedImage, Group, IdentityCounts, ImageDetail, ImageKey, ImagePage, ImageScan,
+    InstanceProfile, KeyRing, LastUsed, Layer, ManagedPolicy, ManagedPolicyVersion, OidcProvider,
+    PolicyEntity, PolicyFilter, Repository, Role, RootKey, ServiceToken, Session, Statistics,
+    StoredManifest, TagStatus, UploadId, Usage, User,
 };
 pub use caller::{Caller, Facts};
 pub use clock::Clock;

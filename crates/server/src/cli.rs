@@ -42,6 +42,7 @@ use crate::operator::{self, Operation};
 use failure::{Failure, Status};
 use print::{Output, clean};
 use progress::Progress;
+pub(crate) use serve::Updates;
 
 /// A container registry with AWS's API and AWS's policies.
 #[derive(Parser)]
@@ -302,7 +303,7 @@ mod tests {
     }
 
     /// The commands that may take long.
-    const LONG: [&str; 12] = [
+    const LONG: [&str; 13] = [
         "gc",
         "gate check",
         "keyring rotate",
@@ -310,6 +311,7 @@ mod tests {
         "advisories load",
         "advisories pull",
         "advisories push",
+        "advisories update",
         "scan",
         "scan diff",
         "scan report",

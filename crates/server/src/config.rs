@@ -4,6 +4,7 @@
 //! paths. A [`setting::Setting`] is declared once, in the file of its subject. Unknown keys of the file are errors. Unknown `BONDED_…` variables are not: container
 //! platforms set such variables for a service of that name.
 
+mod advisory_updates;
 mod bucket;
 mod egress;
 mod file;
@@ -27,6 +28,7 @@ use ipnet::IpNet;
 use crate::egress::Reachable;
 use crate::reach::{AccountDoor, NetworkName};
 
+pub(crate) use advisory_updates::{ARTIFACT_SCHEME, AdvisorySource, AdvisoryUpdates};
 pub(crate) use network::host_name;
 pub(crate) use process::{DATA, KEYRING, LISTEN};
 pub(crate) use registry::{ACCOUNT, ADVISORIES};
@@ -114,6 +116,8 @@ pub(crate) struct Config {
     pub(crate) attached_sboms: AttachedSboms,
     /// The file of advisories to begin with.
     pub(crate) advisories: Option<PathBuf>,
+    /// Where new ones come from.
+    pub(crate) advisory_updates: AdvisoryUpdates,
     /// What findings without a severity count as in conditions.
     pub(crate) unrated: Unrated,
     /// How long a pull waits for a scan that would decide.
@@ -155,10 +159,11 @@ pub(crate) enum LogFormat {
 
 /// Every setting, in the order in which they are shown.
 pub(crate) fn settings() -> impl Iterator<Item = &'static About> {
-    let tables: [&[&'static About]; 6] = [
+    let tables: [&[&'static About]; 7] = [
         &process::TABLE,
         &network::TABLE,
         &registry::TABLE,
+        &advisory_updates::TABLE,
         &bucket::TABLE,
         &uploads::TABLE,
         &egress::TABLE,
@@ -203,6 +208,7 @@ impl Config {
         settings.show(&KEYRING, &Some(keyring.clone()));
         let regions = settings.get(&registry::REGIONS)?;
         Ok(Self {
+            advisory_updates: advisory_updates::advisory_updates(&mut settings, &data)?,
             data,
             keyring,
             listen: settings.get(&LISTEN)?,

@@ -203,8 +203,10 @@ impl FrontDoor {
 
     fn measures(&self) -> Reply {
         let advisories = self.registry.advisories_in_use();
+        let update = self.registry.known_advisory_update();
         let now = self.registry.clock().now();
-        let Ok(text) = self.metrics.text(advisories.as_ref(), now) else {
+        let text = self.metrics.text(advisories.as_ref(), update.as_ref(), now);
+        let Ok(text) = text else {
             return internal_error();
         };
         let mut headers = HeaderMap::new();

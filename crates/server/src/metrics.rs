@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bonded_model::Timestamp;
-use bonded_registry::AdvisoriesReport;
+use bonded_registry::{AdvisoriesReport, AdvisoryUpdate};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -112,18 +112,23 @@ impl Metrics {
         }
     }
 
-    /// The text; `advisories` are those in use, and it is `now`.
+    /// The text; `advisories` are those in use, `update` is what became of renewing them, and it is
+    /// `now`.
     ///
     /// # Errors
     /// None that can be met: it is written to memory.
     pub(crate) fn text(
         &self,
         advisories: Option<&AdvisoriesReport>,
+        update: Option<&AdvisoryUpdate>,
         now: Timestamp,
     ) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &of_advisories(advisories, now))?;
+        if let Some(update) = update {
+            text::encode_registry(&mut out, &of_update(update, now))?;
+        }
         text::encode_eof(&mut out)?;
         Ok(out)
     }
@@ -150,14 +155,43 @@ impl Metrics {
     }
 }
 
+fn gauge(value: u64) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+/// What became of renewing the advisories on any node, as this one knows it.
+fn of_update(update: &AdvisoryUpdate, now: Timestamp) -> Registry {
+    let mut registry = Registry::with_prefix("bonded_advisories_update");
+    let seconds = |time: Timestamp| gauge(u64::try_from(time.as_seconds()).unwrap_or_default());
+    registry.register_with_unit(
+        "last_attempt_timestamp",
+        "When advisories were to be renewed last",
+        Unit::Seconds,
+        seconds(update.attempted_at),
+    );
+    if let Some(at) = update.succeeded_at {
+        registry.register_with_unit(
+            "last_success_timestamp",
+            "When they were last as new as their sources",
+            Unit::Seconds,
+            seconds(at),
+        );
+    }
+    // One under way is counted as if it had failed.
+    let failures = update.failures - u32::from(update.is_running(now));
+    registry.register(
+        "failures",
+        "Attempts that have failed since",
+        gauge(failures.into()),
+    );
+    registry
+}
+
 /// What is said of the advisories; if none are loaded, only that.
 fn of_advisories(advisories: Option<&AdvisoriesReport>, now: Timestamp) -> Registry {
     let mut registry = Registry::with_prefix("bonded_advisories");
-    let gauge = |value: u64| {
-        let gauge = Gauge::<i64>::default();
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        gauge
-    };
     registry.register(
         "loaded",
         "1 if there are advisories to judge images by",
@@ -265,7 +299,7 @@ mod tests {
         let measured = metrics.begin();
         assert!(
             metrics
-                .text(None, now)
+                .text(None, None, now)
                 .unwrap()
                 .contains("bonded_http_requests_in_flight 1\n")
         );
@@ -279,7 +313,7 @@ mod tests {
         assert_eq!(response.body().size_hint().exact(), Some(7));
         response.into_body().collect().await.unwrap();
         drop(metrics.begin());
-        let text = metrics.text(None, now).unwrap();
+        let text = metrics.text(None, None, now).unwrap();
         for line in [
             "bonded_http_requests_total{door=\"oci\",operation=\"GetBlob\",status=\"200\"} 1",
             "bonded_http_request_duration_seconds_count{door=\"oci\",operation=\"GetBlob\"} 1",

@@ -37,18 +37,20 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use crate::cli::Updates;
+
 pub(crate) use account::{
     AccountEntry, AttachPolicy, CloseAccount, CreateAccount, DetachPolicy, ListAccounts,
     ListPolicies,
 };
-pub(crate) use advisories::LoadAdvisories;
+pub(crate) use advisories::{LoadAdvisories, UpdateAdvisories};
 pub(crate) use backup::BackUp;
 pub(crate) use claim::Claim;
 pub(crate) use collect::{Collect, CollectedAmounts};
 pub(crate) use events::ListEvents;
 pub(crate) use key_ring::{GetKeyRing, KeyRingKeys, RetireRootKey, RootKeyUse, RotateKeyRing};
 pub(crate) use oidc_provider::{CheckProvider, ListProviders, ProviderEntry, SetProviderKeys};
-pub(crate) use status::{AdvisoriesInUse, GetStatus, HostStatus};
+pub(crate) use status::{AdvisoriesInUse, GetStatus, HostStatus, UpdatesInForce};
 
 /// How long a request may be, in bytes.
 const REQUEST_LIMIT: u64 = 64 * 1024;
@@ -92,6 +94,8 @@ pub(crate) struct Host {
     pub(crate) region: Region,
     /// Its data directory.
     pub(crate) data: PathBuf,
+    /// What renews the advisories.
+    pub(crate) updates: Updates,
     /// Who is told how far the operation is.
     pub(crate) watcher: Watcher,
 }
@@ -111,6 +115,7 @@ const OPERATIONS: &[Served] = &[
     Served::of::<RotateKeyRing>(),
     Served::of::<RetireRootKey>(),
     Served::of::<LoadAdvisories>(),
+    Served::of::<UpdateAdvisories>(),
     Served::of::<ListEvents>(),
     Served::of::<ListProviders>(),
     Served::of::<SetProviderKeys>(),
@@ -423,6 +428,7 @@ mod tests {
         let registry = opened.registry;
         let data = data.to_owned();
         Host {
+            updates: Updates::none(registry.clone()),
             registry,
             region,
             data,

@@ -132,7 +132,11 @@ impl Store {
             return Ok(());
         };
         bucket.put_advisories(hex(digest), file).await?;
-        let names: Vec<&str> = [Some(digest), before].into_iter().flatten().map(hex).collect();
+        let names: Vec<&str> = [Some(digest), before]
+            .into_iter()
+            .flatten()
+            .map(hex)
+            .collect();
         bucket.delete_other_advisories(&names, now).await
     }
 

@@ -167,7 +167,10 @@ impl Store {
              failures = failures - 1 WHERE id = 1 AND attempt = $1";
         let attempt = claimed.0;
         match end {
-            UpdateEnd::Done => self.change_update(DONE, vec![now.into(), attempt.into()]).await,
+            UpdateEnd::Done => {
+                self.change_update(DONE, vec![now.into(), attempt.into()])
+                    .await
+            }
             UpdateEnd::Failed(error) => {
                 let values = vec![cut(error).into(), attempt.into()];
                 self.change_update(FAILED, values).await

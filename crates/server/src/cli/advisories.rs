@@ -5,6 +5,7 @@ mod import;
 mod load;
 mod mirror;
 mod transfer;
+mod update;
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -18,6 +19,9 @@ use serde_json::json;
 
 use super::print::Output;
 use super::{Failure, print_totals};
+pub(super) use artifact::{Reference, pull};
+pub(super) use import::made_of;
+pub(super) use mirror::Mirror;
 
 /// Work on vulnerability advisories
 #[derive(Args)]
@@ -32,6 +36,7 @@ enum Action {
     Compare(Compare),
     Import(import::Import),
     Load(load::Load),
+    Update(update::Update),
     Push(transfer::Push),
     Pull(transfer::Pull),
 }
@@ -65,6 +70,7 @@ impl AdvisoriesCommand {
             Action::Import(import) => return import.run(),
             Action::Compare(compare) => compare,
             Action::Load(load) => return load.run(),
+            Action::Update(update) => return update.run(),
             Action::Push(push) => return push.run(),
             Action::Pull(pull) => return pull.run(),
         };

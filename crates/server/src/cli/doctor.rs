@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::config::ConfigArgs;
 use super::login::{HELPER, Hosts, helper_is_on_the_path, identity};
 use super::print::{Output, clean};
-use super::status::advisories;
+use super::status::{advisories, updates};
 use super::{Failure, Status, block_on};
 use crate::client::Client;
 use crate::config::{Config, variable};
@@ -176,10 +176,16 @@ async fn server(data: &Path) -> Vec<Finding> {
     };
     let (good, advisories) = advisories(status.advisories.as_ref());
     let outcome = if good { Outcome::Good } else { Outcome::Note };
-    vec![
+    let mut findings = vec![
         version(&status),
         Finding::new("advisories", outcome, advisories),
-    ]
+    ];
+    findings.extend(status.updates.as_ref().map(|in_force| {
+        let (good, text) = updates(in_force);
+        let outcome = if good { Outcome::Good } else { Outcome::Note };
+        Finding::new("advisory updates", outcome, text)
+    }));
+    findings
 }
 
 fn version(status: &HostStatus) -> Finding {

@@ -164,6 +164,17 @@ pub(super) fn stored_password(host: &str) -> Result<Option<(String, Secret)>, Fa
     DockerConfig::load(variable)?.password(host)
 }
 
+/// User and password of `host` in a file of docker's form.
+pub(super) fn password_in(file: &Path, host: &str) -> Result<Option<(String, Secret)>, Failure> {
+    if !file.is_file() {
+        return Err(Failure::usage(format!(
+            "there is no file '{}' with credentials",
+            file.display()
+        )));
+    }
+    DockerConfig::read(file.to_owned())?.password(host)
+}
+
 pub(super) fn helper_is_on_the_path() -> bool {
     let path = variable("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(HELPER).is_file())

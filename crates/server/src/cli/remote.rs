@@ -25,6 +25,7 @@ use crate::cli::{Failure, Status};
 use crate::client::{Endpoint, Server, Streamed};
 use body::Body;
 use challenge::Challenge;
+pub(super) use credentials::Login;
 
 /// What manifests may be, as clients list it.
 pub(super) const MANIFESTS: [&str; 4] = [
@@ -66,13 +67,23 @@ impl Remote {
     /// logged in without or asks for `plain_http`.
     pub(super) fn open(host: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let host = host.to_ascii_lowercase();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
-        let login = credentials::find(&host, plain_http, &runtime)?;
-        Ok(Self {
+        let runtime = runtime()?;
+        let login = Login::of_user(&host, plain_http, &runtime)?;
+        Ok(Self::new(login, host, name, runtime))
+    }
+
+    /// The repository `name` of the registry `host`, asked as `login` says.
+    pub(super) fn open_by(login: Login, host: &str, name: &str) -> Result<Self, Failure> {
+        Ok(Self::new(
+            login,
+            host.to_ascii_lowercase(),
+            name,
+            runtime()?,
+        ))
+    }
+
+    fn new(login: Login, host: String, name: &str, runtime: Runtime) -> Self {
+        Self {
             server: login.server,
             authorities: login.authorities,
             name: name.to_owned(),
@@ -83,7 +94,7 @@ impl Remote {
             bearer: Mutex::default(),
             host,
             runtime,
-        })
+        }
     }
 
     /// `HOST/NAME`.
@@ -338,6 +349,15 @@ impl Remote {
         }
         Failure::new(status, said)
     }
+}
+
+/// What runs the conversation with a registry.
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
 
 /// What to do where nobody is logged in.

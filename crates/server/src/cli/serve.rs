@@ -4,6 +4,7 @@ mod announce;
 mod inside;
 mod live;
 mod log;
+mod updates;
 mod work;
 
 use std::fs;
@@ -16,11 +17,14 @@ use bonded_store::{StoreSettings, Watcher};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(super) use inside::Inside;
 use live::{Followed, Live};
 use log::LogLevel;
+use updates::UpdateSettings;
+pub(crate) use updates::Updates;
 use work::Jobs;
 
 use super::config::ConfigArgs;
@@ -76,9 +80,14 @@ async fn serve(
         started = Started::new(&config, announced) => started?,
         () = stop.next() => return Err(Failure::failed("stopped before it served")),
     };
-    let Started { claim, tls, node } = started;
+    let Started {
+        claim,
+        tls,
+        updates,
+        node,
+    } = started;
     announce::ready(&node.listener, ready_file.as_deref())?;
-    let (live, followed) = Live::new(arguments, &config, tls, log)?;
+    let (live, followed) = Live::new(arguments, &config, tls, updates, log)?;
     let reloading = tokio::spawn(live.reload());
     let served = node.serve(&config, followed, stop.wait()).await;
     reloading.abort();
@@ -95,6 +104,9 @@ struct Node {
     listener: TcpListener,
     registry: Registry,
     operator: JoinHandle<()>,
+    updates: Updates,
+    /// Ends what renews the advisories.
+    stop_updates: watch::Sender<bool>,
 }
 
 impl Node {
@@ -109,6 +121,8 @@ impl Node {
             listener,
             registry,
             operator,
+            updates,
+            stop_updates,
         } = self;
         let connections = connections();
         let settings = ListenSettings {
@@ -121,10 +135,16 @@ impl Node {
         let door = FrontDoor::new(registry.clone(), followed.door);
         let reconciling = tokio::spawn(reconcile(registry.clone()));
         let jobs = Jobs::start(registry.clone(), config.scan_workers);
+        let updating = tokio::spawn(updates.run());
         let served = listen::serve(listener, followed.tls, settings, door, stop).await;
         reconciling.abort();
         operator.abort();
+        // Nobody listens if it has ended by itself, which the join tells.
+        let _ = stop_updates.send(true);
         jobs.stop().await;
+        if let Err(error) = updating.await {
+            tracing::error!(%error, "what renews the advisories ended by itself");
+        }
         registry.close().await;
         served.map_err(|error| Failure::failed(format!("cannot accept connections: {error}")))
     }
@@ -150,6 +170,7 @@ fn connections() -> usize {
 struct Started {
     claim: Claim,
     tls: Arc<rustls::ServerConfig>,
+    updates: watch::Sender<Arc<UpdateSettings>>,
     node: Node,
 }
 
@@ -187,7 +208,11 @@ impl Started {
         let registry = opened.registry.clone();
         announce(config, opened)?;
         work::load_advisories(&registry, config.advisories.as_deref()).await?;
+        let (updates, update_settings) = watch::channel(Arc::new(UpdateSettings::of(config)));
+        let (stop_updates, stopped) = watch::channel(false);
+        let updating = Updates::new(registry.clone(), update_settings, stopped);
         let host = Host {
+            updates: updating.clone(),
             registry: registry.clone(),
             region: config.region.clone(),
             data: config.data.clone(),
@@ -198,8 +223,15 @@ impl Started {
             listener,
             registry,
             operator,
+            updates: updating,
+            stop_updates,
         };
-        Ok(Self { claim, tls, node })
+        Ok(Self {
+            claim,
+            tls,
+            updates,
+            node,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Failure, OfHost, ask_server};
-use crate::operator::{AdvisoriesInUse, GetStatus, HostStatus};
+use crate::operator::{AdvisoriesInUse, GetStatus, HostStatus, UpdatesInForce};
 
 /// Say what the server on this machine holds and what waits to be done
 #[derive(Args)]
@@ -35,6 +35,7 @@ fn lines(status: &HostStatus) -> Vec<String> {
         oldest_job_at,
         failed_jobs,
         advisories: _,
+        updates: _,
     } = status;
     let row = |name: &str, value: &dyn std::fmt::Display| format!("{name:<20} {value}");
     let mut lines = vec![
@@ -53,6 +54,9 @@ fn lines(status: &HostStatus) -> Vec<String> {
     lines.push(row("failed jobs", failed_jobs));
     let (_, advisories) = advisories(status.advisories.as_ref());
     lines.push(row("advisories", &advisories));
+    if let Some((_, updates)) = status.updates.as_ref().map(updates) {
+        lines.push(row("advisory updates", &updates));
+    }
     lines
 }
 
@@ -62,7 +66,7 @@ const ADVISORY_DAYS: u64 = 7;
 /// Whether the advisories are good, and how they are; if they are not good, with what to do.
 pub(super) fn advisories(in_use: Option<&AdvisoriesInUse>) -> (bool, String) {
     const NEXT: &str = "make a file of new ones with 'bonded advisories import' and load it with \
-                        'bonded advisories load FILE'";
+                        'bonded advisories load FILE', or set 'advisory_updates.sources'";
     let Some(in_use) = in_use else {
         return (
             false,
@@ -88,6 +92,37 @@ pub(super) fn advisories(in_use: Option<&AdvisoriesInUse>) -> (bool, String) {
         text += &format!("; after {ADVISORY_DAYS} days they miss too much: {NEXT}");
     }
     (good, text)
+}
+
+/// Whether advisories are renewed as they should be, and how that goes.
+pub(super) fn updates(updates: &UpdatesInForce) -> (bool, String) {
+    let UpdatesInForce {
+        sources,
+        interval_seconds,
+        attempted_at,
+        succeeded_at,
+        failures,
+        error,
+        running,
+        due_at,
+    } = updates;
+    let sources = sources.join(", ");
+    let mut text = format!("from {sources} every {interval_seconds} s");
+    match succeeded_at {
+        Some(at) => text += &format!("; last at {at}"),
+        None => text += "; not yet",
+    }
+    if *failures > 0 {
+        let at = attempted_at.as_deref().unwrap_or_default();
+        let error = error.as_deref().unwrap_or_default();
+        text += &format!("; failed {failures} times since, at {at} because: {error}");
+    }
+    match due_at {
+        _ if *running => text += "; running now",
+        Some(at) => text += &format!("; next at {at}"),
+        None => {}
+    }
+    (*failures == 0, text)
 }
 
 #[cfg(test)]

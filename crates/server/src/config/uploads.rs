@@ -26,7 +26,7 @@ static STALL: Setting<Duration> = Setting {
         .default("60s")
         .doc("How long a client may send nothing in the middle of a body, such as '90s' or '5m'"),
     read: |value| required(value, duration),
-    show: |stall| text(&format!("{}s", stall.as_secs())),
+    show: |stall| text(&shown_duration(*stall)),
 };
 
 /// What the table means.
@@ -58,7 +58,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A time of at least one second.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = measure(text, &TIMES);
     seconds.map(Duration::from_secs).ok_or_else(|| {
         let text = text.escape_debug();
@@ -66,6 +66,11 @@ fn duration(text: &str) -> Result<Duration, String> {
             "'{text}' is not a time: a number above 0 and s, m or h are expected, such as '90s'"
         )
     })
+}
+
+/// As [`duration`] reads it.
+pub(super) fn shown_duration(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
 }
 
 /// A whole number above 0 in one of `units`, as a number of the smallest.

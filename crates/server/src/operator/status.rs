@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bonded_model::Timestamp;
-use bonded_registry::AdvisoriesReport;
+use bonded_registry::{AdvisoriesReport, AdvisoryUpdate};
 use serde::{Deserialize, Serialize};
 
 use super::{Host, Operation};
 use crate::cli::with_sources;
+use crate::config::AdvisoryUpdates;
 
 /// How much there is, and what waits.
 #[derive(Serialize, Deserialize)]
@@ -41,6 +42,49 @@ pub(crate) struct HostStatus {
     pub(crate) failed_jobs: u64,
     /// What images are judged by on this node; `None` if nothing is loaded.
     pub(crate) advisories: Option<AdvisoriesInUse>,
+    /// How they are renewed; `None` if only the operator does it.
+    pub(crate) updates: Option<UpdatesInForce>,
+}
+
+/// How advisories are renewed, and what became of it on any node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdatesInForce {
+    /// Where they come from.
+    pub(crate) sources: Vec<String>,
+    /// How long after a success, in seconds.
+    pub(crate) interval_seconds: u64,
+    /// When the last attempt began.
+    pub(crate) attempted_at: Option<String>,
+    /// When one succeeded last.
+    pub(crate) succeeded_at: Option<String>,
+    /// How many have failed since.
+    pub(crate) failures: u32,
+    /// Why the last one failed.
+    pub(crate) error: Option<String>,
+    /// Whether a node is at it.
+    pub(crate) running: bool,
+    /// When the next one is to be made.
+    pub(crate) due_at: Option<String>,
+}
+
+impl UpdatesInForce {
+    /// By these settings, after this attempt.
+    fn new(settings: &AdvisoryUpdates, last: Option<&AdvisoryUpdate>, now: Timestamp) -> Self {
+        let running = last.is_some_and(|last| last.is_running(now));
+        let due = AdvisoryUpdate::due(last, settings.interval).max(now);
+        Self {
+            sources: settings.sources.iter().map(ToString::to_string).collect(),
+            interval_seconds: settings.interval.as_secs(),
+            attempted_at: last.map(|last| last.attempted_at.to_string()),
+            succeeded_at: last.and_then(|last| Some(last.succeeded_at?.to_string())),
+            // One under way is counted as if it had failed.
+            failures: last.map_or(0, |last| last.failures - u32::from(running)),
+            error: last.and_then(|last| last.error.clone()),
+            running,
+            due_at: (!running).then(|| due.to_string()),
+        }
+    }
 }
 
 /// The advisories in use.
@@ -84,6 +128,9 @@ impl Operation for GetStatus {
             host.registry.advisories_in_use(),
             host.registry.clock().now(),
         );
+        let settings = host.updates.settings();
+        let last = host.registry.advisory_update().await;
+        let last = last.map_err(|error| with_sources(&error))?;
         Ok(HostStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             region: host.region.to_string(),
@@ -98,6 +145,8 @@ impl Operation for GetStatus {
             oldest_job_at: statistics.oldest_job.map(|time| time.to_string()),
             failed_jobs: statistics.failed_jobs,
             advisories: advisories.map(|report| AdvisoriesInUse::new(&report, now)),
+            updates: (!settings.updates.sources.is_empty())
+                .then(|| UpdatesInForce::new(&settings.updates, last.as_ref(), now)),
         })
     }
 }

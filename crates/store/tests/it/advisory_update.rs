@@ -39,12 +39,13 @@ async fn end(store: &Store, claimed: &ClaimedUpdate, end: UpdateEnd, now: Timest
 fn one_node_at_a_time_and_after_a_failure_later_each_time() {
     on_each_engine(|site| async move {
         let (store, other) = (site.open().await, site.reopen().await);
-        let due = |last: &Option<AdvisoryUpdate>, interval| {
-            AdvisoryUpdate::due(last.as_ref(), interval)
-        };
+        let due =
+            |last: &Option<AdvisoryUpdate>, interval| AdvisoryUpdate::due(last.as_ref(), interval);
         assert!(due(&last(&store).await, DAY) < NOW);
         let mut at = 0;
-        for pause in [60, 120, 240, 480, 960, 1920, 3840, 7680, 15360, 21600, 21600] {
+        for pause in [
+            60, 120, 240, 480, 960, 1920, 3840, 7680, 15360, 21600, 21600,
+        ] {
             let seen = last(&store).await;
             let claimed = claim(&store, seen.as_ref(), later(at)).await.unwrap();
             let held = last(&other).await.unwrap();
@@ -83,15 +84,23 @@ fn a_lease_that_ended_is_another_nodes_and_its_first_holder_says_nothing_more() 
     on_each_engine(|site| async move {
         let store = site.open().await;
         let first = claim(&store, None, NOW).await.unwrap();
-        store.renew_advisory_update(&first, later(90)).await.unwrap();
+        store
+            .renew_advisory_update(&first, later(90))
+            .await
+            .unwrap();
         let seen = last(&store).await;
         assert_eq!(AdvisoryUpdate::due(seen.as_ref(), DAY), later(90));
         let second = claim(&store, seen.as_ref(), later(90)).await.unwrap();
         let late = [
             store.renew_advisory_update(&first, later(500)).await,
-            store.end_advisory_update(&first, &UpdateEnd::Done, later(91)).await,
+            store
+                .end_advisory_update(&first, &UpdateEnd::Done, later(91))
+                .await,
         ];
-        assert!(late.iter().all(|late| matches!(late, Err(StoreError::Conflict))));
+        assert!(
+            late.iter()
+                .all(|late| matches!(late, Err(StoreError::Conflict)))
+        );
         // A process that ends without a word has failed: it is not begun for ever.
         drop(store);
         let store = site.reopen().await;
@@ -115,7 +124,10 @@ fn what_a_node_shares_another_fetches_whole() {
             fs::write(&file, &content).unwrap();
             let copy = store.copy_advisories(&file).await.unwrap();
             store.keep_advisories(copy, &digest, None).await.unwrap();
-            store.share_advisories(&digest, kept.last(), NOW).await.unwrap();
+            store
+                .share_advisories(&digest, kept.last(), NOW)
+                .await
+                .unwrap();
             let fetched = store.fetch_advisories(&digest).await.unwrap().unwrap();
             let mut found = Vec::new();
             let mut file = fs::File::open(fetched.path()).unwrap();
@@ -133,7 +145,10 @@ fn what_a_node_shares_another_fetches_whole() {
         };
         assert_eq!(all(store.clone(), kept.clone()).await, [true; 4]);
         let later = Timestamp::from_millis(i64::MAX / 2);
-        store.share_advisories(&kept[3], Some(&kept[2]), later).await.unwrap();
+        store
+            .share_advisories(&kept[3], Some(&kept[2]), later)
+            .await
+            .unwrap();
         assert_eq!(all(store, kept).await, [false, false, true, true]);
     });
 }

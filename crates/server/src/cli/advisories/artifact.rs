@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cli::Failure;
 use crate::cli::gate::is_host;
-use crate::cli::remote::Remote;
+use crate::cli::remote::{Login, Remote};
 use crate::cli::verified::verified;
+use crate::config::ARTIFACT_SCHEME;
 
 /// What the artifact is. Another form of it gets another version.
 const ARTIFACT: &str = "application/vnd.bonded.advisories.v1";
@@ -30,11 +31,8 @@ const EMPTY_BYTES: &[u8] = b"{}";
 /// How long the file may be, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 
-/// What may stand before the name of an artifact, and must where a file may stand too.
-pub(super) const SCHEME: &str = "oci://";
-
 /// An artifact as people name it.
-pub(super) struct Reference<'a> {
+pub(in crate::cli) struct Reference<'a> {
     host: &'a str,
     name: &'a str,
     /// A tag or digest.
@@ -42,22 +40,22 @@ pub(super) struct Reference<'a> {
 }
 
 /// What was pushed or pulled.
-pub(super) struct Artifact {
+pub(in crate::cli) struct Artifact {
     /// `HOST/NAME@DIGEST`, which names it for good.
-    pub(super) pinned: String,
-    pub(super) advisories: Advisories,
+    pub(in crate::cli) pinned: String,
+    pub(in crate::cli) advisories: Advisories,
 }
 
 impl<'a> Reference<'a> {
     /// Reads `[oci://]HOST/NAME[:TAG][@DIGEST]`.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Failure> {
+    pub(in crate::cli) fn parse(text: &'a str) -> Result<Self, Failure> {
         let wrong = || {
             let text = text.escape_debug();
             Failure::usage(format!(
                 "'{text}' names no artifact: 'HOST/REPOSITORY:TAG' or 'HOST/REPOSITORY@sha256:…' is expected"
             ))
         };
-        let bare = text.strip_prefix(SCHEME).unwrap_or(text);
+        let bare = text.strip_prefix(ARTIFACT_SCHEME).unwrap_or(text);
         let (host, rest) = bare.split_once('/').ok_or_else(wrong)?;
         let (name, reference) = match rest.split_once('@') {
             // A tag beside the digest is for people.
@@ -81,8 +79,19 @@ impl<'a> Reference<'a> {
         }
     }
 
-    fn open(&self, plain_http: bool) -> Result<Remote, Failure> {
+    /// The registry, as host name and port.
+    pub(in crate::cli) fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// Its repository, asked with the credentials of this user.
+    pub(in crate::cli) fn open(&self, plain_http: bool) -> Result<Remote, Failure> {
         Remote::open(self.host, self.name, plain_http)
+    }
+
+    /// Its repository, asked as a login says.
+    pub(in crate::cli) fn open_by(&self, login: Login) -> Result<Remote, Failure> {
+        Remote::open_by(login, self.host, self.name)
     }
 
     fn pinned(&self, digest: &Digest) -> String {
@@ -149,14 +158,14 @@ fn measured(file: &mut File) -> io::Result<(Digest, u64)> {
     }
 }
 
-/// Pulls an artifact into `file`, which is empty. What fails leaves bytes there that are of no use.
-pub(super) fn pull(
+/// Pulls an artifact of `remote` into `file`, which is empty. What fails leaves bytes there that
+/// are of no use.
+pub(in crate::cli) fn pull(
+    remote: &Remote,
     from: &Reference<'_>,
     file: &mut File,
-    plain_http: bool,
     watcher: &Watcher,
 ) -> Result<Artifact, Failure> {
-    let remote = from.open(plain_http)?;
     let (bytes, stated) = remote.manifest(from.reference)?;
     let digest = match from.reference.parse::<Digest>() {
         Ok(digest) => digest,

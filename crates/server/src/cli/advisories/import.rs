@@ -78,34 +78,16 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let mut import = AdvisoryImport::new();
-        if self.accept_license.is_some() {
-            import.accept_chainguard();
-        }
         let watcher = self.progress.begin(self.form.is_quiet()).watcher();
-        let mut files = Vec::new();
+        let mut sources = Vec::new();
         for source in &self.sources {
             match url(source) {
-                Some(url) => {
-                    for directory in self.mirrored(url, &watcher)? {
-                        find(&directory, 0, &mut files)?;
-                    }
-                }
-                None => find(source, 0, &mut files)?,
+                Some(url) => sources.extend(self.mirrored(url, &watcher)?),
+                None => sources.push(source.clone()),
             }
         }
-        let bytes = files.iter().map(|(_, bytes)| bytes).sum();
-        let mut step = watcher.begin("read", Some(bytes), Unit::Bytes);
-        for (file, bytes) in &files {
-            take(&mut import, file)?;
-            step.add(*bytes);
-        }
-        step.end();
-        let step = watcher.begin("sort", None, Unit::Count);
-        let finished = import.finish(Clock::system().now());
-        let (bytes, report) = finished.map_err(Failure::failed)?;
+        let (bytes, report) = made_of(&sources, self.accept_license.is_some(), &watcher)?;
         let advisories = Advisories::from_bytes(bytes.clone()).map_err(Failure::failed)?;
-        step.end();
         if !self.force {
             compare(&self.output, &advisories)?;
         }
@@ -130,6 +112,35 @@ impl Import {
         let licensed = self.accept_license.is_some();
         block_on(mirror.fetch(&self.ecosystem, licensed, watcher))
     }
+}
+
+/// The file of advisories that directories and files make, and what is to be said of it. Those of
+/// Wolfi and Chainguard are in it if that is `licensed`.
+pub(in crate::cli) fn made_of(
+    sources: &[PathBuf],
+    licensed: bool,
+    watcher: &Watcher,
+) -> Result<(Vec<u8>, ImportReport), Failure> {
+    let mut import = AdvisoryImport::new();
+    if licensed {
+        import.accept_chainguard();
+    }
+    let mut files = Vec::new();
+    for source in sources {
+        find(source, 0, &mut files)?;
+    }
+    let bytes = files.iter().map(|(_, bytes)| bytes).sum();
+    let mut step = watcher.begin("read", Some(bytes), Unit::Bytes);
+    for (file, bytes) in &files {
+        take(&mut import, file)?;
+        step.add(*bytes);
+    }
+    step.end();
+    let step = watcher.begin("sort", None, Unit::Count);
+    let finished = import.finish(Clock::system().now());
+    let made = finished.map_err(Failure::failed)?;
+    step.end();
+    Ok(made)
 }
 
 /// The URL that a source is, if it is one.

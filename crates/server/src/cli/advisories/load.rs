@@ -8,7 +8,8 @@ use tempfile::{Builder, NamedTempFile};
 use super::super::print::Output;
 use super::super::progress::ProgressArgs;
 use super::super::{DataDirectory, Failure, ask_server_for_long};
-use super::artifact::{self, Reference, SCHEME};
+use super::artifact::{self, Reference};
+use crate::config::ARTIFACT_SCHEME;
 use crate::operator::LoadAdvisories;
 
 /// Have the server on this machine judge images by the advisories in a file
@@ -70,7 +71,10 @@ impl Load {
 
     /// The artifact, if one is named, as a file beside the server's: it goes with the value.
     fn pull(&self, data: &Path) -> Result<Option<NamedTempFile>, Failure> {
-        let text = self.file.to_str().filter(|text| text.starts_with(SCHEME));
+        let text = self
+            .file
+            .to_str()
+            .filter(|text| text.starts_with(ARTIFACT_SCHEME));
         let Some(text) = text else {
             return Ok(None);
         };
@@ -79,7 +83,8 @@ impl Load {
         let mut file = file
             .map_err(|e| Failure::failed(format!("cannot write to '{}': {e}", data.display())))?;
         let watcher = self.progress.begin(self.output.is_quiet()).watcher();
-        artifact::pull(&from, file.as_file_mut(), self.plain_http, &watcher)?;
+        let remote = from.open(self.plain_http)?;
+        artifact::pull(&remote, &from, file.as_file_mut(), &watcher)?;
         Ok(Some(file))
     }
 }

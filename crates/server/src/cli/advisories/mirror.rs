@@ -57,7 +57,7 @@ const fn limits(bytes: u64, seconds: u64) -> Limits {
 }
 
 /// A mirror, and the directory that is kept like it.
-pub(super) struct Mirror {
+pub(in crate::cli) struct Mirror {
     url: String,
     directory: PathBuf,
     egress: Egress,
@@ -67,7 +67,7 @@ pub(super) struct Mirror {
 
 impl Mirror {
     /// The mirror at `url`, which is the operator's own word: its host may be at any address.
-    pub(super) fn open(
+    pub(in crate::cli) fn open(
         url: &str,
         directory: &Path,
         authorities: Option<&Path>,
@@ -104,7 +104,7 @@ impl Mirror {
 
     /// Makes the directory like the mirror, and gives the directories of `ecosystems`; if none are
     /// named, of all whose versions we order. Those with a licence of their own are `licensed`.
-    pub(super) async fn fetch(
+    pub(in crate::cli) async fn fetch(
         &self,
         ecosystems: &[String],
         licensed: bool,

@@ -88,7 +88,12 @@ impl Pull {
         let directory = parent.filter(|directory| !directory.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
         let mut file = NamedTempFile::new_in(directory).map_err(unwritable)?;
-        let pulled = artifact::pull(&from, file.as_file_mut(), self.plain_http, &watcher)?;
+        let pulled = artifact::pull(
+            &from.open(self.plain_http)?,
+            &from,
+            file.as_file_mut(),
+            &watcher,
+        )?;
         if !self.force {
             compare(&self.output, &pulled.advisories)?;
         }

@@ -45,7 +45,11 @@ impl DockerConfig {
             let problem = "neither DOCKER_CONFIG nor HOME says where docker's 'config.json' is";
             return Err(Failure::usage(problem));
         };
-        let path = directory.join("config.json");
+        Self::read(directory.join("config.json"))
+    }
+
+    /// Reads the file at `path`; one that is not there is empty.
+    pub(super) fn read(path: PathBuf) -> Result<Self, Failure> {
         // What a link names is replaced, not the link.
         let path = path.canonicalize().unwrap_or(path);
         let unusable = |problem: &str| {

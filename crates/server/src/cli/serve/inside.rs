@@ -34,7 +34,9 @@ impl Inside {
             administrator = opened.administrator;
             Ok(())
         };
-        let Started { claim, tls, node } = Started::new(&config, keep).await?;
+        let Started {
+            claim, tls, node, ..
+        } = Started::new(&config, keep).await?;
         let address = node.listener.local_addr().map_err(Failure::failed)?;
         let registry = node.registry.clone();
         let (stop, stopped) = oneshot::channel();

@@ -1,5 +1,5 @@
 //! What the server takes up without a restart: its certificate, its log level, whom the doors
-//! believe and answer.
+//! believe and answer, where new advisories come from.
 //!
 //! SIGHUP has the configuration read again, from the file and the environment the server was
 //! started with. One that is wrong changes nothing. The certificate is also read once a day, and
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::log::LogLevel;
+use super::updates::UpdateSettings;
 use crate::cli::Failure;
 use crate::cli::config::ConfigArgs;
 use crate::cli::print::clean;
@@ -34,6 +35,7 @@ pub(super) struct Live {
     hangup: Signal,
     tls: watch::Sender<Tls>,
     door: watch::Sender<Arc<DoorSettings>>,
+    updates: watch::Sender<Arc<UpdateSettings>>,
     log: LogLevel,
     /// The settings as they were read last, to say which others have changed since.
     shown: RawConfig,
@@ -63,6 +65,7 @@ impl Live {
         arguments: ConfigArgs,
         config: &Config,
         tls: Tls,
+        updates: watch::Sender<Arc<UpdateSettings>>,
         log: LogLevel,
     ) -> Result<(Self, Followed), Failure> {
         let hangup = signal(SignalKind::hangup())
@@ -74,6 +77,7 @@ impl Live {
             hangup,
             tls,
             door,
+            updates,
             log,
             shown: config.shown.clone(),
         };
@@ -111,6 +115,14 @@ impl Live {
         if asked {
             self.log.set(&config)?;
             self.door.send_replace(Arc::new(door_settings(&config)));
+            self.updates.send_if_modified(|now| {
+                let new = UpdateSettings::of(&config);
+                let differs = **now != new;
+                if differs {
+                    *now = Arc::new(new);
+                }
+                differs
+            });
             self.say_what_needs_a_restart(config.shown);
         }
         self.tls.send_replace(tls);

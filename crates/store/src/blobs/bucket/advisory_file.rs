@@ -92,7 +92,11 @@ impl Bucket {
     }
 
     /// Deletes the files but those of `names` and the youngest.
-    pub(crate) async fn delete_other_advisories(&self, names: &[&str], now: Timestamp) -> Result<()> {
+    pub(crate) async fn delete_other_advisories(
+        &self,
+        names: &[&str],
+        now: Timestamp,
+    ) -> Result<()> {
         let directory = self.path(Key::Advisories);
         let listed = self.0.s3.list_with_delimiter(Some(&directory)).await;
         let before = now.before(KEPT);
