@@ -18,13 +18,13 @@
 //! }
 //! ```
 
-use bonded_model::AccountId;
+use bonded_model::{AccountId, ResourceTags};
 use bonded_store::Change;
 
 use crate::Registry;
 use crate::audit::{CheckRecord, DecisionRecord};
 use crate::caller::Caller;
-use crate::context::ContextFacts;
+use crate::context::{ContextFacts, of_request_tags};
 use crate::error::{Error, Result};
 use crate::random;
 use crate::scan_wait::Patience;
@@ -79,6 +79,17 @@ impl<T: Target> Checks<T> {
             context.extend(facts);
         }
         self
+    }
+
+    /// What is asked for brings `tags` along: conditions read them, and if there are any, `tag` is
+    /// judged on the same target too.
+    #[must_use]
+    pub fn tagged(self, tag: Action, tags: &ResourceTags) -> Self {
+        let untagged = self.with(of_request_tags(tags));
+        if tags.is_empty() {
+            return untagged;
+        }
+        untagged.and(tag).with(of_request_tags(tags))
     }
 
     pub(crate) fn target(&self) -> &T {

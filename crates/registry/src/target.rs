@@ -19,6 +19,7 @@ use bonded_model::{AccountId, Region, RepositoryArn, RepositoryName};
 use bonded_store::{Repository, RepositoryId, Role, User};
 
 use crate::Registry;
+use crate::caller::Caller;
 use crate::compiled::Labelled;
 use crate::context::{self, ContextFacts, Fact};
 use crate::error::{Error, Result};
@@ -256,6 +257,14 @@ impl Judged for Repositories {
 /// No resource: an action that policies grant on `*` only, in the caller's account.
 #[derive(Debug, Clone)]
 pub struct Everything(pub AccountId);
+
+impl Everything {
+    /// In the account of `caller`.
+    #[must_use]
+    pub fn of(caller: &Caller) -> Self {
+        Self(caller.account().clone())
+    }
+}
 
 impl Target for Everything {}
 

@@ -52,7 +52,7 @@ impl Entry {
 }
 
 fn everything(caller: &Caller) -> Everything {
-    Everything(caller.account().clone())
+    Everything::of(caller)
 }
 
 /// Accepts a vulnerability until a time.
@@ -135,7 +135,7 @@ impl Operation for ListAllowedVulnerabilities {
         let list = registry.list_allowed_vulnerabilities(&allowed).await?;
         let entries = list.into_iter().map(|entry| Entry::new(entry, now));
         Ok(Entries {
-            allowed_vulnerabilities: entries.collect::<Vec<_>>().into(),
+            allowed_vulnerabilities: entries.collect(),
         })
     }
 }

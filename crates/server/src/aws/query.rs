@@ -155,6 +155,14 @@ impl<T> From<Vec<T>> for List<T> {
     }
 }
 
+impl<T> FromIterator<T> for List<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self {
+            member: items.into_iter().collect(),
+        }
+    }
+}
+
 /// Reads `true` or `false`, which forms write as text; absent is `false`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -4,7 +4,7 @@ use bonded_model::{AccountId, RepositoryArn, RepositoryName, TagMutability};
 use bonded_registry::target::Repositories;
 use bonded_registry::{
     Action, Allowed, Caller, Checks, Error, Registry, RepositorySettings, Result,
-    of_repository_tags, of_request_tags,
+    of_repository_tags,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,14 +59,13 @@ impl Operation for CreateRepository {
     fn checks(&self, caller: &Caller) -> Result<Checks<RepositoryArn>> {
         let RepositorySettings { tags, .. } = self.settings()?;
         let arn = repository(caller, self.registry_id.as_ref(), &self.repository_name);
-        let create = Checks::new(Self::ACTION, arn).with(of_request_tags(&tags));
-        if tags.is_empty() {
-            return Ok(create);
-        }
-        let tag = create
-            .and(Action::new("ecr:TagResource"))
-            .with(of_request_tags(&tags));
-        Ok(tag.with(of_repository_tags(&tags)))
+        let tag = Action::new("ecr:TagResource");
+        let create = Checks::new(Self::ACTION, arn).tagged(tag, &tags);
+        Ok(if tags.is_empty() {
+            create
+        } else {
+            create.with(of_repository_tags(&tags))
+        })
     }
 
     async fn run(

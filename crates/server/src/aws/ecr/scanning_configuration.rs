@@ -91,10 +91,7 @@ impl Operation for GetRegistryScanningConfiguration {
     type Output = GetRegistryScanningAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(
@@ -132,10 +129,7 @@ impl Operation for PutRegistryScanningConfiguration {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         check(&self.scanning)?;
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(

@@ -50,10 +50,7 @@ impl Operation for GetAuthorizationToken {
                 "Member must have length between 1 and 10",
             ));
         }
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(

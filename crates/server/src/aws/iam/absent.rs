@@ -116,8 +116,7 @@ impl Operation for ListVirtualMfaDevices {
     type Output = NoVirtualMfaDevices;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, _: &Registry, _: Allowed<Everything>) -> Result<NoVirtualMfaDevices> {

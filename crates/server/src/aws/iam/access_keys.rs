@@ -184,9 +184,8 @@ impl Operation for ListAccessKeys {
         allowed: Allowed<UserNamed>,
     ) -> Result<ListAccessKeysAnswer> {
         let mut keys = registry.list_access_keys(&allowed).await?;
-        let end = self
-            .page
-            .of_whole(Self::NAME, &mut keys, |key| key.id.clone())?;
+        let page = self.page.read(Self::NAME)?;
+        let end = page.cut_whole(&mut keys, |key| key.id.clone());
         let user_name = &allowed.user()?.name;
         let keys: Vec<AccessKeyMetadata> = keys
             .into_iter()

@@ -40,8 +40,7 @@ impl Operation for CreateAccountAlias {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         alias(&self.account_alias)?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<NoAnswer> {
@@ -68,8 +67,7 @@ impl Operation for DeleteAccountAlias {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         alias(&self.account_alias)?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<NoAnswer> {
@@ -105,16 +103,14 @@ impl Operation for ListAccountAliases {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         self.page.read(Self::NAME)?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<Aliases> {
         let alias = registry.account_alias(&allowed).await?;
         let mut aliases: Vec<String> = alias.into_iter().collect();
-        let end = self
-            .page
-            .of_whole(Self::NAME, &mut aliases, String::clone)?;
+        let page = self.page.read(Self::NAME)?;
+        let end = page.cut_whole(&mut aliases, String::clone);
         Ok(Aliases {
             account_aliases: aliases.into(),
             end,
@@ -154,8 +150,7 @@ impl Operation for GetAccountSummary {
     type Output = Summary;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<Summary> {

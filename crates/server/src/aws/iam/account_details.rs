@@ -2,8 +2,7 @@
 
 use bonded_registry::target::Everything;
 use bonded_registry::{
-    Action, Allowed, Caller, Checks, Detail, DetailKind, Error, HeldPolicies, Registry, Result,
-    Role,
+    Action, Allowed, Caller, Checks, Detail, DetailKind, HeldPolicies, Registry, Result, Role,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +11,10 @@ use super::boundaries::BoundaryShape;
 use super::groups::GroupShape;
 use super::instance_profiles::ProfileShape;
 use super::managed_policies::PolicyShape;
-use super::page::{PageEnd, PageRequest};
+use super::page::{Page, PageEnd, PageRequest};
 use super::policy_versions::VersionShape;
 use super::roles::RoleLastUsed;
-use super::shapes::{Tag, constraint, encoded, tag_list};
+use super::shapes::{Tag, constraint, encoded, some_tags};
 use super::users::UserShape;
 use crate::aws::Operation;
 use crate::aws::query::{List, list};
@@ -52,12 +51,12 @@ fn inline(held: &HeldPolicies) -> List<PolicyDetail> {
         policy_name: name.clone(),
         policy_document: encoded(text),
     });
-    policies.collect::<Vec<_>>().into()
+    policies.collect()
 }
 
 fn attached(held: HeldPolicies) -> List<AttachedPolicy> {
     let attached = held.attached.into_iter().map(Into::into);
-    attached.collect::<Vec<_>>().into()
+    attached.collect()
 }
 
 /// `UserDetail`.
@@ -108,7 +107,7 @@ impl RoleDetailShape {
             create_date: role.created_at.to_string(),
             assume_role_policy_document: encoded(trust),
             permissions_boundary: role.boundary.as_deref().map(BoundaryShape::new),
-            tags: (!role.tags.is_empty()).then(|| tag_list(&role.tags).into()),
+            tags: some_tags(&role.tags),
             role_last_used: RoleLastUsed::new(role),
         }
     }
@@ -163,18 +162,13 @@ impl GetAccountAuthorizationDetails {
         self.filter.iter().map(kind).collect()
     }
 
-    /// Where the page begins, behind a name of a kind, and how long it may be.
-    fn after(&self) -> Result<(Option<(DetailKind, String)>, u32)> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let Some(after) = after else {
-            return Ok((None, limit));
-        };
-        let position = after.split_once(' ').and_then(|(kind, name)| {
-            let known = KINDS.iter().find(|(_, known)| *known == kind);
-            known.map(|(kind, _)| (*kind, name.to_owned()))
-        });
-        let invalid = || Error::Validation("Invalid Marker.".to_owned());
-        Ok((Some(position.ok_or_else(invalid)?), limit))
+    /// Where a page begins: behind a name of a kind.
+    fn after(page: &Page) -> Result<Option<(DetailKind, &str)>> {
+        page.position(|text| {
+            let (kind, name) = text.split_once(' ')?;
+            let (kind, _) = KINDS.iter().find(|(_, known)| *known == kind)?;
+            Some((*kind, name))
+        })
     }
 }
 
@@ -192,10 +186,9 @@ impl Operation for GetAccountAuthorizationDetails {
     type Output = AccountDetails;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.after()?;
+        Self::after(&self.page.read(Self::NAME)?)?;
         self.kinds()?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(
@@ -203,12 +196,16 @@ impl Operation for GetAccountAuthorizationDetails {
         registry: &Registry,
         allowed: Allowed<Everything>,
     ) -> Result<AccountDetails> {
-        let (after, limit) = self.after()?;
-        let after = after.as_ref().map(|(kind, name)| (*kind, name.as_str()));
+        let page = self.page.read(Self::NAME)?;
         let mut details = registry
-            .list_account_details(&allowed, &self.kinds()?, after, limit + 1)
+            .list_account_details(
+                &allowed,
+                &self.kinds()?,
+                Self::after(&page)?,
+                page.to_read(),
+            )
             .await?;
-        let end = self.page.cut(Self::NAME, &mut details, position)?;
+        let end = page.cut(&mut details, position);
         let (mut users, mut groups) = (Vec::new(), Vec::new());
         let (mut roles, mut policies) = (Vec::new(), Vec::new());
         for detail in details {
@@ -234,7 +231,7 @@ impl Operation for GetAccountAuthorizationDetails {
                     let versions = versions.iter().map(VersionShape::whole);
                     policies.push(ManagedPolicyDetail {
                         policy: PolicyShape::detailed(&policy),
-                        policy_version_list: versions.collect::<Vec<_>>().into(),
+                        policy_version_list: versions.collect(),
                     });
                 }
             }

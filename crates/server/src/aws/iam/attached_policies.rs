@@ -133,17 +133,15 @@ where
         registry: &Registry,
         allowed: Allowed<H::Target>,
     ) -> Result<AttachedPolicies> {
-        let (after, limit) = self.page.read(Self::NAME)?;
+        let page = self.page.read(Self::NAME)?;
         let prefix = path_prefix(self.path_prefix.as_deref())?;
         let mut policies = registry
-            .list_attached_policies(&allowed, prefix, after.as_deref(), limit + 1)
+            .list_attached_policies(&allowed, prefix, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut policies, |policy| policy.name.clone())?;
-        let policies: Vec<AttachedPolicy> = policies.into_iter().map(Into::into).collect();
+        let end = page.cut(&mut policies, |policy| policy.name.clone());
+        let policies = policies.into_iter().map(Into::into).collect();
         Ok(AttachedPolicies {
-            attached_policies: policies.into(),
+            attached_policies: policies,
             end,
         })
     }

@@ -1,7 +1,8 @@
 //! Families of operations: the same one for several kinds of things.
 //!
 //! IAM's API has `PutUserPolicy`, `PutGroupPolicy` and `PutRolePolicy`. Such a family is one generic
-//! type over the kind; the names, actions and smallest inputs of its members stand here.
+//! type over the kind; the names, actions and smallest inputs of its members stand here where they
+//! follow from the kind, and beside the kind where they do more.
 
 use bonded_registry::Action;
 use serde::Serialize;
@@ -16,7 +17,12 @@ pub(super) struct Call {
 }
 
 impl Call {
-    const fn new(name: &'static str, action: &'static str, example: &'static str) -> Self {
+    /// `name` on the wire, judged as `action`; `example` is its smallest input.
+    pub(super) const fn new(
+        name: &'static str,
+        action: &'static str,
+        example: &'static str,
+    ) -> Self {
         Self {
             name,
             action: Action::new(action),

@@ -5,19 +5,32 @@ use bonded_registry::{Action, Allowed, Caller, Checks, Registry, Result};
 use serde::Deserialize;
 
 use super::groups::GroupsAnswer;
-use super::named::{Named as _, OfGroup, OfUser};
+use super::named::{Named, OfGroup, OfUser};
 use super::page::PageRequest;
 use super::shapes::{NoAnswer, name};
 use crate::aws::Operation;
 
-/// `AddUserToGroup`.
+/// A group, and the user that goes into it or out of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct AddUserToGroup {
+struct Membership {
     #[serde(flatten)]
     group: OfGroup,
     user_name: String,
 }
+
+impl Named for Membership {
+    type Target = GroupNamed;
+
+    fn target(&self, caller: &Caller) -> Result<GroupNamed> {
+        name("userName", &self.user_name, 128)?;
+        self.group.target(caller)
+    }
+}
+
+/// `AddUserToGroup`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AddUserToGroup(Membership);
 
 impl Operation for AddUserToGroup {
     const NAME: &'static str = "AddUserToGroup";
@@ -27,13 +40,12 @@ impl Operation for AddUserToGroup {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<GroupNamed>> {
-        name("userName", &self.user_name, 128)?;
-        Ok(Checks::new(Self::ACTION, self.group.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<GroupNamed>) -> Result<NoAnswer> {
         registry
-            .add_user_to_group(&allowed, &self.user_name)
+            .add_user_to_group(&allowed, &self.0.user_name)
             .await?;
         Ok(NoAnswer {})
     }
@@ -41,12 +53,7 @@ impl Operation for AddUserToGroup {
 
 /// `RemoveUserFromGroup`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct RemoveUserFromGroup {
-    #[serde(flatten)]
-    group: OfGroup,
-    user_name: String,
-}
+pub(super) struct RemoveUserFromGroup(Membership);
 
 impl Operation for RemoveUserFromGroup {
     const NAME: &'static str = "RemoveUserFromGroup";
@@ -56,13 +63,12 @@ impl Operation for RemoveUserFromGroup {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<GroupNamed>> {
-        name("userName", &self.user_name, 128)?;
-        Ok(Checks::new(Self::ACTION, self.group.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<GroupNamed>) -> Result<NoAnswer> {
         registry
-            .remove_user_from_group(&allowed, &self.user_name)
+            .remove_user_from_group(&allowed, &self.0.user_name)
             .await?;
         Ok(NoAnswer {})
     }
@@ -90,13 +96,11 @@ impl Operation for ListGroupsForUser {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<GroupsAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
+        let page = self.page.read(Self::NAME)?;
         let mut groups = registry
-            .list_user_groups(&allowed, after.as_deref(), limit + 1)
+            .list_user_groups(&allowed, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut groups, |group| group.name.clone())?;
+        let end = page.cut(&mut groups, |group| group.name.clone());
         Ok(GroupsAnswer::new(&groups, end))
     }
 }

@@ -4,9 +4,12 @@ use bonded_registry::target::{Everything, GroupNamed};
 use bonded_registry::{Action, Allowed, Caller, Checks, Group, Registry, Result};
 use serde::{Deserialize, Serialize};
 
+use super::deletion::Deletable;
+use super::families::Call;
 use super::named::{Named as _, OfGroup};
-use super::page::{PageEnd, PageRequest};
-use super::shapes::{NoAnswer, name, path, path_prefix};
+use super::page::{Page, PageEnd, PageRequest};
+use super::path_lists::Listed;
+use super::shapes::{NoAnswer, name, path};
 use super::users::UserShape;
 use crate::aws::Operation;
 use crate::aws::query::List;
@@ -52,11 +55,8 @@ pub(super) struct GroupsAnswer {
 
 impl GroupsAnswer {
     pub(super) fn new(groups: &[Group], end: PageEnd) -> Self {
-        let groups: Vec<GroupShape> = groups.iter().map(GroupShape::new).collect();
-        Self {
-            groups: groups.into(),
-            end,
-        }
+        let groups = groups.iter().map(GroupShape::new).collect();
+        Self { groups, end }
     }
 }
 
@@ -128,54 +128,34 @@ impl Operation for GetGroup {
         registry: &Registry,
         allowed: Allowed<GroupNamed>,
     ) -> Result<GetGroupAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
+        let page = self.page.read(Self::NAME)?;
         let mut users = registry
-            .list_group_users(&allowed, after.as_deref(), limit + 1)
+            .list_group_users(&allowed, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut users, |user| user.name.clone())?;
-        let users: Vec<UserShape> = users.iter().map(UserShape::listed).collect();
+        let end = page.cut(&mut users, |user| user.name.clone());
+        let users = users.iter().map(UserShape::listed).collect();
         Ok(GetGroupAnswer {
             group: GroupShape::new(allowed.group()?),
-            users: users.into(),
+            users,
             end,
         })
     }
 }
 
-/// `ListGroups`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListGroups {
-    path_prefix: Option<String>,
-    #[serde(flatten)]
-    page: PageRequest,
-}
+impl Listed for OfGroup {
+    const LISTING: Call = Call::new("ListGroups", "iam:ListGroups", "{}");
+    type Answer = GroupsAnswer;
 
-impl Operation for ListGroups {
-    const NAME: &'static str = "ListGroups";
-    const ACTION: Action = Action::new("iam:ListGroups");
-    const EXAMPLE: &'static str = "{}";
-    type Target = Everything;
-    type Output = GroupsAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.page.read(Self::NAME)?;
-        path_prefix(self.path_prefix.as_deref())?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
-    }
-
-    async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<GroupsAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let prefix = path_prefix(self.path_prefix.as_deref())?;
+    async fn list(
+        registry: &Registry,
+        allowed: &Allowed<Everything>,
+        path_prefix: &str,
+        page: &Page,
+    ) -> Result<GroupsAnswer> {
         let mut groups = registry
-            .list_groups(&allowed, prefix, after.as_deref(), limit + 1)
+            .list_groups(allowed, path_prefix, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut groups, |group| group.name.clone())?;
+        let end = page.cut(&mut groups, |group| group.name.clone());
         Ok(GroupsAnswer::new(&groups, end))
     }
 }
@@ -212,26 +192,10 @@ impl Operation for UpdateGroup {
     }
 }
 
-/// `DeleteGroup`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeleteGroup {
-    #[serde(flatten)]
-    group: OfGroup,
-}
+impl Deletable for OfGroup {
+    const DELETION: Call = Call::new("DeleteGroup", "iam:DeleteGroup", r#"{"GroupName":"devs"}"#);
 
-impl Operation for DeleteGroup {
-    const NAME: &'static str = "DeleteGroup";
-    const ACTION: Action = Action::new("iam:DeleteGroup");
-    const EXAMPLE: &'static str = r#"{"GroupName":"devs"}"#;
-    type Target = GroupNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<GroupNamed>> {
-        Ok(Checks::new(Self::ACTION, self.group.target(caller)?))
-    }
-
-    async fn run(self, registry: &Registry, allowed: Allowed<GroupNamed>) -> Result<NoAnswer> {
-        registry.delete_group(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<GroupNamed>) -> Result<()> {
+        registry.delete_group(allowed).await
     }
 }

@@ -154,7 +154,8 @@ where
 
     async fn run(self, registry: &Registry, allowed: Allowed<H::Target>) -> Result<PolicyNames> {
         let mut names = registry.list_inline_policies(&allowed).await?;
-        let end = self.page.of_whole(Self::NAME, &mut names, String::clone)?;
+        let page = self.page.read(Self::NAME)?;
+        let end = page.cut_whole(&mut names, String::clone);
         Ok(PolicyNames {
             policy_names: names.into(),
             end,

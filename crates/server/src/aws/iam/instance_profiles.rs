@@ -1,15 +1,16 @@
 //! Instance profiles, as far as AWS's tools need them to keep their state.
 
 use bonded_registry::target::{Everything, InstanceProfileNamed, RoleNamed};
-use bonded_registry::{
-    Action, Allowed, Caller, Checks, InstanceProfile, Registry, Result, of_request_tags,
-};
+use bonded_registry::{Action, Allowed, Caller, Checks, InstanceProfile, Registry, Result};
 use serde::{Deserialize, Serialize};
 
-use super::named::{Named as _, OfInstanceProfile, OfRole};
-use super::page::{PageEnd, PageRequest};
+use super::deletion::Deletable;
+use super::families::Call;
+use super::named::{Named, OfInstanceProfile, OfRole};
+use super::page::{Page, PageEnd, PageRequest};
+use super::path_lists::Listed;
 use super::roles::RoleShape;
-use super::shapes::{NoAnswer, Tag, name, path, path_prefix, tag_list, tags};
+use super::shapes::{NoAnswer, Tag, name, path, some_tags, tags};
 use crate::aws::Operation;
 use crate::aws::query::List;
 
@@ -42,7 +43,7 @@ impl ProfileShape {
             arn: profile.arn(),
             create_date: profile.created_at.to_string(),
             roles: roles.into(),
-            tags: (!profile.tags.is_empty()).then(|| tag_list(&profile.tags).into()),
+            tags: some_tags(&profile.tags),
         })
     }
 
@@ -99,14 +100,8 @@ impl Operation for CreateInstanceProfile {
             path: path(self.path.as_deref())?,
         };
         let tags = tags(&self.tags)?;
-        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
-        Ok(if tags.is_empty() {
-            create
-        } else {
-            create
-                .and(Action::new("iam:TagInstanceProfile"))
-                .with(of_request_tags(&tags))
-        })
+        let tag = Action::new("iam:TagInstanceProfile");
+        Ok(Checks::new(Self::ACTION, target).tagged(tag, &tags))
     }
 
     async fn run(
@@ -153,42 +148,20 @@ impl Operation for GetInstanceProfile {
     }
 }
 
-/// `ListInstanceProfiles`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListInstanceProfiles {
-    path_prefix: Option<String>,
-    #[serde(flatten)]
-    page: PageRequest,
-}
+impl Listed for OfInstanceProfile {
+    const LISTING: Call = Call::new("ListInstanceProfiles", "iam:ListInstanceProfiles", "{}");
+    type Answer = ProfilesAnswer;
 
-impl Operation for ListInstanceProfiles {
-    const NAME: &'static str = "ListInstanceProfiles";
-    const ACTION: Action = Action::new("iam:ListInstanceProfiles");
-    const EXAMPLE: &'static str = "{}";
-    type Target = Everything;
-    type Output = ProfilesAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.page.read(Self::NAME)?;
-        path_prefix(self.path_prefix.as_deref())?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
-    }
-
-    async fn run(
-        self,
+    async fn list(
         registry: &Registry,
-        allowed: Allowed<Everything>,
+        allowed: &Allowed<Everything>,
+        path_prefix: &str,
+        page: &Page,
     ) -> Result<ProfilesAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let prefix = path_prefix(self.path_prefix.as_deref())?;
         let mut profiles = registry
-            .list_instance_profiles(&allowed, prefix, after.as_deref(), limit + 1)
+            .list_instance_profiles(allowed, path_prefix, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut profiles, |profile| profile.name.clone())?;
+        let end = page.cut(&mut profiles, |profile| profile.name.clone());
         Ok(ProfilesAnswer {
             instance_profiles: ProfileShape::all(registry, &profiles).await?,
             end,
@@ -218,13 +191,11 @@ impl Operation for ListInstanceProfilesForRole {
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<ProfilesAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
+        let page = self.page.read(Self::NAME)?;
         let mut profiles = registry
-            .list_role_instance_profiles(&allowed, after.as_deref(), limit + 1)
+            .list_role_instance_profiles(&allowed, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut profiles, |profile| profile.name.clone())?;
+        let end = page.cut(&mut profiles, |profile| profile.name.clone());
         Ok(ProfilesAnswer {
             instance_profiles: ProfileShape::all(registry, &profiles).await?,
             end,
@@ -232,14 +203,27 @@ impl Operation for ListInstanceProfilesForRole {
     }
 }
 
-/// `AddRoleToInstanceProfile`.
+/// An instance profile, and the role that goes into it or out of it.
 #[derive(Debug, Deserialize)]
-pub(super) struct AddRoleToInstanceProfile {
+struct RoleOfProfile {
     #[serde(flatten)]
     profile: OfInstanceProfile,
     #[serde(flatten)]
     role: OfRole,
 }
+
+impl Named for RoleOfProfile {
+    type Target = InstanceProfileNamed;
+
+    fn target(&self, caller: &Caller) -> Result<InstanceProfileNamed> {
+        self.role.target(caller)?;
+        self.profile.target(caller)
+    }
+}
+
+/// `AddRoleToInstanceProfile`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AddRoleToInstanceProfile(RoleOfProfile);
 
 impl Operation for AddRoleToInstanceProfile {
     const NAME: &'static str = "AddRoleToInstanceProfile";
@@ -249,8 +233,7 @@ impl Operation for AddRoleToInstanceProfile {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<InstanceProfileNamed>> {
-        self.role.target(caller)?;
-        Ok(Checks::new(Self::ACTION, self.profile.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -258,9 +241,8 @@ impl Operation for AddRoleToInstanceProfile {
         registry: &Registry,
         allowed: Allowed<InstanceProfileNamed>,
     ) -> Result<NoAnswer> {
-        let role = self.role.target(allowed.caller())?;
         registry
-            .add_role_to_instance_profile(&allowed, &role.name)
+            .add_role_to_instance_profile(&allowed, &self.0.role.role_name)
             .await?;
         Ok(NoAnswer {})
     }
@@ -268,12 +250,7 @@ impl Operation for AddRoleToInstanceProfile {
 
 /// `RemoveRoleFromInstanceProfile`.
 #[derive(Debug, Deserialize)]
-pub(super) struct RemoveRoleFromInstanceProfile {
-    #[serde(flatten)]
-    profile: OfInstanceProfile,
-    #[serde(flatten)]
-    role: OfRole,
-}
+pub(super) struct RemoveRoleFromInstanceProfile(RoleOfProfile);
 
 impl Operation for RemoveRoleFromInstanceProfile {
     const NAME: &'static str = "RemoveRoleFromInstanceProfile";
@@ -283,8 +260,7 @@ impl Operation for RemoveRoleFromInstanceProfile {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<InstanceProfileNamed>> {
-        self.role.target(caller)?;
-        Ok(Checks::new(Self::ACTION, self.profile.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -292,38 +268,21 @@ impl Operation for RemoveRoleFromInstanceProfile {
         registry: &Registry,
         allowed: Allowed<InstanceProfileNamed>,
     ) -> Result<NoAnswer> {
-        let role = self.role.target(allowed.caller())?;
         registry
-            .remove_role_from_instance_profile(&allowed, &role.name)
+            .remove_role_from_instance_profile(&allowed, &self.0.role.role_name)
             .await?;
         Ok(NoAnswer {})
     }
 }
 
-/// `DeleteInstanceProfile`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeleteInstanceProfile {
-    #[serde(flatten)]
-    profile: OfInstanceProfile,
-}
+impl Deletable for OfInstanceProfile {
+    const DELETION: Call = Call::new(
+        "DeleteInstanceProfile",
+        "iam:DeleteInstanceProfile",
+        r#"{"InstanceProfileName":"node"}"#,
+    );
 
-impl Operation for DeleteInstanceProfile {
-    const NAME: &'static str = "DeleteInstanceProfile";
-    const ACTION: Action = Action::new("iam:DeleteInstanceProfile");
-    const EXAMPLE: &'static str = r#"{"InstanceProfileName":"node"}"#;
-    type Target = InstanceProfileNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<InstanceProfileNamed>> {
-        Ok(Checks::new(Self::ACTION, self.profile.target(caller)?))
-    }
-
-    async fn run(
-        self,
-        registry: &Registry,
-        allowed: Allowed<InstanceProfileNamed>,
-    ) -> Result<NoAnswer> {
-        registry.delete_instance_profile(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<InstanceProfileNamed>) -> Result<()> {
+        registry.delete_instance_profile(allowed).await
     }
 }

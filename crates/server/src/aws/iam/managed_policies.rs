@@ -3,15 +3,16 @@
 use bonded_model::PolicyArn;
 use bonded_registry::target::{Everything, PolicyNamed};
 use bonded_registry::{
-    Action, Allowed, Caller, Checks, Error, ManagedPolicy, PolicyFilter, Registry, Result, Usage,
-    of_request_tags,
+    Action, Allowed, Caller, Checks, ManagedPolicy, PolicyFilter, Registry, Result, Usage,
 };
 use serde::{Deserialize, Serialize};
 
+use super::deletion::Deletable;
+use super::families::Call;
 use super::named::{Named as _, OfPolicy};
-use super::page::{PageEnd, PageRequest};
+use super::page::{Page, PageEnd, PageRequest};
 use super::shapes::{
-    NoAnswer, Tag, constraint, description, document, name, path, path_prefix, tag_list, tags,
+    Tag, constraint, description, document, name, path, path_prefix, some_tags, tag_list, tags,
 };
 use crate::aws::Operation;
 use crate::aws::query::{List, flag};
@@ -65,7 +66,7 @@ impl PolicyShape {
 
     fn created(policy: &ManagedPolicy) -> Self {
         Self {
-            tags: (!policy.tags.is_empty()).then(|| tag_list(&policy.tags).into()),
+            tags: some_tags(&policy.tags),
             ..Self::listed(policy)
         }
     }
@@ -123,14 +124,8 @@ impl Operation for CreatePolicy {
             viewer: account.clone(),
         };
         let tags = tags(&self.tags)?;
-        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
-        Ok(if tags.is_empty() {
-            create
-        } else {
-            create
-                .and(Action::new("iam:TagPolicy"))
-                .with(of_request_tags(&tags))
-        })
+        let tag = Action::new("iam:TagPolicy");
+        Ok(Checks::new(Self::ACTION, target).tagged(tag, &tags))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<PolicyAnswer> {
@@ -227,16 +222,12 @@ impl ListPolicies {
         })
     }
 
-    /// Where the page begins: behind a name, and whether that is the account's own.
-    fn after(&self) -> Result<(Option<(String, bool)>, u32)> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let Some(after) = after else {
-            return Ok((None, limit));
-        };
-        let (owner, name) = after
-            .split_once(' ')
-            .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))?;
-        Ok((Some((name.to_owned(), owner == "own")), limit))
+    /// Where a page begins: behind a name, and whether that is the account's own.
+    fn after(page: &Page) -> Result<Option<(&str, bool)>> {
+        page.position(|text| {
+            let (owner, name) = text.split_once(' ')?;
+            Some((name, owner == "own"))
+        })
     }
 }
 
@@ -248,10 +239,9 @@ impl Operation for ListPolicies {
     type Output = ListPoliciesAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.after()?;
+        Self::after(&self.page.read(Self::NAME)?)?;
         self.filter()?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(
@@ -259,43 +249,32 @@ impl Operation for ListPolicies {
         registry: &Registry,
         allowed: Allowed<Everything>,
     ) -> Result<ListPoliciesAnswer> {
-        let (after, limit) = self.after()?;
-        let after = after.as_ref().map(|(name, own)| (name.as_str(), *own));
+        let page = self.page.read(Self::NAME)?;
         let mut policies = registry
-            .list_policies(&allowed, self.filter()?, after, limit + 1)
+            .list_policies(
+                &allowed,
+                self.filter()?,
+                Self::after(&page)?,
+                page.to_read(),
+            )
             .await?;
-        let end = self.page.cut(Self::NAME, &mut policies, |policy| {
+        let end = page.cut(&mut policies, |policy| {
             let owner = policy.arn.owner.as_ref().map_or("aws", |_| "own");
             format!("{owner} {}", policy.arn.name)
-        })?;
-        let policies: Vec<PolicyShape> = policies.iter().map(PolicyShape::listed).collect();
-        Ok(ListPoliciesAnswer {
-            policies: policies.into(),
-            end,
-        })
+        });
+        let policies = policies.iter().map(PolicyShape::listed).collect();
+        Ok(ListPoliciesAnswer { policies, end })
     }
 }
 
-/// `DeletePolicy`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeletePolicy {
-    #[serde(flatten)]
-    policy: OfPolicy,
-}
+impl Deletable for OfPolicy {
+    const DELETION: Call = Call::new(
+        "DeletePolicy",
+        "iam:DeletePolicy",
+        r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull"}"#,
+    );
 
-impl Operation for DeletePolicy {
-    const NAME: &'static str = "DeletePolicy";
-    const ACTION: Action = Action::new("iam:DeletePolicy");
-    const EXAMPLE: &'static str = r#"{"PolicyArn":"arn:aws:iam::111122223333:policy/pull"}"#;
-    type Target = PolicyNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
-        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
-    }
-
-    async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<NoAnswer> {
-        registry.delete_policy(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<PolicyNamed>) -> Result<()> {
+        registry.delete_policy(allowed).await
     }
 }

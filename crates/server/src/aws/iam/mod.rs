@@ -6,9 +6,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `named`, `families`, `shapes`, `page` | what operations name, and what they share |
+//! | `path_lists`, `deletion`, `tags` | `List…`, `Delete…`, `Tag…` and `Untag…` of whatever has them |
 //! | `users`, `groups`, `group_members`, `access_keys`, `service_tokens`, `service_token_lists`, `roles` | principals and their credentials |
 //! | `inline_policies`, `managed_policies`, `policy_versions`, `attached_policies`, `policy_entities`, `boundaries` | their policies |
-//! | `tags` | tags of all of them |
 //! | `instance_profiles`, `service_linked_roles`, `oidc_providers`, `account`, `account_details` | the rest |
 //! | `simulator`, `simulation_input`, `policy_exclusions`, `simulation_result` | the policy simulator |
 //! | `absent` | what nobody has here, and tools ask for |
@@ -19,6 +19,7 @@ mod account;
 mod account_details;
 mod attached_policies;
 mod boundaries;
+mod deletion;
 mod families;
 mod group_members;
 mod groups;
@@ -28,6 +29,7 @@ mod managed_policies;
 mod named;
 mod oidc_providers;
 mod page;
+mod path_lists;
 mod policy_entities;
 mod policy_exclusions;
 mod policy_versions;
@@ -49,14 +51,14 @@ use named::{OfGroup, OfInstanceProfile, OfOidcProvider, OfPolicy, OfRole, OfUser
 pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<users::CreateUser>(),
     Endpoint::of::<users::GetUser>(),
-    Endpoint::of::<users::ListUsers>(),
+    Endpoint::of::<path_lists::ListByPath<OfUser>>(),
     Endpoint::of::<users::UpdateUser>(),
-    Endpoint::of::<users::DeleteUser>(),
+    Endpoint::of::<deletion::Delete<OfUser>>(),
     Endpoint::of::<groups::CreateGroup>(),
     Endpoint::of::<groups::GetGroup>(),
-    Endpoint::of::<groups::ListGroups>(),
+    Endpoint::of::<path_lists::ListByPath<OfGroup>>(),
     Endpoint::of::<groups::UpdateGroup>(),
-    Endpoint::of::<groups::DeleteGroup>(),
+    Endpoint::of::<deletion::Delete<OfGroup>>(),
     Endpoint::of::<group_members::AddUserToGroup>(),
     Endpoint::of::<group_members::RemoveUserFromGroup>(),
     Endpoint::of::<group_members::ListGroupsForUser>(),
@@ -73,11 +75,11 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<service_token_lists::ListTokens>(),
     Endpoint::of::<roles::CreateRole>(),
     Endpoint::of::<roles::GetRole>(),
-    Endpoint::of::<roles::ListRoles>(),
+    Endpoint::of::<path_lists::ListByPath<OfRole>>(),
     Endpoint::of::<roles::UpdateRole>(),
     Endpoint::of::<roles::UpdateRoleDescription>(),
     Endpoint::of::<roles::UpdateAssumeRolePolicy>(),
-    Endpoint::of::<roles::DeleteRole>(),
+    Endpoint::of::<deletion::Delete<OfRole>>(),
     Endpoint::of::<inline_policies::PutPolicy<OfUser>>(),
     Endpoint::of::<inline_policies::PutPolicy<OfGroup>>(),
     Endpoint::of::<inline_policies::PutPolicy<OfRole>>(),
@@ -93,7 +95,7 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<managed_policies::CreatePolicy>(),
     Endpoint::of::<managed_policies::GetPolicy>(),
     Endpoint::of::<managed_policies::ListPolicies>(),
-    Endpoint::of::<managed_policies::DeletePolicy>(),
+    Endpoint::of::<deletion::Delete<OfPolicy>>(),
     Endpoint::of::<policy_versions::CreatePolicyVersion>(),
     Endpoint::of::<policy_versions::GetPolicyVersion>(),
     Endpoint::of::<policy_versions::ListPolicyVersions>(),
@@ -130,18 +132,18 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
     Endpoint::of::<tags::ListTags<OfOidcProvider>>(),
     Endpoint::of::<instance_profiles::CreateInstanceProfile>(),
     Endpoint::of::<instance_profiles::GetInstanceProfile>(),
-    Endpoint::of::<instance_profiles::ListInstanceProfiles>(),
+    Endpoint::of::<path_lists::ListByPath<OfInstanceProfile>>(),
     Endpoint::of::<instance_profiles::ListInstanceProfilesForRole>(),
     Endpoint::of::<instance_profiles::AddRoleToInstanceProfile>(),
     Endpoint::of::<instance_profiles::RemoveRoleFromInstanceProfile>(),
-    Endpoint::of::<instance_profiles::DeleteInstanceProfile>(),
+    Endpoint::of::<deletion::Delete<OfInstanceProfile>>(),
     Endpoint::of::<service_linked_roles::CreateServiceLinkedRole>(),
     Endpoint::of::<service_linked_roles::DeleteServiceLinkedRole>(),
     Endpoint::of::<service_linked_roles::GetServiceLinkedRoleDeletionStatus>(),
     Endpoint::of::<oidc_providers::CreateOidcProvider>(),
     Endpoint::of::<oidc_providers::GetOidcProvider>(),
     Endpoint::of::<oidc_providers::ListOidcProviders>(),
-    Endpoint::of::<oidc_providers::DeleteOidcProvider>(),
+    Endpoint::of::<deletion::Delete<OfOidcProvider>>(),
     Endpoint::of::<oidc_providers::AddClientId>(),
     Endpoint::of::<oidc_providers::RemoveClientId>(),
     Endpoint::of::<oidc_providers::UpdateThumbprints>(),

@@ -1,10 +1,12 @@
 //! OpenID Connect providers.
 
 use bonded_registry::target::{Everything, OidcProviderNamed};
-use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result, of_request_tags};
+use bonded_registry::{Action, Allowed, Caller, Checks, Error, Registry, Result};
 use serde::{Deserialize, Serialize};
 
-use super::named::{Named as _, OfOidcProvider};
+use super::deletion::Deletable;
+use super::families::Call;
+use super::named::{Named, OfOidcProvider};
 use super::shapes::{NoAnswer, Tag, constraint, tag_list, tags};
 use crate::aws::Operation;
 use crate::aws::query::List;
@@ -95,14 +97,8 @@ impl Operation for CreateOidcProvider {
             url: provider_url(&self.url)?,
         };
         let tags = tags(&self.tags)?;
-        let create = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
-        Ok(if tags.is_empty() {
-            create
-        } else {
-            create
-                .and(Action::new("iam:TagOpenIDConnectProvider"))
-                .with(of_request_tags(&tags))
-        })
+        let tag = Action::new("iam:TagOpenIDConnectProvider");
+        Ok(Checks::new(Self::ACTION, target).tagged(tag, &tags))
     }
 
     async fn run(
@@ -199,8 +195,7 @@ impl Operation for ListOidcProviders {
     type Output = ProvidersAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(
@@ -213,47 +208,44 @@ impl Operation for ListOidcProviders {
             arn: provider.arn(),
         });
         Ok(ProvidersAnswer {
-            providers: entries.collect::<Vec<_>>().into(),
+            providers: entries.collect(),
         })
     }
 }
 
-/// `DeleteOpenIDConnectProvider`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeleteOidcProvider {
-    #[serde(flatten)]
-    provider: OfOidcProvider,
-}
+impl Deletable for OfOidcProvider {
+    const DELETION: Call = Call::new(
+        "DeleteOpenIDConnectProvider",
+        "iam:DeleteOpenIDConnectProvider",
+        r#"{"OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com"}"#,
+    );
 
-impl Operation for DeleteOidcProvider {
-    const NAME: &'static str = "DeleteOpenIDConnectProvider";
-    const ACTION: Action = Action::new("iam:DeleteOpenIDConnectProvider");
-    const EXAMPLE: &'static str = r#"{"OpenIDConnectProviderArn":"arn:aws:iam::111122223333:oidc-provider/gitlab.example.com"}"#;
-    type Target = OidcProviderNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<OidcProviderNamed>> {
-        Ok(Checks::new(Self::ACTION, self.provider.target(caller)?))
-    }
-
-    async fn run(
-        self,
-        registry: &Registry,
-        allowed: Allowed<OidcProviderNamed>,
-    ) -> Result<NoAnswer> {
-        registry.delete_oidc_provider(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<OidcProviderNamed>) -> Result<()> {
+        registry.delete_oidc_provider(allowed).await
     }
 }
 
-/// `AddClientIDToOpenIDConnectProvider`.
+/// A provider, and an audience that its tokens may have.
 #[derive(Debug, Deserialize)]
-pub(super) struct AddClientId {
+struct ClientOfProvider {
     #[serde(flatten)]
     provider: OfOidcProvider,
     #[serde(rename = "ClientID")]
     client_id: String,
 }
+
+impl Named for ClientOfProvider {
+    type Target = OidcProviderNamed;
+
+    fn target(&self, caller: &Caller) -> Result<OidcProviderNamed> {
+        client_id(&self.client_id)?;
+        self.provider.target(caller)
+    }
+}
+
+/// `AddClientIDToOpenIDConnectProvider`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AddClientId(ClientOfProvider);
 
 impl Operation for AddClientId {
     const NAME: &'static str = "AddClientIDToOpenIDConnectProvider";
@@ -263,8 +255,7 @@ impl Operation for AddClientId {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<OidcProviderNamed>> {
-        client_id(&self.client_id)?;
-        Ok(Checks::new(Self::ACTION, self.provider.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -272,7 +263,7 @@ impl Operation for AddClientId {
         registry: &Registry,
         allowed: Allowed<OidcProviderNamed>,
     ) -> Result<NoAnswer> {
-        let id = self.client_id;
+        let id = self.0.client_id;
         registry
             .change_client_ids(&allowed, |ids| {
                 if !ids.contains(&id) {
@@ -286,12 +277,7 @@ impl Operation for AddClientId {
 
 /// `RemoveClientIDFromOpenIDConnectProvider`.
 #[derive(Debug, Deserialize)]
-pub(super) struct RemoveClientId {
-    #[serde(flatten)]
-    provider: OfOidcProvider,
-    #[serde(rename = "ClientID")]
-    client_id: String,
-}
+pub(super) struct RemoveClientId(ClientOfProvider);
 
 impl Operation for RemoveClientId {
     const NAME: &'static str = "RemoveClientIDFromOpenIDConnectProvider";
@@ -301,8 +287,7 @@ impl Operation for RemoveClientId {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<OidcProviderNamed>> {
-        client_id(&self.client_id)?;
-        Ok(Checks::new(Self::ACTION, self.provider.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -310,7 +295,7 @@ impl Operation for RemoveClientId {
         registry: &Registry,
         allowed: Allowed<OidcProviderNamed>,
     ) -> Result<NoAnswer> {
-        let id = self.client_id;
+        let id = self.0.client_id;
         registry
             .change_client_ids(&allowed, |ids| ids.retain(|other| *other != id))
             .await?;

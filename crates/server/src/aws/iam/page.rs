@@ -10,6 +10,10 @@ use crate::aws::query::number;
 /// IAM's default page.
 const PAGE: u32 = 100;
 
+fn invalid_marker() -> Error {
+    Error::Validation("Invalid Marker.".to_owned())
+}
+
 /// Which page a request asks for.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -38,13 +42,20 @@ impl PageEnd {
     }
 }
 
+/// A page of one list: behind which item it begins, and how many it shows at most.
+#[derive(Debug)]
+pub(super) struct Page {
+    list: &'static str,
+    after: Option<String>,
+    limit: u32,
+}
+
 impl PageRequest {
-    /// Where the page begins and how long it may be: behind the item that the marker of `list`
-    /// names.
+    /// The page of `list` that the request asks for.
     ///
     /// # Errors
     /// The marker is not one of `list`, or the length is out of range.
-    pub(super) fn read(&self, list: &str) -> Result<(Option<String>, u32)> {
+    pub(super) fn read(&self, list: &'static str) -> Result<Page> {
         let limit = self.max_items.unwrap_or(PAGE);
         if !(1..=1000).contains(&limit) {
             return Err(Error::Validation(format!(
@@ -58,48 +69,65 @@ impl PageRequest {
                 text.strip_prefix(list)
                     .and_then(|rest| rest.strip_prefix('\n'))
             });
-            after
-                .map(str::to_owned)
-                .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))
+            after.map(str::to_owned).ok_or_else(invalid_marker)
         };
-        Ok((self.marker.as_ref().map(read).transpose()?, limit))
+        Ok(Page {
+            list,
+            after: self.marker.as_ref().map(read).transpose()?,
+            limit,
+        })
+    }
+}
+
+impl Page {
+    /// The position of the item behind which the page begins; `None` is the list's beginning.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
     }
 
-    /// Cuts `items`, read with one more than the page may have, to the page; `position` says where
-    /// the next one begins.
+    /// [`Page::after`], as `parse` reads it.
     ///
     /// # Errors
-    /// As [`PageRequest::read`].
-    pub(super) fn cut<T>(
-        &self,
-        list: &str,
-        items: &mut Vec<T>,
-        position: impl Fn(&T) -> String,
-    ) -> Result<PageEnd> {
-        let (_, limit) = self.read(list)?;
-        let is_truncated = items.len() > limit as usize;
-        items.truncate(limit as usize);
+    /// `parse` cannot: the marker is not one of ours.
+    pub(super) fn position<'a, T>(
+        &'a self,
+        parse: impl Fn(&'a str) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let read = |text| parse(text).ok_or_else(invalid_marker);
+        self.after().map(read).transpose()
+    }
+
+    /// How many items it shows at most.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// How many items are read for it: the one more tells whether another page follows.
+    pub(super) fn to_read(&self) -> u32 {
+        self.limit + 1
+    }
+
+    /// Cuts `items`, of which [`Page::to_read`] were read, to the page; `position` says where the
+    /// next one begins.
+    pub(super) fn cut<T>(&self, items: &mut Vec<T>, position: impl Fn(&T) -> String) -> PageEnd {
+        let is_truncated = items.len() > self.limit as usize;
+        items.truncate(self.limit as usize);
         let last = items.last().filter(|_| is_truncated);
-        Ok(PageEnd::after(list, last.map(position)))
+        PageEnd::after(self.list, last.map(position))
     }
 
-    /// The page of a list that is read as a whole, because it is short, and is in the order of
+    /// The page of a list that was read as a whole, because it is short, and is in the order of
     /// `position`.
-    ///
-    /// # Errors
-    /// As [`PageRequest::read`].
-    pub(super) fn of_whole<T>(
+    pub(super) fn cut_whole<T>(
         &self,
-        list: &str,
         items: &mut Vec<T>,
         position: impl Fn(&T) -> String,
-    ) -> Result<PageEnd> {
-        let (after, _) = self.read(list)?;
-        if let Some(after) = after {
+    ) -> PageEnd {
+        if let Some(after) = self.after() {
             let seen = items.iter().position(|item| position(item) == after);
             items.drain(..seen.map_or(items.len(), |index| index + 1));
         }
-        self.cut(list, items, position)
+        self.cut(items, position)
     }
 }
 
@@ -113,16 +141,16 @@ mod tests {
             marker,
             max_items: Some(2),
         };
-        let mut items = vec!["a", "b", "c"];
-        let end = page(None)
-            .of_whole("x", &mut items, |i| (*i).to_owned())
-            .unwrap();
+        let cut = |marker: Option<String>| {
+            let mut items = vec!["a", "b", "c"];
+            let of_x = page(marker).read("x").unwrap();
+            let end = of_x.cut_whole(&mut items, |item| (*item).to_owned());
+            (items, end)
+        };
+        let (items, end) = cut(None);
         assert_eq!((items, end.is_truncated), (vec!["a", "b"], true));
         assert!(page(end.marker.clone()).read("y").is_err());
-        let mut items = vec!["a", "b", "c"];
-        let end = page(end.marker)
-            .of_whole("x", &mut items, |i| (*i).to_owned())
-            .unwrap();
+        let (items, end) = cut(end.marker);
         assert_eq!((items, end.is_truncated), (vec!["c"], false));
         assert!(page(Some("?".to_owned())).read("x").is_err());
         let none = PageRequest {

@@ -104,13 +104,11 @@ impl Operation for ListEntitiesForPolicy {
         registry: &Registry,
         allowed: Allowed<PolicyNamed>,
     ) -> Result<EntitiesAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
+        let page = self.page.read(Self::NAME)?;
         let mut entities = registry
-            .list_policy_entities(&allowed, self.boundary()?, after.as_deref(), limit + 1)
+            .list_policy_entities(&allowed, self.boundary()?, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut entities, |(entity, _)| entity.id.clone())?;
+        let end = page.cut(&mut entities, |(entity, _)| entity.id.clone());
         let (kind, prefix) = (self.prefix()?, path_prefix(self.path_prefix.as_deref())?);
         let shown: Vec<PolicyEntity> = entities
             .into_iter()
@@ -134,9 +132,9 @@ impl Operation for ListEntitiesForPolicy {
             role_id: id,
         });
         Ok(EntitiesAnswer {
-            policy_groups: groups.collect::<Vec<_>>().into(),
-            policy_users: users.collect::<Vec<_>>().into(),
-            policy_roles: roles.collect::<Vec<_>>().into(),
+            policy_groups: groups.collect(),
+            policy_users: users.collect(),
+            policy_roles: roles.collect(),
             end,
         })
     }

@@ -5,7 +5,7 @@ use bonded_registry::{Action, Allowed, Caller, Checks, ManagedPolicyVersion, Reg
 use serde::{Deserialize, Serialize};
 
 use super::managed_policies::version_id;
-use super::named::{Named as _, OfPolicy};
+use super::named::{Named, OfPolicy};
 use super::page::{PageEnd, PageRequest};
 use super::shapes::{NoAnswer, constraint, document, encoded};
 use crate::aws::Operation;
@@ -101,14 +101,33 @@ impl Operation for CreatePolicyVersion {
     }
 }
 
-/// `GetPolicyVersion`.
+/// A version of a managed policy, by the names in the input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct GetPolicyVersion {
+struct OfVersion {
     #[serde(flatten)]
     policy: OfPolicy,
     version_id: String,
 }
+
+impl OfVersion {
+    fn number(&self) -> Result<u32> {
+        number(&self.version_id)
+    }
+}
+
+impl Named for OfVersion {
+    type Target = PolicyNamed;
+
+    fn target(&self, caller: &Caller) -> Result<PolicyNamed> {
+        self.number()?;
+        self.policy.target(caller)
+    }
+}
+
+/// `GetPolicyVersion`.
+#[derive(Debug, Deserialize)]
+pub(super) struct GetPolicyVersion(OfVersion);
 
 impl Operation for GetPolicyVersion {
     const NAME: &'static str = "GetPolicyVersion";
@@ -119,8 +138,7 @@ impl Operation for GetPolicyVersion {
     type Output = VersionAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
-        number(&self.version_id)?;
-        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -128,9 +146,7 @@ impl Operation for GetPolicyVersion {
         registry: &Registry,
         allowed: Allowed<PolicyNamed>,
     ) -> Result<VersionAnswer> {
-        let version = registry
-            .policy_version(&allowed, number(&self.version_id)?)
-            .await?;
+        let version = registry.policy_version(&allowed, self.0.number()?).await?;
         Ok(VersionAnswer {
             policy_version: VersionShape::whole(&version),
         })
@@ -173,25 +189,16 @@ impl Operation for ListPolicyVersions {
         allowed: Allowed<PolicyNamed>,
     ) -> Result<VersionsAnswer> {
         let mut versions = registry.list_policy_versions(&allowed).await?;
-        let end = self.page.of_whole(Self::NAME, &mut versions, |version| {
-            version_id(version.number)
-        })?;
-        let versions: Vec<VersionShape> = versions.iter().map(VersionShape::listed).collect();
-        Ok(VersionsAnswer {
-            versions: versions.into(),
-            end,
-        })
+        let page = self.page.read(Self::NAME)?;
+        let end = page.cut_whole(&mut versions, |version| version_id(version.number));
+        let versions = versions.iter().map(VersionShape::listed).collect();
+        Ok(VersionsAnswer { versions, end })
     }
 }
 
 /// `SetDefaultPolicyVersion`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SetDefaultPolicyVersion {
-    #[serde(flatten)]
-    policy: OfPolicy,
-    version_id: String,
-}
+pub(super) struct SetDefaultPolicyVersion(OfVersion);
 
 impl Operation for SetDefaultPolicyVersion {
     const NAME: &'static str = "SetDefaultPolicyVersion";
@@ -202,13 +209,12 @@ impl Operation for SetDefaultPolicyVersion {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
-        number(&self.version_id)?;
-        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<NoAnswer> {
         registry
-            .set_default_policy_version(&allowed, number(&self.version_id)?)
+            .set_default_policy_version(&allowed, self.0.number()?)
             .await?;
         Ok(NoAnswer {})
     }
@@ -216,12 +222,7 @@ impl Operation for SetDefaultPolicyVersion {
 
 /// `DeletePolicyVersion`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct DeletePolicyVersion {
-    #[serde(flatten)]
-    policy: OfPolicy,
-    version_id: String,
-}
+pub(super) struct DeletePolicyVersion(OfVersion);
 
 impl Operation for DeletePolicyVersion {
     const NAME: &'static str = "DeletePolicyVersion";
@@ -232,13 +233,12 @@ impl Operation for DeletePolicyVersion {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<PolicyNamed>> {
-        number(&self.version_id)?;
-        Ok(Checks::new(Self::ACTION, self.policy.target(caller)?))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<PolicyNamed>) -> Result<NoAnswer> {
         registry
-            .delete_policy_version(&allowed, number(&self.version_id)?)
+            .delete_policy_version(&allowed, self.0.number()?)
             .await?;
         Ok(NoAnswer {})
     }

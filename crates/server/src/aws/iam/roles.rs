@@ -2,17 +2,19 @@
 
 use bonded_registry::target::{Everything, RoleNamed};
 use bonded_registry::{
-    Action, Allowed, Caller, Checks, ContextFacts, Registry, Result, Role, RoleSettings,
-    of_boundary, of_request_tags,
+    Action, Allowed, Caller, Checks, Registry, Result, Role, RoleSettings, of_boundary,
 };
 use serde::{Deserialize, Serialize};
 
 use super::boundaries::BoundaryShape;
+use super::deletion::Deletable;
+use super::families::Call;
 use super::named::{Named as _, OfRole};
-use super::page::{PageEnd, PageRequest};
+use super::page::{Page, PageEnd};
+use super::path_lists::Listed;
 use super::shapes::{
-    EmptyAnswer, NoAnswer, Tag, description, document, encoded, name, path, path_prefix,
-    policy_arn, session_duration, tag_list, tags,
+    EmptyAnswer, NoAnswer, Tag, description, document, encoded, name, path, policy_arn,
+    session_duration, some_tags, tags,
 };
 use crate::aws::Operation;
 use crate::aws::query::{List, number};
@@ -83,7 +85,7 @@ impl RoleShape {
         Self {
             max_session_duration: None,
             permissions_boundary: role.boundary.as_deref().map(BoundaryShape::new),
-            tags: (!role.tags.is_empty()).then(|| tag_list(&role.tags).into()),
+            tags: some_tags(&role.tags),
             ..Self::listed(role, trust)
         }
     }
@@ -156,18 +158,11 @@ impl Operation for CreateRole {
             name: name("roleName", &self.role_name, 64)?,
             path: path(self.path.as_deref())?,
         };
-        let mut facts: ContextFacts = of_request_tags(&tags);
+        let mut create = Checks::new(Self::ACTION, target);
         if let Some(boundary) = &self.permissions_boundary {
-            facts.extend(of_boundary(boundary));
+            create = create.with(of_boundary(boundary));
         }
-        let create = Checks::new(Self::ACTION, target).with(facts);
-        Ok(if tags.is_empty() {
-            create
-        } else {
-            create
-                .and(Action::new("iam:TagRole"))
-                .with(of_request_tags(&tags))
-        })
+        Ok(create.tagged(Action::new("iam:TagRole"), &tags))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<RoleAnswer> {
@@ -205,15 +200,6 @@ impl Operation for GetRole {
     }
 }
 
-/// `ListRoles`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListRoles {
-    path_prefix: Option<String>,
-    #[serde(flatten)]
-    page: PageRequest,
-}
-
 /// `ListRolesResponse`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -223,33 +209,20 @@ pub(super) struct ListRolesAnswer {
     end: PageEnd,
 }
 
-impl Operation for ListRoles {
-    const NAME: &'static str = "ListRoles";
-    const ACTION: Action = Action::new("iam:ListRoles");
-    const EXAMPLE: &'static str = "{}";
-    type Target = Everything;
-    type Output = ListRolesAnswer;
+impl Listed for OfRole {
+    const LISTING: Call = Call::new("ListRoles", "iam:ListRoles", "{}");
+    type Answer = ListRolesAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.page.read(Self::NAME)?;
-        path_prefix(self.path_prefix.as_deref())?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
-    }
-
-    async fn run(
-        self,
+    async fn list(
         registry: &Registry,
-        allowed: Allowed<Everything>,
+        allowed: &Allowed<Everything>,
+        path_prefix: &str,
+        page: &Page,
     ) -> Result<ListRolesAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let prefix = path_prefix(self.path_prefix.as_deref())?;
         let mut roles = registry
-            .list_roles(&allowed, prefix, after.as_deref(), limit + 1)
+            .list_roles(allowed, path_prefix, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut roles, |role| role.name.clone())?;
+        let end = page.cut(&mut roles, |role| role.name.clone());
         let mut shown = Vec::with_capacity(roles.len());
         for role in &roles {
             let trust = registry.shown_trust_policy(role).await?;
@@ -361,26 +334,10 @@ impl Operation for UpdateAssumeRolePolicy {
     }
 }
 
-/// `DeleteRole`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeleteRole {
-    #[serde(flatten)]
-    role: OfRole,
-}
+impl Deletable for OfRole {
+    const DELETION: Call = Call::new("DeleteRole", "iam:DeleteRole", r#"{"RoleName":"ci"}"#);
 
-impl Operation for DeleteRole {
-    const NAME: &'static str = "DeleteRole";
-    const ACTION: Action = Action::new("iam:DeleteRole");
-    const EXAMPLE: &'static str = r#"{"RoleName":"ci"}"#;
-    type Target = RoleNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<RoleNamed>> {
-        Ok(Checks::new(Self::ACTION, self.role.target(caller)?))
-    }
-
-    async fn run(self, registry: &Registry, allowed: Allowed<RoleNamed>) -> Result<NoAnswer> {
-        registry.delete_role(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<RoleNamed>) -> Result<()> {
+        registry.delete_role(allowed).await
     }
 }

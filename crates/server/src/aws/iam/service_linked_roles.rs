@@ -134,8 +134,7 @@ impl Operation for GetServiceLinkedRoleDeletionStatus {
             Some(known) if known.role == role => {}
             _ => return Err(unknown_task()),
         }
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, _: &Registry, _: Allowed<Everything>) -> Result<DeletionStatus> {

@@ -24,7 +24,7 @@ struct Listed {
 
 impl Listed {
     /// The user, or `user/*` for all of them.
-    fn target(&self, list: &str, caller: &Caller) -> Result<UserNamed> {
+    fn target(&self, list: &'static str, caller: &Caller) -> Result<UserNamed> {
         self.page.read(list)?;
         self.service_name.as_deref().map_or(Ok(()), supported)?;
         if !self.all_users {
@@ -44,17 +44,15 @@ impl Listed {
 
     async fn read(
         &self,
-        list: &str,
+        list: &'static str,
         registry: &Registry,
         allowed: &Allowed<UserNamed>,
     ) -> Result<(Vec<(String, ServiceToken)>, PageEnd)> {
-        let (after, limit) = self.page.read(list)?;
+        let page = self.page.read(list)?;
         let mut tokens = registry
-            .list_service_tokens(allowed, self.all_users, after.as_deref(), limit + 1)
+            .list_service_tokens(allowed, self.all_users, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(list, &mut tokens, |(_, token)| token.id.clone())?;
+        let end = page.cut(&mut tokens, |(_, token)| token.id.clone());
         Ok((tokens, end))
     }
 }

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::access_keys::Status;
+use super::named::Named;
 use super::shapes::{NoAnswer, constraint, description, user};
 use crate::aws::Operation;
 use crate::aws::query::number;
@@ -205,13 +206,27 @@ impl Operation for CreateCredential {
     }
 }
 
-/// `ResetServiceSpecificCredential`.
+/// A token of a user, by default of the caller.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct ResetCredential {
+struct OfCredential {
     user_name: Option<String>,
-    service_specific_credential_id: String,
+    #[serde(rename = "ServiceSpecificCredentialId")]
+    id: String,
 }
+
+impl Named for OfCredential {
+    type Target = UserNamed;
+
+    fn target(&self, caller: &Caller) -> Result<UserNamed> {
+        credential_id(&self.id)?;
+        user(caller, self.user_name.as_deref())
+    }
+}
+
+/// `ResetServiceSpecificCredential`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResetCredential(OfCredential);
 
 impl Operation for ResetCredential {
     const NAME: &'static str = "ResetServiceSpecificCredential";
@@ -222,9 +237,7 @@ impl Operation for ResetCredential {
     type Output = CredentialAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        credential_id(&self.service_specific_credential_id)?;
-        let target = user(caller, self.user_name.as_deref())?;
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(
@@ -232,8 +245,7 @@ impl Operation for ResetCredential {
         registry: &Registry,
         allowed: Allowed<UserNamed>,
     ) -> Result<CredentialAnswer> {
-        let id = &self.service_specific_credential_id;
-        let made = registry.reset_service_token(&allowed, id).await?;
+        let made = registry.reset_service_token(&allowed, &self.0.id).await?;
         CredentialAnswer::new(&allowed, made)
     }
 }
@@ -242,8 +254,8 @@ impl Operation for ResetCredential {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct UpdateCredential {
-    user_name: Option<String>,
-    service_specific_credential_id: String,
+    #[serde(flatten)]
+    credential: OfCredential,
     status: Status,
 }
 
@@ -255,13 +267,11 @@ impl Operation for UpdateCredential {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        credential_id(&self.service_specific_credential_id)?;
-        let target = user(caller, self.user_name.as_deref())?;
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, self.credential.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        let id = &self.service_specific_credential_id;
+        let id = &self.credential.id;
         let active = matches!(self.status, Status::Active);
         registry.update_service_token(&allowed, id, active).await?;
         Ok(NoAnswer {})
@@ -270,11 +280,7 @@ impl Operation for UpdateCredential {
 
 /// `DeleteServiceSpecificCredential`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct DeleteCredential {
-    user_name: Option<String>,
-    service_specific_credential_id: String,
-}
+pub(super) struct DeleteCredential(OfCredential);
 
 impl Operation for DeleteCredential {
     const NAME: &'static str = "DeleteServiceSpecificCredential";
@@ -285,14 +291,11 @@ impl Operation for DeleteCredential {
     type Output = NoAnswer;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        credential_id(&self.service_specific_credential_id)?;
-        let target = user(caller, self.user_name.as_deref())?;
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, self.0.target(caller)?))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        let id = &self.service_specific_credential_id;
-        registry.delete_service_token(&allowed, id).await?;
+        registry.delete_service_token(&allowed, &self.0.id).await?;
         Ok(NoAnswer {})
     }
 }

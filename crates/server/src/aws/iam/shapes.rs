@@ -6,6 +6,8 @@ use bonded_registry::{Caller, Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::aws::query::List;
+
 /// RFC 3986 unreserved characters stay as they are.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -267,6 +269,11 @@ pub(super) fn tag_list(tags: &ResourceTags) -> Vec<Tag> {
             value: value.clone(),
         })
         .collect()
+}
+
+/// The tags of something as answers show them that leave out what is empty.
+pub(super) fn some_tags(tags: &ResourceTags) -> Option<List<Tag>> {
+    (!tags.is_empty()).then(|| tag_list(tags).into())
 }
 
 /// The answer of operations that have none.

@@ -58,7 +58,11 @@ impl Question {
     ///
     /// # Errors
     /// [`Error::InvalidInput`]; [`Error::Validation`].
-    pub(super) fn custom(&self, list: &str, identity: &[String]) -> Result<SimulationInput> {
+    pub(super) fn custom(
+        &self,
+        list: &'static str,
+        identity: &[String],
+    ) -> Result<SimulationInput> {
         let input = self.read(list, identity)?;
         if input.resource_policy.is_some() && input.caller.is_none() {
             return Err(invalid(
@@ -72,7 +76,11 @@ impl Question {
     ///
     /// # Errors
     /// As [`Question::custom`].
-    pub(super) fn of_principal(&self, list: &str, more: &[String]) -> Result<SimulationInput> {
+    pub(super) fn of_principal(
+        &self,
+        list: &'static str,
+        more: &[String],
+    ) -> Result<SimulationInput> {
         if !self.ordered_organization_policy_input_list.is_empty() {
             return Err(invalid(
                 "OrderedOrganizationPolicyInputList is a parameter of SimulateCustomPolicy; the \
@@ -82,10 +90,9 @@ impl Question {
         self.read(list, more)
     }
 
-    fn read(&self, list: &str, identity: &[String]) -> Result<SimulationInput> {
-        let (first, limit) = self.page.read(list)?;
-        let first = first.map(|text| text.parse::<usize>()).transpose();
-        let first = first.map_err(|_| Error::Validation("Invalid Marker.".to_owned()))?;
+    fn read(&self, list: &'static str, identity: &[String]) -> Result<SimulationInput> {
+        let page = self.page.read(list)?;
+        let first = page.position(|text| text.parse().ok())?;
         if let Some(option) = &self.resource_handling_option {
             return Err(invalid(&format!(
                 "the ResourceHandlingOption '{}' is a scenario of Amazon EC2, whose resources this \
@@ -108,7 +115,7 @@ impl Question {
             resource_owner: self.resource_owner.as_deref().map(owner).transpose()?,
             context: context(&self.context_entries)?,
             first: first.unwrap_or_default(),
-            limit: limit as usize,
+            limit: page.limit() as usize,
         })
     }
 
@@ -266,14 +273,14 @@ fn context(entries: &[ContextEntry]) -> Result<Context> {
 }
 
 /// The documents of a list of identity policies, called `LIST.1` and so on.
-fn named_policies(list: &str, texts: &[String]) -> Result<Vec<NamedPolicy>> {
+fn named_policies(list: &'static str, texts: &[String]) -> Result<Vec<NamedPolicy>> {
     let policy = |(i, text): (usize, &String)| named(list, i, text, PolicyKind::Session);
     texts.iter().enumerate().map(policy).collect()
 }
 
 /// The document at one place of a list. Of the kinds of policies for identities, those of sessions
 /// may have any version.
-fn named(list: &str, index: usize, text: &str, kind: PolicyKind) -> Result<NamedPolicy> {
+fn named(list: &'static str, index: usize, text: &str, kind: PolicyKind) -> Result<NamedPolicy> {
     document(list, text)?;
     let label = format!("{list}.{}", index + 1);
     let policy = validate_any_size(text, kind)
@@ -284,7 +291,7 @@ fn named(list: &str, index: usize, text: &str, kind: PolicyKind) -> Result<Named
 /// The documents whose context keys are asked for; with `principals` they may name some, as policies
 /// of resources do.
 pub(super) fn parsed_policies(
-    list: &str,
+    list: &'static str,
     texts: &[String],
     principals: bool,
 ) -> Result<Vec<Policy>> {

@@ -206,7 +206,7 @@ impl From<SimulatedAction> for EvaluationResult {
             eval_decision_details: details,
             resource_specific_results: names_resources.then(|| {
                 let specific = resources.into_iter().map(ResourceSpecificResult::from);
-                specific.collect::<Vec<_>>().into()
+                specific.collect()
             }),
         }
     }

@@ -56,8 +56,7 @@ impl Operation for SimulateCustomPolicy {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         self.question.custom(Self::NAME, &self.policy_input_list)?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(
@@ -157,8 +156,7 @@ impl Operation for GetContextKeysForCustomPolicy {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         self.policies()?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, _: &Registry, _: Allowed<Everything>) -> Result<ContextKeys> {

@@ -108,9 +108,8 @@ where
 
     async fn run(self, registry: &Registry, allowed: Allowed<T::Target>) -> Result<TagsAnswer> {
         let mut tags = tag_list(registry.identity_tags(&allowed)?);
-        let end = self
-            .page
-            .of_whole(Self::NAME, &mut tags, |tag| tag.key().to_owned())?;
+        let page = self.page.read(Self::NAME)?;
+        let end = page.cut_whole(&mut tags, |tag| tag.key().to_owned());
         Ok(TagsAnswer {
             tags: tags.into(),
             end,

@@ -1,16 +1,16 @@
 //! Users.
 
 use bonded_registry::target::{Everything, UserNamed};
-use bonded_registry::{
-    Action, Allowed, Caller, Checks, ContextFacts, Registry, Result, User, of_boundary,
-    of_request_tags,
-};
+use bonded_registry::{Action, Allowed, Caller, Checks, Registry, Result, User, of_boundary};
 use serde::{Deserialize, Serialize};
 
 use super::boundaries::BoundaryShape;
+use super::deletion::Deletable;
+use super::families::Call;
 use super::named::{Named as _, OfUser};
-use super::page::{PageEnd, PageRequest};
-use super::shapes::{NoAnswer, Tag, name, path, path_prefix, policy_arn, tag_list, tags, user};
+use super::page::{Page, PageEnd};
+use super::path_lists::Listed;
+use super::shapes::{NoAnswer, Tag, name, path, policy_arn, some_tags, tags, user};
 use crate::aws::Operation;
 use crate::aws::query::List;
 
@@ -45,7 +45,7 @@ impl UserShape {
 
     /// With boundary and tags.
     pub(super) fn whole(user: &User) -> Self {
-        let tags = (!user.tags.is_empty()).then(|| tag_list(&user.tags).into());
+        let tags = some_tags(&user.tags);
         Self {
             permissions_boundary: user.boundary.as_deref().map(BoundaryShape::new),
             tags,
@@ -86,19 +86,12 @@ impl Operation for CreateUser {
             path: path(self.path.as_deref())?,
         };
         let tags = tags(&self.tags)?;
-        let mut facts: ContextFacts = of_request_tags(&tags);
+        let mut create = Checks::new(Self::ACTION, target);
         if let Some(boundary) = &self.permissions_boundary {
             policy_arn(boundary)?;
-            facts.extend(of_boundary(boundary));
+            create = create.with(of_boundary(boundary));
         }
-        let create = Checks::new(Self::ACTION, target).with(facts);
-        Ok(if tags.is_empty() {
-            create
-        } else {
-            create
-                .and(Action::new("iam:TagUser"))
-                .with(of_request_tags(&tags))
-        })
+        Ok(create.tagged(Action::new("iam:TagUser"), &tags))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<UserAnswer> {
@@ -141,15 +134,6 @@ impl Operation for GetUser {
     }
 }
 
-/// `ListUsers`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListUsers {
-    path_prefix: Option<String>,
-    #[serde(flatten)]
-    page: PageRequest,
-}
-
 /// `ListUsersResponse`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -159,38 +143,22 @@ pub(super) struct ListUsersAnswer {
     end: PageEnd,
 }
 
-impl Operation for ListUsers {
-    const NAME: &'static str = "ListUsers";
-    const ACTION: Action = Action::new("iam:ListUsers");
-    const EXAMPLE: &'static str = "{}";
-    type Target = Everything;
-    type Output = ListUsersAnswer;
+impl Listed for OfUser {
+    const LISTING: Call = Call::new("ListUsers", "iam:ListUsers", "{}");
+    type Answer = ListUsersAnswer;
 
-    fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        self.page.read(Self::NAME)?;
-        path_prefix(self.path_prefix.as_deref())?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
-    }
-
-    async fn run(
-        self,
+    async fn list(
         registry: &Registry,
-        allowed: Allowed<Everything>,
+        allowed: &Allowed<Everything>,
+        path_prefix: &str,
+        page: &Page,
     ) -> Result<ListUsersAnswer> {
-        let (after, limit) = self.page.read(Self::NAME)?;
-        let prefix = path_prefix(self.path_prefix.as_deref())?;
         let mut users = registry
-            .list_users(&allowed, prefix, after.as_deref(), limit + 1)
+            .list_users(allowed, path_prefix, page.after(), page.to_read())
             .await?;
-        let end = self
-            .page
-            .cut(Self::NAME, &mut users, |user| user.name.clone())?;
-        let users: Vec<UserShape> = users.iter().map(UserShape::listed).collect();
-        Ok(ListUsersAnswer {
-            users: users.into(),
-            end,
-        })
+        let end = page.cut(&mut users, |user| user.name.clone());
+        let users = users.iter().map(UserShape::listed).collect();
+        Ok(ListUsersAnswer { users, end })
     }
 }
 
@@ -226,26 +194,10 @@ impl Operation for UpdateUser {
     }
 }
 
-/// `DeleteUser`.
-#[derive(Debug, Deserialize)]
-pub(super) struct DeleteUser {
-    #[serde(flatten)]
-    user: OfUser,
-}
+impl Deletable for OfUser {
+    const DELETION: Call = Call::new("DeleteUser", "iam:DeleteUser", r#"{"UserName":"alice"}"#);
 
-impl Operation for DeleteUser {
-    const NAME: &'static str = "DeleteUser";
-    const ACTION: Action = Action::new("iam:DeleteUser");
-    const EXAMPLE: &'static str = r#"{"UserName":"alice"}"#;
-    type Target = UserNamed;
-    type Output = NoAnswer;
-
-    fn checks(&self, caller: &Caller) -> Result<Checks<UserNamed>> {
-        Ok(Checks::new(Self::ACTION, self.user.target(caller)?))
-    }
-
-    async fn run(self, registry: &Registry, allowed: Allowed<UserNamed>) -> Result<NoAnswer> {
-        registry.delete_user(&allowed).await?;
-        Ok(NoAnswer {})
+    async fn delete(registry: &Registry, allowed: &Allowed<UserNamed>) -> Result<()> {
+        registry.delete_user(allowed).await
     }
 }

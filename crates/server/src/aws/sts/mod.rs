@@ -50,10 +50,7 @@ impl Operation for GetCallerIdentity {
     type Output = CallerIdentity;
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, _: &Registry, allowed: Allowed<Everything>) -> Result<CallerIdentity> {
@@ -128,10 +125,7 @@ impl Operation for GetAccessKeyInfo {
 
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         shapes::word("accessKeyId", &self.access_key_id, 16, 128, "")?;
-        Ok(Checks::new(
-            Self::ACTION,
-            Everything(caller.account().clone()),
-        ))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<AccessKeyInfo> {

@@ -1,9 +1,7 @@
 //! Sessions of users: as themselves, and for someone they vouch for.
 
 use bonded_registry::target::{Everything, FederatedUserNamed};
-use bonded_registry::{
-    Action, Allowed, Caller, Checks, FederationRequest, Registry, Result, of_request_tags,
-};
+use bonded_registry::{Action, Allowed, Caller, Checks, FederationRequest, Registry, Result};
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
@@ -44,8 +42,7 @@ impl Operation for GetSessionToken {
     fn checks(&self, caller: &Caller) -> Result<Checks<Everything>> {
         no_second_factor(self.serial_number.as_deref(), self.token_code.as_deref())?;
         duration(self.duration_seconds.unwrap_or(DURATION), DURATION_LIMIT)?;
-        let target = Everything(caller.account().clone());
-        Ok(Checks::new(Self::ACTION, target))
+        Ok(Checks::new(Self::ACTION, Everything::of(caller)))
     }
 
     async fn run(self, registry: &Registry, allowed: Allowed<Everything>) -> Result<SessionToken> {
@@ -104,13 +101,8 @@ impl Operation for GetFederationToken {
             account: caller.account().clone(),
             name: self.name.clone(),
         };
-        let get = Checks::new(Self::ACTION, target).with(of_request_tags(&tags));
-        Ok(if tags.is_empty() {
-            get
-        } else {
-            get.and(Action::new("sts:TagSession"))
-                .with(of_request_tags(&tags))
-        })
+        let tag = Action::new("sts:TagSession");
+        Ok(Checks::new(Self::ACTION, target).tagged(tag, &tags))
     }
 
     async fn run(
