@@ -11,6 +11,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from oci import Image
 from server import REGION, Key, Server
 
 Statement = dict[str, Any]
@@ -77,6 +78,17 @@ class Account:
         if policy is not None:
             self.ecr.set_repository_policy(repositoryName=name, policyText=policy)
         return name
+
+    def pulls(self, repository: str, user: User, image: Image | str) -> bool:
+        """Whether the user may pull the image, by its digest or by a tag."""
+        image_id = {"imageTag": image} if isinstance(image, str) else {"imageDigest": image.digest}
+        try:
+            client = self.server.client("ecr", user.key)
+            answer = client.batch_get_image(repositoryName=repository, imageIds=[image_id])
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDeniedException"
+            return False
+        return bool(answer["images"])
 
     def arn(self, repository: str) -> str:
         return f"arn:aws:ecr:{REGION}:{self.id}:repository/{repository}"

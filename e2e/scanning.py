@@ -5,6 +5,8 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from server import Server
 SCAN_SECONDS = 60
 CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 MEDIUM = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:L/I:L/A:N"
+# A condition on what may run: it was scanned, and nothing critical was found in it.
+GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 DEBIAN = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
 
 
@@ -75,6 +79,16 @@ def import_advisories(server: Server, directory: Path, *records: dict[str, Any])
     done = server.command("advisories", "import", str(directory), "--output", str(file))
     assert done.returncode == 0, done.stderr
     return file
+
+
+@contextmanager
+def server_with_advisories(home: Path, *records: dict[str, Any], options: tuple[str, ...] = ()) -> Iterator[Server]:
+    """A server whose configuration names a file of these advisories; it must end without a fault."""
+    file = import_advisories(Server(home), home / "records", *records)
+    server = Server(home, options=["--advisories", str(file), *options])
+    server.start()
+    yield server
+    server.stop()
 
 
 def load_advisories(server: Server, file: Path, *options: str) -> Any:

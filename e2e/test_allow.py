@@ -9,11 +9,11 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from account import PULL, PUSH, Account, User, allow
+from account import PULL, PUSH, Account, allow
 from scanning import (
     CRITICAL,
+    GATE,
     MEDIUM,
     SCAN_SECONDS,
     advisory,
@@ -26,7 +26,6 @@ from scanning import (
 from server import Key
 from test_ecr_images import push
 
-GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 ACTIONS = ["bonded:PutAllowedVulnerability", "bonded:ListAllowedVulnerabilities", "bonded:DeleteAllowedVulnerability"]
 RECORDS = [
     advisory("PYSEC-1", "PyPI", "aaa", "2", CRITICAL) | {"aliases": ["CVE-2026-1"]},
@@ -53,17 +52,6 @@ def bonded_allow(account: Account, key: Key, *arguments: str) -> CompletedProces
     return account.server.command("allow", *arguments, "--data", str(account.server.data), key=key)
 
 
-def pulls(account: Account, name: str, user: User) -> bool:
-    """Whether the user may pull the image."""
-    try:
-        client = account.server.client("ecr", user.key)
-        answer = client.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "v1"}])
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "AccessDeniedException"
-        return False
-    return bool(answer["images"])
-
-
 def test_an_accepted_vulnerability_stays_visible_and_does_not_count(nodes: tuple[Account, Account]) -> None:
     one, two = nodes
     name = one.repository("team/app", imageScanningConfiguration={"scanOnPush": True})
@@ -74,12 +62,12 @@ def test_an_accepted_vulnerability_stays_visible_and_does_not_count(nodes: tuple
     pusher = one.user("pusher", allow("ecr:*"), allow(PUSH))
     security = one.user("security", allow(ACTIONS))
     entry = ["--repositories", name, "--owner", "alice", "--reason", "not reached"]
-    assert not pulls(two, name, prod)
+    assert not two.pulls(name, prod, "v1")
 
     denied = bonded_allow(one, pusher.key, "add", "CVE-2026-1", *entry, "--until", "14d")
     assert denied.returncode == 3
     assert "bonded:PutAllowedVulnerability" in denied.stderr
-    assert not pulls(two, name, prod)
+    assert not two.pulls(name, prod, "v1")
 
     # Of another package, of another repository, of another vulnerability.
     for arguments in (
@@ -89,14 +77,14 @@ def test_an_accepted_vulnerability_stays_visible_and_does_not_count(nodes: tuple
     ):
         added = bonded_allow(one, security.key, "add", *arguments, "--until", "14d")
         assert added.returncode == 0, added.stderr
-        assert not pulls(two, name, prod)
+        assert not two.pulls(name, prod, "v1")
 
     added = bonded_allow(one, security.key, "add", "cve-2026-1", *entry, "--until", "2099-01-31")
     assert added.returncode == 0, added.stderr
     key = added.stdout.strip()
     # In force on both nodes with the next request.
-    assert pulls(two, name, prod)
-    assert pulls(one, name, prod)
+    assert two.pulls(name, prod, "v1")
+    assert one.pulls(name, prod, "v1")
     answer = two.ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "v1"})
     found = answer["imageScanFindings"]
     assert found["findingSeverityCounts"] == {"MEDIUM": 1}
@@ -112,9 +100,9 @@ def test_an_accepted_vulnerability_stays_visible_and_does_not_count(nodes: tuple
     assert (mine["owner"], mine["status"], mine["createdBy"].split("/")[-1]) == ("alice", "ACTIVE", security.name)
     assert bonded_allow(two, pusher.key, "list").returncode == 3
     assert bonded_allow(two, pusher.key, "remove", key).returncode == 3
-    assert pulls(two, name, prod)
+    assert two.pulls(name, prod, "v1")
     assert bonded_allow(two, security.key, "remove", key).returncode == 0
-    assert not pulls(one, name, prod)
+    assert not one.pulls(name, prod, "v1")
     again = bonded_allow(two, security.key, "remove", key)
     assert again.returncode == 1
     assert f"there is no entry '{key}'" in again.stderr
@@ -129,9 +117,9 @@ def test_an_entry_ends_by_itself(nodes: tuple[Account, Account]) -> None:
     until = (datetime.now(UTC) + timedelta(seconds=8)).strftime("%Y-%m-%dT%H:%M:%SZ")
     arguments = ["PYSEC-1", "--repositories", "*", "--owner", "bob", "--reason", "a day off", "--until", until]
     assert bonded_allow(one, one.server.administrator, "add", *arguments).returncode == 0
-    assert pulls(two, name, prod)
+    assert two.pulls(name, prod, "v1")
     deadline = time.monotonic() + SCAN_SECONDS
-    while pulls(two, name, prod):
+    while two.pulls(name, prod, "v1"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     listed = bonded_allow(two, one.server.administrator, "list").stdout

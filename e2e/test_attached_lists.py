@@ -5,33 +5,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from account import LOGIN, PULL, Account, User, allow
 from attaching import CYCLONEDX, DSSE, SPDX, attach, cyclonedx, envelope, in_toto, spdx
 from oci import Image
-from scanning import CRITICAL, advisory, debian, findings, import_advisories, layer, python, scanned
+from scanning import CRITICAL, GATE, advisory, debian, findings, layer, python, scanned, server_with_advisories
 from server import Server
 from test_ecr_images import push
 
-GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 # The most that count for one image.
 LIMIT = 64
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("server")
     records = [
         advisory("PYSEC-1", "PyPI", "aaa", "2", CRITICAL),
         advisory("GHSA-1", "npm", "bbb", "2", CRITICAL),
         advisory("DEBIAN-CVE-2026-2", "Debian:12", "openssl", "3.0.15-1", CRITICAL),
     ]
-    file = import_advisories(Server(home), home / "records", *records)
-    server = Server(home, options=["--advisories", str(file)])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(tmp_path_factory.mktemp("server"), *records) as server:
+        yield server
 
 
 @pytest.fixture
@@ -58,16 +52,6 @@ def developer(account: Account) -> User:
     return account.user("developer", allow([LOGIN, "ecr:*"]))
 
 
-def pulls(account: Account, name: str, user: User, image: Image) -> bool:
-    try:
-        client = account.server.client("ecr", user.key)
-        answer = client.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": image.digest}])
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "AccessDeniedException"
-        return False
-    return bool(answer["images"])
-
-
 def status(account: Account, name: str, image: Image) -> tuple[str, str]:
     answer = scanned(account, name, {"imageDigest": image.digest})["imageScanStatus"]
     return answer["status"], answer["description"]
@@ -88,7 +72,7 @@ def found(account: Account, name: str, image: Image) -> list[tuple[str, str, str
 def test_packages_that_the_image_does_not_show_are_judged(
     account: Account, name: str, image: Image, prod: User, developer: User, form: str
 ) -> None:
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
     purls = ["pkg:npm/bbb@1", "pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl"]
     media_type, document = {
         "cyclonedx": (CYCLONEDX, cyclonedx(*purls)),
@@ -99,7 +83,7 @@ def test_packages_that_the_image_does_not_show_are_judged(
     made = attach(account.server, developer.key, name, image.digest, media_type, document)
     want = [("bbb", "GHSA-1", made), ("libssl3", "CVE-2026-2", made)]
     assert found(account, name, image) == want
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
     answer = findings(account, name, {"imageDigest": image.digest})["imageScanFindings"]
     for finding in answer["enhancedFindings"]:
         (package,) = finding["packageVulnerabilityDetails"]["vulnerablePackages"]
@@ -108,7 +92,7 @@ def test_packages_that_the_image_does_not_show_are_judged(
     # It goes with the document.
     account.ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": made}])
     assert found(account, name, image) == []
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
 
 
 def test_a_list_replaces_nothing_and_says_what_cannot_be_judged(account: Account, name: str, developer: User) -> None:
@@ -145,10 +129,10 @@ def test_what_cannot_be_known_is_not_safe(
 ) -> None:
     made = attach(account.server, developer.key, name, image.digest, CYCLONEDX, document)
     assert status(account, name, image)[0] == status_then
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
     account.ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": made}])
     assert status(account, name, image)[0] == "COMPLETE"
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
 
 
 def test_an_incomplete_scan_stays_incomplete(account: Account, name: str, prod: User, developer: User) -> None:
@@ -157,7 +141,7 @@ def test_an_incomplete_scan_stays_incomplete(account: Account, name: str, prod: 
     assert before[0] == "UNSUPPORTED_IMAGE"
     attach(account.server, developer.key, name, image.digest, CYCLONEDX, cyclonedx("pkg:pypi/aaa@2"))
     assert status(account, name, image) == before
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
 
 
 def test_a_document_about_another_image_is_not_read(account: Account, name: str, image: Image, developer: User) -> None:

@@ -10,11 +10,10 @@ from botocore.exceptions import ClientError
 from account import LOGIN, PULL, PUSH, Account, User, allow, document, grant
 from attaching import DSSE, EMPTY, IN_TOTO, OPENVEX, attach, envelope, in_toto, openvex, referrer
 from oci import OCI_MANIFEST, Image, digest
-from scanning import CRITICAL, advisory, findings, import_advisories, layer, python, scanned
+from scanning import CRITICAL, GATE, advisory, findings, layer, python, scanned, server_with_advisories
 from server import Server
 from test_ecr_images import push, push_index
 
-GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 STATE = "bonded:PutVulnerabilityStatement"
 DELETE = "ecr:BatchDeleteImage"
 CVE = "CVE-2026-1"
@@ -23,13 +22,9 @@ CVE = "CVE-2026-1"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with an advisory about a Python package."""
-    home = tmp_path_factory.mktemp("server")
     record = advisory("PYSEC-1", "PyPI", "aaa", "2", CRITICAL) | {"aliases": [CVE]}
-    file = import_advisories(Server(home), home / "records", record)
-    server = Server(home, options=["--advisories", str(file)])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(tmp_path_factory.mktemp("server"), record) as server:
+        yield server
 
 
 @pytest.fixture
@@ -61,17 +56,6 @@ def developer(account: Account) -> User:
 def security(account: Account) -> User:
     """May push, and have statements count."""
     return account.user("security", allow([LOGIN, *PUSH, STATE, DELETE]))
-
-
-def pulls(account: Account, name: str, user: User, image: Image) -> bool:
-    """Whether the user may pull the image."""
-    try:
-        client = account.server.client("ecr", user.key)
-        answer = client.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": image.digest}])
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "AccessDeniedException"
-        return False
-    return bool(answer["images"])
 
 
 def only(account: Account, name: str, image: Image) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -108,14 +92,14 @@ def test_whoever_may_only_push_cannot_open_the_gate_and_whoever_may_state_does(
     account: Account, name: str, image: Image, prod: User, developer: User, security: User
 ) -> None:
     server = account.server
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
     made = attach(server, developer.key, name, image.digest, OPENVEX, whole(image))
     enhanced, attributes = only(account, name, image)
     assert enhanced["status"] == "ACTIVE"
     (shown,) = [value for key, value in attributes if key == "disregarded_statement"]
     assert shown.startswith(f"not trusted: OpenVEX 'https://vex.example/1' of {developer.arn}: not_affected (")
     assert made in shown
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
 
     # The same manifest, by who may.
     assert attach(server, security.key, name, image.digest, OPENVEX, whole(image)) == made
@@ -123,10 +107,10 @@ def test_whoever_may_only_push_cannot_open_the_gate_and_whoever_may_state_does(
     assert said is not None
     assert f"OpenVEX 'https://vex.example/1' of {security.arn}: not_affected (vulnerable_code_not" in said
     assert f"attached as '{made}'" in said
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
     # Whoever else pushes it changes nothing.
     attach(server, developer.key, name, image.digest, OPENVEX, whole(image))
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
 
     # Both decisions are on record, the one that let it count with the push.
     stated = [r for r in records(account) if any(c["action"] == STATE for c in r["checks"])]
@@ -140,11 +124,11 @@ def test_whoever_may_only_push_cannot_open_the_gate_and_whoever_may_state_does(
     # It goes with the document, from the next request on, and does not come back by a push.
     client = server.client("ecr", developer.key)
     client.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": made}])
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
     assert by(account, name, image) is None
     attach(server, developer.key, name, image.digest, OPENVEX, whole(image))
     assert by(account, name, image) is None
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
 
 
 @pytest.mark.parametrize("form", [OPENVEX, IN_TOTO, DSSE])
@@ -158,7 +142,7 @@ def test_a_statement_counts_in_each_form(
         said = envelope(said)
     attach(account.server, security.key, name, image.digest, form, said)
     assert by(account, name, image)
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +165,7 @@ def test_a_statement_about_something_else_changes_nothing(
     attach(account.server, security.key, name, image.digest, OPENVEX, json.loads(text))
     attach(account.server, security.key, name, image.digest, OPENVEX, openvex("CVE-2026-11", image.digest))
     assert by(account, name, image) is None
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
 
 
 def test_a_later_statement_of_whoever_may_state_decides(
@@ -192,7 +176,7 @@ def test_a_later_statement_of_whoever_may_state_decides(
     attach(server, developer.key, name, image.digest, OPENVEX, whole(image, status="affected", at="2026-11-05"))
     assert by(account, name, image)
     attach(server, security.key, name, image.digest, OPENVEX, whole(image, status="affected", at="2026-11-03"))
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
     assert by(account, name, image) is None
     attach(server, developer.key, name, image.digest, OPENVEX, whole(image, at="2026-11-09"))
     assert by(account, name, image) is None
@@ -210,8 +194,8 @@ def test_a_right_in_one_repository_is_none_in_another(
     for user in (owner, developer):
         attach(account.server, user.key, name, image.digest, OPENVEX, whole(image))
         assert by(account, name, image) is None
-    assert not pulls(account, name, prod, image)
-    assert pulls(account, elsewhere, prod, image)
+    assert not account.pulls(name, prod, image)
+    assert account.pulls(elsewhere, prod, image)
 
 
 def test_a_statement_about_an_index_is_none_about_its_images(
@@ -220,7 +204,7 @@ def test_a_statement_about_an_index_is_none_about_its_images(
     index = push_index(account, name, "index", image)
     attach(account.server, security.key, name, index, OPENVEX, whole(image))
     assert by(account, name, image) is None
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)
 
 
 def test_another_account_needs_both_sides(
@@ -236,7 +220,7 @@ def test_another_account_needs_both_sides(
     assert attach_by_api(account, user, name, image, "again") != manifest
     said = by(account, name, image)
     assert said is not None
-    assert pulls(account, name, prod, image)
+    assert account.pulls(name, prod, image)
 
 
 def attach_by_api(account: Account, user: User, name: str, image: Image, note: str = "") -> str:
@@ -277,4 +261,4 @@ def test_what_claims_to_be_a_statement_and_is_none(
     attach(account.server, security.key, name, image.digest, OPENVEX, b"\x01{")
     answer = scanned(account, name, {"imageDigest": image.digest})["imageScanStatus"]
     assert answer["status"] == "FAILED"
-    assert not pulls(account, name, prod, image)
+    assert not account.pulls(name, prod, image)

@@ -11,7 +11,7 @@ import requests
 
 from account import PULL, PUSH, Account, User, allow, deny, document, refused
 from oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, V2, Image, digest, manifest
-from scanning import CRITICAL, advisory, debian, import_advisories, layer, scanned
+from scanning import CRITICAL, advisory, debian, layer, scanned, server_with_advisories
 from server import Server
 from test_ecr_images import index, push, push_index
 
@@ -27,14 +27,12 @@ CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("server")
     record = advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "3.0.13-1~deb12u1", CRITICAL)
     other = advisory("DEBIAN-CVE-2024-0009", "Debian:12", "curl", "1", CRITICAL)
-    file = import_advisories(Server(home), home / "records", record, other)
-    server = Server(home, options=["--advisories", str(file), "--scan-pull-wait", "60s"])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(
+        tmp_path_factory.mktemp("server"), record, other, options=("--scan-pull-wait", "60s")
+    ) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from account import Account, document, grant
 from oci import OCI_INDEX, OCI_MANIFEST, digest, manifest
 from raw import ECR_TARGET, JSON, post, signed_headers
-from scanning import advisory, debian, import_advisories, layer, scanned
+from scanning import advisory, debian, layer, scanned, server_with_advisories
 from served import SERVED
 from server import Server
 
@@ -63,12 +63,9 @@ CANNOT_OCCUR = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with advisories: a scan that had none may be repeated."""
-    home = tmp_path_factory.mktemp("server")
     record = advisory("DEBIAN-CVE-2024-0002", "Debian:12", "openssl", None)
-    server = Server(home, options=["--advisories", str(import_advisories(Server(home), home / "records", record))])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(tmp_path_factory.mktemp("server"), record) as server:
+        yield server
 
 
 def case(operation: str, *exceptions: str) -> Callable[[Case], Case]:

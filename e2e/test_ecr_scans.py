@@ -24,6 +24,7 @@ from scanning import (
     load_advisories,
     python,
     scanned,
+    server_with_advisories,
 )
 from server import Server
 from test_ecr_images import ABSENT, INVALID_TOKEN, constraint, no_repository, push, push_index
@@ -44,13 +45,8 @@ NEWEST = 1793491200.0  # 2026-11-01
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose configuration names a file of advisories."""
-    home = tmp_path_factory.mktemp("server")
-    server = Server(home)
-    file = import_advisories(server, home / "records", *RECORDS)
-    server = Server(home, options=["--advisories", str(file)])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(tmp_path_factory.mktemp("server"), *RECORDS) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -9,35 +9,30 @@ import pytest
 
 from account import LOGIN, PULL, Account, allow
 from oci import Image
-from scanning import CRITICAL, MEDIUM, advisory, debian, import_advisories, layer, python, scanned
+from scanning import CRITICAL, GATE, MEDIUM, advisory, debian, layer, python, scanned, server_with_advisories
 from server import Server
 from test_ecr_images import push, push_index
 
 OPENSSL = ("libssl3", "3.0.11-1~deb12u2", "openssl")
 VULNERABLE = layer(debian(OPENSSL) | python("Jinja2", "3.1.2"))
 CLEAN = layer(debian(("libssl3", "3.0.15-1~deb12u1", "openssl")))
-SCANNED = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with advisories."""
-    home = tmp_path_factory.mktemp("server")
     records = [
         advisory("DEBIAN-CVE-2024-5535", "Debian:12", "openssl", "3.0.15-1~deb12u1", CRITICAL),
         advisory("GHSA-aaaa-bbbb-cccc", "PyPI", "jinja2", "3.1.4", MEDIUM),
     ]
-    file = import_advisories(Server(home), home / "records", *records)
-    server = Server(home, options=["--advisories", str(file)])
-    server.start()
-    yield server
-    server.stop()
+    with server_with_advisories(tmp_path_factory.mktemp("server"), *records) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def role(account: Account) -> str:
     """A role that may pull what was scanned and has nothing critical."""
-    return account.role("gated", None, allow(LOGIN), allow(PULL, Condition=SCANNED))
+    return account.role("gated", None, allow(LOGIN), allow(PULL, Condition=GATE))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +142,7 @@ def test_an_image_that_nobody_scanned_is_blocked_at_once(account: Account, role:
 def test_a_scan_that_does_not_end_in_time_is_neither(own_server: Callable[..., Server]) -> None:
     server = own_server(options=["--scan-workers", "0", "--scan-pull-wait", "0s"]).start()
     account = Account.default(server)
-    gated = account.role("gated", None, allow(LOGIN), allow(PULL, Condition=SCANNED))
+    gated = account.role("gated", None, allow(LOGIN), allow(PULL, Condition=GATE))
     name = account.repository("waiting", imageScanningConfiguration={"scanOnPush": True})
     push(account, name, "v1", CLEAN)
     done = check(account, f"{name}:v1", gated, "--wait", "1", "-o", "json")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from account import LOGIN, PULL, Account, allow
 from bucket import Bucket
-from scanning import CRITICAL, advisory, debian, findings, import_advisories, layer, scanned
+from scanning import CRITICAL, GATE, advisory, debian, findings, import_advisories, layer, scanned
 from server import Server
 
-GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 IMAGE = {"imageTag": "v1"}
 
 

@@ -14,6 +14,7 @@ from conftest import sql
 from oci import digest, manifest
 from scanning import (
     CRITICAL,
+    GATE,
     MEDIUM,
     SCAN_SECONDS,
     advisory,
@@ -25,7 +26,6 @@ from scanning import (
 )
 from server import Server
 
-GATE = {"StringEquals": {"bonded:ScanStatus": "COMPLETE"}, "NumericEquals": {"bonded:CriticalFindings": "0"}}
 IMAGES = 1_001
 # How many pulls of a node wait for scans at once.
 WAITERS = 64

@@ -16,7 +16,7 @@ import pytest
 from account import LOGIN, PULL, PUSH, Account, User, allow, deny, document, grant
 from engines import Door, Engine
 from programs import login_password
-from scanning import CRITICAL, advisory, debian, import_advisories, layer, scanned
+from scanning import CRITICAL, advisory, debian, layer, scanned, server_with_advisories
 from server import Server
 
 MESSAGES = Path(__file__).with_name("messages.json")
@@ -189,13 +189,11 @@ def messages() -> Messages:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
-    home = tmp_path_factory.mktemp("messages")
     record = advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "3.0.13-1~deb12u1", CRITICAL)
-    file = import_advisories(Server(home), home / "records", record)
-    server = Server(home, options=["--advisories", str(file), "--hosts", "localhost,127.0.0.1"])
-    server.start()
-    yield Cases(Account.default(server), Account(server, server.create_account("222222222222")))
-    server.stop()
+    with server_with_advisories(
+        tmp_path_factory.mktemp("messages"), record, options=("--hosts", "localhost,127.0.0.1")
+    ) as server:
+        yield Cases(Account.default(server), Account(server, server.create_account("222222222222")))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,8 +11,8 @@ import requests
 
 from account import LOGIN, PULL, PUSH, Account, allow, document, grant
 from programs import Docker, Run, free_port, login_password
-from scanning import CRITICAL, advisory, import_advisories, scanned
-from server import ROOT, Server
+from scanning import CRITICAL, advisory, scanned, server_with_advisories
+from server import ROOT
 
 EXAMPLE = ROOT / "examples" / "ml-digits"
 PREPARED = ROOT / ".test" / "ml-digits"
@@ -34,12 +34,10 @@ def built(docker: Docker) -> Path:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("ml-server")
-    file = import_advisories(Server(home), home / "records", *ADVISORIES)
-    server = Server(home, options=["--advisories", str(file), "--scan-pull-wait", "60s"])
-    server.start()
-    yield Account.default(server)
-    server.stop()
+    with server_with_advisories(
+        tmp_path_factory.mktemp("ml-server"), *ADVISORIES, options=("--scan-pull-wait", "60s")
+    ) as server:
+        yield Account.default(server)
 
 
 def test_from_the_sources_to_a_prediction(docker: Docker, built: Path, account: Account) -> None:

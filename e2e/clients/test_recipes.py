@@ -13,7 +13,7 @@ import pytest
 from account import LOGIN, PULL, PUSH, Account, User, allow, deny
 from oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, digest
 from programs import Docker, Run, login_password
-from scanning import CRITICAL, advisory, debian, import_advisories, layer, scanned
+from scanning import CRITICAL, advisory, debian, layer, scanned, server_with_advisories
 from server import Server
 
 IN_TOTO = "application/vnd.in-toto+json"
@@ -27,16 +27,14 @@ GATE = {
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """The default account of a server with advisories."""
-    home = tmp_path_factory.mktemp("gate")
     records = [
         advisory("DEBIAN-CVE-2024-0001", "Debian:12", "openssl", "3.0.13-1~deb12u1", CRITICAL),
         advisory("DEBIAN-CVE-2024-0009", "Debian:12", "curl", "1", CRITICAL),
     ]
-    file = import_advisories(Server(home), home / "records", *records)
-    server = Server(home, options=["--advisories", str(file), "--scan-pull-wait", "60s"])
-    server.start()
-    yield Account.default(server)
-    server.stop()
+    with server_with_advisories(
+        tmp_path_factory.mktemp("gate"), *records, options=("--scan-pull-wait", "60s")
+    ) as server:
+        yield Account.default(server)
 
 
 @dataclass(frozen=True)
