@@ -4,9 +4,9 @@ use bonded_model::{AccountId, Secret, Timestamp};
 
 use crate::Store;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::{LimitExceeded, Result, StoreError};
 use crate::keys::Place;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{FromRow, Row, Tx, Value};
 use crate::user::User;
 
 /// An access key, without its secret.
@@ -48,28 +48,12 @@ impl LastUsed {
     }
 }
 
-/// The user has as many access keys as it may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the user has {0} access keys, which is the limit; delete one first")]
-pub struct LimitExceeded(pub u32);
-
 /// Where the secret of an access key or session is kept.
 pub(crate) fn secret_place(table: &str, id: &str) -> Place {
     Place::new(&[table, "sealed_secret", id])
 }
 
 impl AccessKey {
-    /// Reads the columns `id` to `last_used_service`.
-    fn from_row(row: &mut Row) -> Result<Self> {
-        Ok(Self {
-            id: row.text()?,
-            user_id: row.text()?,
-            active: row.boolean()?,
-            created_at: row.time()?,
-            last_used: LastUsed::from_row(row, true)?,
-        })
-    }
-
     /// Adds the key with its secret, sealed.
     pub(crate) async fn insert(&self, tx: &mut Tx<'_>, sealed_secret: &[u8]) -> Result<()> {
         const SQL: &str = "INSERT INTO access_keys \
@@ -83,6 +67,19 @@ impl AccessKey {
         ];
         tx.execute(SQL, &values).await?;
         Ok(())
+    }
+}
+
+impl FromRow for AccessKey {
+    /// Reads the columns `id` to `last_used_service`.
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            id: row.text()?,
+            user_id: row.text()?,
+            active: row.boolean()?,
+            created_at: row.time()?,
+            last_used: LastUsed::from_row(row, true)?,
+        })
     }
 }
 
@@ -143,10 +140,7 @@ impl Store {
         const SQL: &str = "SELECT id, user_id, active, created_at, last_used_at, \
              last_used_region, last_used_service FROM access_keys \
              WHERE user_id = $1 ORDER BY created_at, id";
-        let rows = self.meta().all(SQL, &[user_id.into()]).await?;
-        rows.into_iter()
-            .map(|mut row| AccessKey::from_row(&mut row))
-            .collect()
+        self.meta().list(SQL, &[user_id.into()]).await
     }
 
     /// Enables or disables an access key of a user; `false` if it has none of that id.
@@ -189,9 +183,7 @@ impl Store {
              k.last_used_region, k.last_used_service, \
              u.id, u.account, u.name, u.path, u.created_at, u.tags, u.boundary \
              FROM access_keys k JOIN users u ON u.id = k.user_id WHERE k.id = $1";
-        let row = self.meta().optional(SQL, &[id.into()]).await?;
-        row.map(|mut row| Ok((AccessKey::from_row(&mut row)?, User::from_row(&mut row)?)))
-            .transpose()
+        self.meta().find(SQL, &[id.into()]).await
     }
 
     /// Notes that the access key `id` was used, unless that was noted after `not_since`. Durable
@@ -215,11 +207,7 @@ impl Store {
             id.into(),
             not_since.into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await.map(drop) })
-            })
-            .await
+        self.meta().execute_soon(SQL, values).await.map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::Store;
 use crate::access_key::{AccessKey, secret_place};
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{FromRow, Row, Tx, Value};
 use crate::policy::{PolicyVersion, put_policy};
 use crate::user::User;
 
@@ -23,8 +23,8 @@ pub struct Account {
     pub alias: Option<String>,
 }
 
-impl Account {
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for Account {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.parse()?,
             created_at: row.time()?,
@@ -167,8 +167,7 @@ impl Store {
     /// As every read.
     pub async fn list_accounts(&self) -> Result<Vec<Account>> {
         const SQL: &str = "SELECT id, created_at, closed_at, alias FROM accounts ORDER BY id";
-        let rows = self.meta().all(SQL, &[]).await?;
-        rows.into_iter().map(Account::from_row).collect()
+        self.meta().list(SQL, &[]).await
     }
 
     /// One account.
@@ -177,8 +176,7 @@ impl Store {
     /// As every read.
     pub async fn find_account(&self, id: &AccountId) -> Result<Option<Account>> {
         const SQL: &str = "SELECT id, created_at, closed_at, alias FROM accounts WHERE id = $1";
-        let row = self.meta().optional(SQL, &[id.as_str().into()]).await?;
-        row.map(Account::from_row).transpose()
+        self.meta().find(SQL, &[id.as_str().into()]).await
     }
 
     /// Gives the account of `change` the alias, in place of the one it has.

@@ -12,7 +12,7 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::image_facts::ScanState;
 use crate::image_scan::request_scan;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{FromRow, Row, Tx, Value};
 use crate::repository::RepositoryId;
 
 /// How many documents of an image are looked at that are trusted or may list packages.
@@ -46,6 +46,12 @@ pub struct AttachedDocument {
 }
 
 impl AttachedDocument {
+    fn counts(&self) -> bool {
+        self.lists_packages || self.trusted_by.is_some()
+    }
+}
+
+impl FromRow for AttachedDocument {
     fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             referrer: row.parse()?,
@@ -53,10 +59,6 @@ impl AttachedDocument {
             pushed_by: row.opt_text()?,
             trusted_by: row.opt_text()?,
         })
-    }
-
-    fn counts(&self) -> bool {
-        self.lists_packages || self.trusted_by.is_some()
     }
 }
 

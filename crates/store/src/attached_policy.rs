@@ -3,13 +3,11 @@
 use bonded_model::{AccountId, PolicyArn};
 
 use crate::Store;
-use crate::access_key::LimitExceeded;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::{LimitExceeded, Result, StoreError};
 use crate::meta::{Row, Tx, Value};
+use crate::page::{folded, page, prefix_end};
 use crate::policy::principal_exists;
-use crate::repository::page;
-use crate::user::{folded, prefix_end};
 
 /// A user, group or role that uses a managed policy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use bonded_model::{AccountId, PolicyArn};
 
 use crate::Store;
 use crate::error::{Result, StoreError};
-use crate::meta::{Body, Tx};
+use crate::meta::{Body, FromRow as _, Tx};
 use crate::policy::{NamedPolicy, PolicyVersion};
 
 /// The policies on the side of a user or role.
@@ -123,14 +123,11 @@ async fn default_version(tx: &mut Tx<'_>, arn: &PolicyArn) -> Result<Option<Poli
          JOIN managed_policy_versions n \
          ON n.managed_policy = p.id AND n.number = p.default_version \
          JOIN policy_versions v ON v.id = n.policy WHERE p.arn = $1";
-    let row = tx.optional(SQL, &[arn.to_string().into()]).await?;
-    row.map(|mut row| PolicyVersion::from_row(&mut row))
-        .transpose()
+    tx.find(SQL, &[arn.to_string().into()]).await
 }
 
 async fn service_control(tx: &mut Tx<'_>, account: &AccountId) -> Result<Vec<NamedPolicy>> {
     const SQL: &str = "SELECT p.name, v.id, v.text FROM service_control_policies p \
          JOIN policy_versions v ON v.id = p.policy WHERE p.account = $1 ORDER BY p.name";
-    let rows = tx.all(SQL, &[account.as_str().into()]).await?;
-    rows.into_iter().map(NamedPolicy::from_row).collect()
+    tx.list(SQL, &[account.as_str().into()]).await
 }

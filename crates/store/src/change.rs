@@ -4,7 +4,7 @@ use bonded_model::{AccountId, Timestamp};
 
 use crate::Store;
 use crate::error::Result;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{FromRow, Row, Tx, Value};
 
 /// The audit record of a change. It is written in the transaction of the change itself: there is
 /// no change without its record and no record of a change that did not happen.
@@ -33,8 +33,10 @@ impl Change {
         tx.execute(SQL, &values).await?;
         Ok(())
     }
+}
 
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for Change {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             at: row.time()?,
@@ -82,8 +84,7 @@ impl Store {
     /// As every read: the database failed, or the row is damaged.
     pub async fn find_change(&self, id: &str) -> Result<Option<Change>> {
         const SQL: &str = "SELECT id, at, account, record FROM changes WHERE id = $1";
-        let row = self.meta().optional(SQL, &[id.into()]).await?;
-        row.map(Change::from_row).transpose()
+        self.meta().find(SQL, &[id.into()]).await
     }
 
     /// The epoch of `account`: it grows with every change that a decision about the account's

@@ -139,11 +139,7 @@ impl Store {
             (&progress.position).into(),
             progress.begun_at.into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await })
-            })
-            .await?;
+        self.meta().execute_soon(SQL, values).await?;
         Ok(())
     }
 }

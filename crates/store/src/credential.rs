@@ -6,6 +6,7 @@ use crate::Store;
 use crate::access_key::{open_secret, secret_place};
 use crate::error::Result;
 use crate::keys::KeyBytes;
+use crate::meta::FromRow as _;
 use crate::role::Role;
 use crate::service_token::ServiceToken;
 use crate::session::Session;

@@ -65,3 +65,8 @@ impl StoreError {
         }
     }
 }
+
+/// There are as many as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are {0} already, which is the limit; delete one first")]
+pub struct LimitExceeded(pub u32);

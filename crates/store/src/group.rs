@@ -3,13 +3,12 @@
 use bonded_model::{AccountId, Timestamp};
 
 use crate::Store;
-use crate::access_key::LimitExceeded;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::{LimitExceeded, Result, StoreError};
 use crate::in_use::{ATTACHED_POLICIES, DeleteUnlessUsed, INLINE_POLICIES, InUse};
-use crate::meta::{Row, Tx, Value};
-use crate::repository::page;
-use crate::user::{User, folded, prefix_end};
+use crate::meta::{FromRow, Row, Tx, Value};
+use crate::page::{by_name, by_path, folded};
+use crate::user::User;
 
 /// An IAM group. It is no principal: its policies are those of its users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +34,10 @@ impl Group {
             self.account, self.path, self.name
         )
     }
+}
 
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for Group {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             account: row.parse()?,
@@ -86,8 +87,7 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at FROM user_groups \
              WHERE account = $1 AND folded_name = $2";
         let values = [account.as_str().into(), folded(name).into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(Group::from_row).transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// A page of the groups whose path begins with `path_prefix`, as [`Store::list_users`].
@@ -104,15 +104,8 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at FROM user_groups \
              WHERE account = $1 AND folded_name > $2 AND path >= $3 AND path < $4 \
              ORDER BY folded_name LIMIT $5";
-        let values = [
-            account.as_str().into(),
-            folded(after.unwrap_or_default()).into(),
-            path_prefix.into(),
-            prefix_end(path_prefix).into(),
-            page(limit),
-        ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter().map(Group::from_row).collect()
+        let values = by_path(account, path_prefix, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// Gives a group another name, another path, or both; `false` if there is none with the unique
@@ -192,12 +185,8 @@ impl Store {
         const SQL: &str = "SELECT u.id, u.account, u.name, u.path, u.created_at, u.tags, u.boundary \
              FROM group_members m JOIN users u ON u.id = m.user_id \
              WHERE m.group_id = $1 AND u.folded_name > $2 ORDER BY u.folded_name LIMIT $3";
-        let after = folded(after.unwrap_or_default());
-        let values = [group.into(), after.into(), page(limit)];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter()
-            .map(|mut row| User::from_row(&mut row))
-            .collect()
+        let values = by_name(group, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// A page of the groups of a user by name, as [`Store::list_users`].
@@ -213,10 +202,8 @@ impl Store {
         const SQL: &str = "SELECT g.id, g.account, g.name, g.path, g.created_at \
              FROM group_members m JOIN user_groups g ON g.id = m.group_id \
              WHERE m.user_id = $1 AND g.folded_name > $2 ORDER BY g.folded_name LIMIT $3";
-        let after = folded(after.unwrap_or_default());
-        let values = [user.into(), after.into(), page(limit)];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter().map(Group::from_row).collect()
+        let values = by_name(user, after, limit);
+        self.meta().list(SQL, &values).await
     }
 }
 

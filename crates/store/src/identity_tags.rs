@@ -5,7 +5,7 @@ use bonded_model::{ResourceTags, TAGS_LIMIT};
 use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::{Result, StoreError};
-use crate::repository::json;
+use crate::meta::json;
 use crate::repository_settings::{TagUpdate, TooManyTags};
 
 /// What has tags, by the table of its row.

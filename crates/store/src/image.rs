@@ -5,7 +5,8 @@ use bonded_model::{Digest, Reference, Tag, Timestamp};
 use crate::Store;
 use crate::error::Result;
 use crate::keys::Place;
-use crate::repository::{RepositoryId, page};
+use crate::page::page;
+use crate::repository::RepositoryId;
 
 /// A manifest as it was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use crate::image_delete::delete_rows;
 use crate::image_put::{NewImage, PutImage, image_exists, put_image};
 use crate::job::{ClaimedJob, Job, JobEnd, Priority, end, enqueue};
 use crate::meta::{Row, Tx, Value};
-use crate::repository::{Repository, RepositoryId, page};
+use crate::page::page;
+use crate::repository::{Repository, RepositoryId};
 
 /// A referrer that this server has made; its blobs are in the repository.
 pub struct GeneratedReferrer {

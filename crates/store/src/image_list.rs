@@ -11,8 +11,9 @@ use bonded_model::{Digest, Tag, Timestamp};
 use crate::Store;
 use crate::error::Result;
 use crate::image_scan::ImageScan;
-use crate::meta::{Body, Row, Tx, Value};
-use crate::repository::{RepositoryId, page};
+use crate::meta::{Body, FromRow, Row, Tx, Value};
+use crate::page::page;
+use crate::repository::RepositoryId;
 
 /// How many images a filtered page looks at.
 const SCAN: u32 = 1000;
@@ -78,8 +79,14 @@ impl<T> ImagePage<T> {
 }
 
 impl ImageKey {
+    const fn untagged(digest: Digest) -> Self {
+        Self { digest, tag: None }
+    }
+}
+
+impl FromRow for ImageKey {
     /// Reads the columns `digest` and `tag`.
-    fn from_row(mut row: Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let digest = row.parse()?;
         let tag = row.opt_text()?;
         let tag = tag.map(|tag| tag.parse()).transpose();
@@ -88,10 +95,6 @@ impl ImageKey {
             digest,
             tag: tag.map_err(malformed)?,
         })
-    }
-
-    const fn untagged(digest: Digest) -> Self {
-        Self { digest, tag: None }
     }
 }
 
@@ -250,9 +253,8 @@ async fn tagged_keys(
          AND (digest, tag) > ($2, $3) ORDER BY digest, tag LIMIT $4";
     let (digest, tag) = position(after);
     let values = [repository.into(), digest, tag, page(limit + 1)];
-    let rows = tx.all(SQL, &values).await?;
-    let keys: Result<_> = rows.into_iter().map(ImageKey::from_row).collect();
-    Ok(cut(keys?, limit))
+    let keys = tx.list(SQL, &values).await?;
+    Ok(cut(keys, limit))
 }
 
 async fn all_keys(
@@ -267,17 +269,16 @@ async fn all_keys(
          ON t.repository = i.repository AND t.digest = i.digest \
          WHERE i.repository = $1 AND i.digest > $2 ORDER BY i.digest, t.tag LIMIT $3";
     let (digest, tag) = position(after);
-    let mut rows = Vec::new();
+    let mut keys = Vec::new();
     if after.is_some_and(|key| key.tag.is_some()) {
         let values = [repository.into(), digest.clone(), tag, page(limit + 1)];
-        rows = tx.all(SAME_IMAGE, &values).await?;
+        keys = tx.list(SAME_IMAGE, &values).await?;
     }
-    if rows.len() <= limit as usize {
+    if keys.len() <= limit as usize {
         let values = [repository.into(), digest, page(limit + 1)];
-        rows.append(&mut tx.all(NEXT_IMAGES, &values).await?);
+        keys.append(&mut tx.list(NEXT_IMAGES, &values).await?);
     }
-    let keys: Result<_> = rows.into_iter().map(ImageKey::from_row).collect();
-    Ok(cut(keys?, limit))
+    Ok(cut(keys, limit))
 }
 
 /// The two halves of a key, less than every key if there is none.
@@ -318,8 +319,7 @@ async fn details(
          generation, analyzers, advisories_sha256, advisories_at, severity_counts, findings \
          FROM image_scans WHERE repository = $1 AND image >= $2 AND image <= $3";
     let mut found = BTreeMap::new();
-    for row in tx.all(IMAGES, &range).await? {
-        let image = ImageDetail::from_row(row)?;
+    for image in tx.list::<ImageDetail>(IMAGES, &range).await? {
         found.insert(image.digest.clone(), image);
     }
     for mut row in tx.all(TAGS, &range).await? {
@@ -342,9 +342,9 @@ async fn details(
     Ok(found)
 }
 
-impl ImageDetail {
+impl FromRow for ImageDetail {
     /// Reads the columns `digest` to `pushed_at`.
-    fn from_row(mut row: Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let digest = row.parse()?;
         let media_type = row.text()?;
         let artifact_type = row.opt_text()?;

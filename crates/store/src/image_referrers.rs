@@ -9,7 +9,8 @@ use crate::Store;
 use crate::error::Result;
 use crate::image::manifest_place;
 use crate::meta::{Body, Row, Tx, Value};
-use crate::repository::{RepositoryId, page};
+use crate::page::page;
+use crate::repository::RepositoryId;
 
 /// How many bytes of manifests a page may be made of, beside its first.
 const BYTES_LIMIT: u64 = 4 * 1024 * 1024;

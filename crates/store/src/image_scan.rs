@@ -13,8 +13,8 @@ use crate::image_put::IMAGE_DIGEST;
 use crate::image_rematch::packages_place;
 use crate::job::{ClaimedJob, Job, JobEnd, Priority, end, enqueue};
 use crate::keys::Place;
-use crate::meta::{Row, Tx, Value};
-use crate::repository::{RepositoryId, json};
+use crate::meta::{FromRow, Row, Tx, Value, json};
+use crate::repository::RepositoryId;
 use crate::scan_event::{ScanEvent, insert_events};
 
 /// Findings by severity; severities without findings are absent.
@@ -88,9 +88,9 @@ pub enum StartScan {
     ImageNotFound,
 }
 
-impl ImageScan {
+impl FromRow for ImageScan {
     /// Reads the columns `status` to `findings`.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let time = |row: &mut Row| Ok(row.opt_int()?.map(Timestamp::from_millis));
         Ok(Self {
             status: row.parse()?,
@@ -193,10 +193,7 @@ impl Store {
                     if tx.optional(IMAGE_DIGEST, &key).await?.is_none() {
                         return Ok(StartScan::ImageNotFound);
                     }
-                    let last = tx.optional(FIND, &key).await?;
-                    let last = last
-                        .map(|mut row| ImageScan::from_row(&mut row))
-                        .transpose()?;
+                    let last: Option<ImageScan> = tx.find(FIND, &key).await?;
                     let is_same = |last: ImageScan| {
                         last.status == ScanStatus::Complete
                             && last.judged_by == *judged_by
@@ -225,8 +222,7 @@ impl Store {
         image: &Digest,
     ) -> Result<Option<ImageScan>> {
         let values = [(&repository.0).into(), image.as_str().into()];
-        let row = self.meta().optional(FIND, &values).await?;
-        row.map(|mut row| ImageScan::from_row(&mut row)).transpose()
+        self.meta().find(FIND, &values).await
     }
 
     /// The findings of an image in the part `part`, counted from 0; `None` behind the last.

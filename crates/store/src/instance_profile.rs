@@ -7,9 +7,8 @@ use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
 use crate::in_use::{DeleteUnlessUsed, InUse};
-use crate::meta::{Row, Value};
-use crate::repository::{json, page};
-use crate::user::{folded, prefix_end};
+use crate::meta::{FromRow, Row, Value, json};
+use crate::page::{by_name, by_path, folded};
 
 /// An instance profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +38,10 @@ impl InstanceProfile {
             self.account, self.path, self.name
         )
     }
+}
 
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for InstanceProfile {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             account: row.parse()?,
@@ -99,8 +100,7 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at, role, tags \
              FROM instance_profiles WHERE account = $1 AND folded_name = $2";
         let values = [account.as_str().into(), folded(name).into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(InstanceProfile::from_row).transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// A page of the instance profiles whose path begins with `path_prefix`, as
@@ -119,15 +119,8 @@ impl Store {
              FROM instance_profiles \
              WHERE account = $1 AND folded_name > $2 AND path >= $3 AND path < $4 \
              ORDER BY folded_name LIMIT $5";
-        let values = [
-            account.as_str().into(),
-            folded(after.unwrap_or_default()).into(),
-            path_prefix.into(),
-            prefix_end(path_prefix).into(),
-            page(limit),
-        ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter().map(InstanceProfile::from_row).collect()
+        let values = by_path(account, path_prefix, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// A page of the instance profiles that a role is in, by name.
@@ -143,10 +136,8 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at, role, tags \
              FROM instance_profiles WHERE role = $1 AND folded_name > $2 \
              ORDER BY folded_name LIMIT $3";
-        let after = folded(after.unwrap_or_default());
-        let values = [role.into(), after.into(), page(limit)];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter().map(InstanceProfile::from_row).collect()
+        let values = by_name(role, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// Puts a role into an instance profile that has none; `false` if it has one.

@@ -252,12 +252,7 @@ impl Store {
                 attempt.into(),
                 now.into(),
             ];
-            let claimed = self
-                .meta()
-                .transact(values, |tx, values| {
-                    Box::pin(async move { tx.execute(CLAIM, &values[..]).await })
-                })
-                .await?;
+            let claimed = self.meta().execute(CLAIM, values).await?;
             if claimed > 0 {
                 return Ok(Some(ClaimedJob {
                     job,
@@ -275,12 +270,7 @@ impl Store {
     pub(crate) async fn end_job_leases(&self, now: Timestamp) -> Result<()> {
         const SQL: &str = "UPDATE jobs SET due_at = $1 WHERE state = 'running' AND due_at > $1";
         let values: [Value; 1] = [now.into()];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await })
-            })
-            .await
-            .map(drop)
+        self.meta().execute_soon(SQL, values).await.map(drop)
     }
 
     /// Prolongs the lease of a job to `until`.
@@ -292,11 +282,7 @@ impl Store {
              WHERE kind = $2 AND subject = $3 AND attempt = $4 AND state = 'running'";
         let [kind, subject, attempt] = claimed.key();
         let values = [until.into(), kind, subject, attempt];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { held(tx.execute(SQL, &values[..]).await?) })
-            })
-            .await
+        held(self.meta().execute_soon(SQL, values).await?)
     }
 
     /// Gives a job back to be taken again from `due_at` on; the attempt does not count. For a job

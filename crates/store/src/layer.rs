@@ -8,11 +8,12 @@ use crate::Store;
 use crate::blobs::ObjectId;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
-use crate::meta::{Row, Tx, Value};
-use crate::repository::{RepositoryId, page};
+use crate::meta::{FromRow, Row, Tx, Value};
+use crate::page::page;
+use crate::repository::RepositoryId;
 
 /// How much later than the recorded one a new `keep_until` must be to be worth a write.
-const KEEP_STEP: Duration = Duration::from_secs(12 * 60 * 60);
+const KEEP_STEP: Duration = Duration::from_hours(12);
 
 /// A blob that a repository has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +30,9 @@ pub struct Layer {
     pub damaged: bool,
 }
 
-impl Layer {
+impl FromRow for Layer {
     /// Reads the columns of [`FIND`].
-    fn from_row(mut row: Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             digest: row.parse()?,
             size: row.size()?,
@@ -80,8 +81,7 @@ impl Store {
         digest: &Digest,
     ) -> Result<Option<Layer>> {
         let values = [(&repository.0).into(), digest.as_str().into()];
-        let row = self.meta().optional(FIND, &values).await?;
-        row.map(Layer::from_row).transpose()
+        self.meta().find(FIND, &values).await
     }
 
     /// Keeps a layer until `until`, so that an image that is about to refer to it finds it. Written
@@ -105,11 +105,7 @@ impl Store {
             (&repository.0).into(),
             layer.digest.as_str().into(),
         ];
-        self.meta()
-            .transact(values, |tx, values| {
-                Box::pin(async move { Ok(tx.execute(SQL, &values[..]).await? > 0) })
-            })
-            .await
+        Ok(self.meta().execute(SQL, values).await? > 0)
     }
 
     /// Links the layer `digest` of `source` to `target` too, without moving a byte. `None` if
@@ -145,10 +141,9 @@ impl Store {
                         digest.as_str().into(),
                         (&target.0).into(),
                     ];
-                    let Some(row) = tx.optional(FIND, &values).await? else {
+                    let Some(mut layer) = tx.find::<Layer>(FIND, &values).await? else {
                         return Ok(None);
                     };
-                    let mut layer = Layer::from_row(row)?;
                     link(tx, target, digest, &layer.object.to_string(), *keep_until).await?;
                     change.insert(tx).await?;
                     layer.keep_until = *keep_until;

@@ -82,11 +82,7 @@ impl Store {
             id.as_str().into(),
             (&repository.0).into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await })
-            })
-            .await?;
+        self.meta().execute_soon(SQL, values).await?;
         Ok(())
     }
 }

@@ -68,12 +68,7 @@ impl Store {
     async fn record_damage(&self, object: ObjectId) {
         const SQL: &str = "UPDATE objects SET damaged = 1 WHERE id = $1 AND damaged = 0";
         let values: [Value; 1] = [object.to_string().into()];
-        let recorded = self
-            .meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await })
-            })
-            .await;
+        let recorded = self.meta().execute_soon(SQL, values).await;
         match recorded {
             Ok(0) => {}
             Ok(_) => {

@@ -3,11 +3,13 @@
 //!
 //! [`Store`] is the whole of it. Each noun has a file with the transactions it takes part in, under
 //! business names; nothing outside this crate sees SQL, a path, a key or a ciphertext.
+//!
 //! ```text
 //! repository image layer upload user role access_key session …      business transactions
 //!            meta                     blobs                keys      rows · bytes · ciphers
 //!    sqlite | postgres           disk | bucket           ring file
 //! ```
+//!
 //! Time comes in as an argument, randomness from one place ([`Store::open`] needs neither clock nor
 //! environment).
 
@@ -55,6 +57,7 @@ mod managed_policy_version;
 mod meta;
 mod object_collect;
 mod oidc_provider;
+mod page;
 mod policy;
 mod random;
 mod registry_scanning;
@@ -86,7 +89,7 @@ use std::sync::Arc;
 
 use bonded_model::{Secret, Timestamp};
 
-pub use access_key::{AccessKey, LastUsed, LimitExceeded};
+pub use access_key::{AccessKey, LastUsed};
 pub use account::{Account, IdentityCounts, NewAdministrator};
 pub use advance::{Advance, Unit, Watched, Watcher};
 pub use advisory_file::AdvisoryCopy;
@@ -101,7 +104,7 @@ pub use caller_policies::{CallerPolicies, IdentityPolicy};
 pub use change::Change;
 pub use collect::{Amount, Mode, Progress, Step, Walk};
 pub use credential::{Credential, Holder, TokenKey};
-pub use error::{Result, StoreError};
+pub use error::{LimitExceeded, Result, StoreError};
 pub use group::Group;
 pub use identity_tags::Tagged;
 pub use image::StoredManifest;

@@ -7,10 +7,9 @@ use crate::change::{Change, next_epoch};
 use crate::error::{Result, StoreError};
 use crate::in_use::{DeleteUnlessUsed, InUse};
 use crate::managed_policy_version::insert_version;
-use crate::meta::{Row, Value};
+use crate::meta::{FromRow, Row, Value, json};
+use crate::page::{folded, page, prefix_end};
 use crate::policy::PolicyVersion;
-use crate::repository::{json, page};
-use crate::user::{folded, prefix_end};
 
 /// A managed policy, as an account sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +58,8 @@ pub enum Usage {
     Boundary,
 }
 
-impl ManagedPolicy {
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for ManagedPolicy {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let (id, account) = (row.text()?, row.text()?);
         let owner = match account.as_str() {
             "" => None,
@@ -182,8 +181,7 @@ impl Store {
              + (SELECT COUNT(*) FROM roles x WHERE x.account = $1 AND x.boundary = p.arn) \
              FROM managed_policies p WHERE p.arn = $2";
         let values = [viewer.as_str().into(), arn.to_string().into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(ManagedPolicy::from_row).transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// A page of the managed policies that `viewer` sees, by name ignoring case, AWS's before its
@@ -232,8 +230,7 @@ impl Store {
             is(Usage::Any),
             page(limit),
         ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter().map(ManagedPolicy::from_row).collect()
+        self.meta().list(SQL, &values).await
     }
 
     /// Deletes a managed policy with its last version; `false` if there is none with the unique id

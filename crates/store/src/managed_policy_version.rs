@@ -3,11 +3,10 @@
 use bonded_model::Timestamp;
 
 use crate::Store;
-use crate::access_key::LimitExceeded;
 use crate::change::{Change, next_epoch};
-use crate::error::{Result, StoreError};
+use crate::error::{LimitExceeded, Result, StoreError};
 use crate::managed_policy::number;
-use crate::meta::{Row, Tx, Value};
+use crate::meta::{FromRow, Row, Tx, Value};
 use crate::policy::{PolicyVersion, insert_policy_version};
 
 /// A version of a managed policy.
@@ -34,13 +33,13 @@ pub enum DeleteVersion {
     IsDefault,
 }
 
-impl ManagedPolicyVersion {
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for ManagedPolicyVersion {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             number: number(row.size()?),
             is_default: row.boolean()?,
             created_at: row.time()?,
-            document: PolicyVersion::from_row(&mut row)?,
+            document: PolicyVersion::from_row(row)?,
         })
     }
 }
@@ -92,11 +91,7 @@ impl Store {
              FROM managed_policy_versions v JOIN managed_policies p ON p.id = v.managed_policy \
              JOIN policy_versions d ON d.id = v.policy \
              WHERE v.managed_policy = $1 AND v.number = $2";
-        let row = self
-            .meta()
-            .optional(SQL, &[policy.into(), number.into()])
-            .await?;
-        row.map(ManagedPolicyVersion::from_row).transpose()
+        self.meta().find(SQL, &[policy.into(), number.into()]).await
     }
 
     /// The versions of a managed policy, the newest first.
@@ -112,10 +107,7 @@ impl Store {
              FROM managed_policy_versions v JOIN managed_policies p ON p.id = v.managed_policy \
              JOIN policy_versions d ON d.id = v.policy \
              WHERE v.managed_policy = $1 ORDER BY v.number DESC";
-        let rows = self.meta().all(SQL, &[policy.into()]).await?;
-        rows.into_iter()
-            .map(ManagedPolicyVersion::from_row)
-            .collect()
+        self.meta().list(SQL, &[policy.into()]).await
     }
 
     /// Makes a version the one that holds; `false` if the policy has no such version.

@@ -5,8 +5,7 @@ use bonded_model::{AccountId, ResourceTags, Timestamp};
 use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
-use crate::meta::{Row, Value};
-use crate::repository::json;
+use crate::meta::{FromRow, Row, Value, json};
 
 /// An identity provider of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +32,10 @@ impl OidcProvider {
     pub fn arn(&self) -> String {
         format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.url)
     }
+}
 
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for OidcProvider {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             account: row.parse()?,
             url: row.text()?,
@@ -80,8 +81,7 @@ impl Store {
     pub async fn find_oidc_provider(&self, arn: &str) -> Result<Option<OidcProvider>> {
         const SQL: &str = "SELECT account, url, client_ids, thumbprints, jwks, created_at, tags \
              FROM oidc_providers WHERE id = $1";
-        let row = self.meta().optional(SQL, &[arn.into()]).await?;
-        row.map(OidcProvider::from_row).transpose()
+        self.meta().find(SQL, &[arn.into()]).await
     }
 
     /// The provider with this ARN, whose tokens are credentials: none of a closed account.
@@ -92,8 +92,7 @@ impl Store {
         const SQL: &str = "SELECT p.account, p.url, p.client_ids, p.thumbprints, p.jwks, \
              p.created_at, p.tags FROM oidc_providers p \
              JOIN accounts a ON a.id = p.account AND a.closed_at IS NULL WHERE p.id = $1";
-        let row = self.meta().optional(SQL, &[arn.into()]).await?;
-        row.map(OidcProvider::from_row).transpose()
+        self.meta().find(SQL, &[arn.into()]).await
     }
 
     /// The providers of an account by URL: as many as the account may have.
@@ -103,8 +102,7 @@ impl Store {
     pub async fn list_oidc_providers(&self, account: &AccountId) -> Result<Vec<OidcProvider>> {
         const SQL: &str = "SELECT account, url, client_ids, thumbprints, jwks, created_at, tags \
              FROM oidc_providers WHERE account = $1 ORDER BY url LIMIT 1000";
-        let rows = self.meta().all(SQL, &[account.as_str().into()]).await?;
-        rows.into_iter().map(OidcProvider::from_row).collect()
+        self.meta().list(SQL, &[account.as_str().into()]).await
     }
 
     /// Replaces the audiences and thumbprints of a provider; `false` if there is none with this

@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
-use crate::meta::{Row, Tx};
+use crate::meta::{FromRow, Row, Tx};
 use crate::random;
 
 /// A policy document as it was saved. The text of an id never changes, so what is compiled from it
@@ -25,12 +25,12 @@ pub struct NamedPolicy {
     pub version: PolicyVersion,
 }
 
-impl NamedPolicy {
+impl FromRow for NamedPolicy {
     /// Reads the columns of the name and of the version.
-    pub(crate) fn from_row(mut row: Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             name: row.text()?,
-            version: PolicyVersion::from_row(&mut row)?,
+            version: PolicyVersion::from_row(row)?,
         })
     }
 }
@@ -44,18 +44,20 @@ impl PolicyVersion {
         })
     }
 
-    /// Reads the columns `id` and `text`.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
-        Ok(Self {
-            id: row.text()?,
-            text: row.text()?,
-        })
-    }
-
     /// Reads the columns `id` and `text`, which an outer join may leave NULL.
     pub(crate) fn opt_from_row(row: &mut Row) -> Result<Option<Self>> {
         let (id, text) = (row.opt_text()?, row.opt_text()?);
         Ok(id.zip(text).map(|(id, text)| Self { id, text }))
+    }
+}
+
+impl FromRow for PolicyVersion {
+    /// Reads the columns `id` and `text`.
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            id: row.text()?,
+            text: row.text()?,
+        })
     }
 }
 
@@ -87,8 +89,7 @@ pub(crate) async fn put_policy(
 async fn other_policies(tx: &mut Tx<'_>, principal: &str, name: &str) -> Result<Vec<String>> {
     const SQL: &str = "SELECT v.text FROM principal_policies p \
          JOIN policy_versions v ON v.id = p.policy WHERE p.principal = $1 AND p.name <> $2";
-    let rows = tx.all(SQL, &[principal.into(), name.into()]).await?;
-    rows.into_iter().map(|mut row| row.text()).collect()
+    tx.list(SQL, &[principal.into(), name.into()]).await
 }
 
 /// Whether the user, group or role `principal` exists, locked against deletion by the transaction.
@@ -152,9 +153,7 @@ impl Store {
         const SQL: &str = "SELECT v.id, v.text FROM principal_policies p \
              JOIN policy_versions v ON v.id = p.policy WHERE p.principal = $1 AND p.name = $2";
         let values = [principal_id.into(), name.into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(|mut row| PolicyVersion::from_row(&mut row))
-            .transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// Takes the inline policy `name` from a principal; `false` if it has none of that name.
@@ -179,8 +178,7 @@ impl Store {
     pub async fn principal_policies(&self, principal_id: &str) -> Result<Vec<NamedPolicy>> {
         const SQL: &str = "SELECT p.name, v.id, v.text FROM principal_policies p \
              JOIN policy_versions v ON v.id = p.policy WHERE p.principal = $1 ORDER BY p.name";
-        let rows = self.meta().all(SQL, &[principal_id.into()]).await?;
-        rows.into_iter().map(NamedPolicy::from_row).collect()
+        self.meta().list(SQL, &[principal_id.into()]).await
     }
 
     /// The names of a principal's inline policies, in byte order.
@@ -189,8 +187,7 @@ impl Store {
     /// As every read.
     pub async fn list_principal_policies(&self, principal_id: &str) -> Result<Vec<String>> {
         const SQL: &str = "SELECT name FROM principal_policies WHERE principal = $1 ORDER BY name";
-        let rows = self.meta().all(SQL, &[principal_id.into()]).await?;
-        rows.into_iter().map(|mut row| row.text()).collect()
+        self.meta().list(SQL, &[principal_id.into()]).await
     }
 
     /// The policy version `id`, for explaining a decision that named it.
@@ -199,8 +196,6 @@ impl Store {
     /// As every read.
     pub async fn find_policy_version(&self, id: &str) -> Result<Option<PolicyVersion>> {
         const SQL: &str = "SELECT id, text FROM policy_versions WHERE id = $1";
-        let row = self.meta().optional(SQL, &[id.into()]).await?;
-        row.map(|mut row| PolicyVersion::from_row(&mut row))
-            .transpose()
+        self.meta().find(SQL, &[id.into()]).await
     }
 }

@@ -5,8 +5,7 @@ use bonded_model::{AccountId, Region, RegistryScanning, ScanFrequency};
 use crate::Store;
 use crate::change::Change;
 use crate::error::Result;
-use crate::meta::{Row, Value, malformed};
-use crate::repository::json;
+use crate::meta::{Row, Value, json, malformed};
 
 /// Whether what is pushed to a repository is scanned, by its columns `scan_on_push` and `name` and
 /// the configuration of its registry, if it has one.

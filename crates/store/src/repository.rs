@@ -9,12 +9,10 @@ use bonded_model::{
 use crate::Store;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
-use crate::meta::{Body, Row, Value, malformed};
+use crate::meta::{Body, FromRow, Row, Value, json, malformed};
+use crate::page::page;
 use crate::policy::PolicyVersion;
 use crate::random;
-
-/// The most names one look-up takes, and the most repositories on one page.
-const PAGE_LIMIT: usize = 1000;
 
 /// Names one repository for ever: a repository deleted and created again has another id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,9 +75,9 @@ pub enum DeleteRepository {
     NotFound,
 }
 
-impl Repository {
+impl FromRow for Repository {
     /// Reads the columns `r.id` to `p.text` of the statements below.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let id = RepositoryId(row.text()?);
         let arn = RepositoryArn {
             account: row.parse()?,
@@ -103,11 +101,6 @@ pub(crate) fn tag_mutability(row: &mut Row) -> Result<TagMutability> {
     let (word, filters): (String, Vec<String>) = (row.text()?, row.json()?);
     let filters = (!filters.is_empty()).then_some(filters);
     TagMutability::parse(Some(&word), filters).map_err(|e| malformed(&e.to_string()))
-}
-
-/// `value` as the text of a JSON column.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| malformed(&e.to_string()))
 }
 
 /// A repository of an account that is not closed: with its account it is gone for everybody.
@@ -179,9 +172,7 @@ impl Store {
     /// As every read.
     pub async fn find_repository(&self, arn: &RepositoryArn) -> Result<Option<Repository>> {
         let key = key(&arn.account, &arn.region, &arn.name);
-        let row = self.meta().optional(FIND, &key).await?;
-        row.map(|mut row| Repository::from_row(&mut row))
-            .transpose()
+        self.meta().find(FIND, &key).await
     }
 
     /// The repository that a job is about, if it is still there.
@@ -189,9 +180,7 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn repository_by_id(&self, id: &RepositoryId) -> Result<Option<Repository>> {
-        let row = self.meta().optional(FIND_BY_ID, &[(&id.0).into()]).await?;
-        row.map(|mut row| Repository::from_row(&mut row))
-            .transpose()
+        self.meta().find(FIND_BY_ID, &[(&id.0).into()]).await
     }
 
     /// The repositories with these names, one for each in order, on one snapshot.
@@ -212,11 +201,7 @@ impl Store {
             Box::pin(async move {
                 let mut found = Vec::with_capacity(keys.len());
                 for key in &*keys {
-                    let row = tx.optional(FIND, key).await?;
-                    found.push(
-                        row.map(|mut row| Repository::from_row(&mut row))
-                            .transpose()?,
-                    );
+                    found.push(tx.find(FIND, key).await?);
                 }
                 Ok(found)
             })
@@ -246,10 +231,7 @@ impl Store {
             after.map_or("", RepositoryName::as_str).into(),
             page(limit),
         ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter()
-            .map(|mut row| Repository::from_row(&mut row))
-            .collect()
+        self.meta().list(SQL, &values).await
     }
 
     /// The names of a registry's repositories in byte order: those behind `after`, which need not
@@ -283,9 +265,4 @@ pub(crate) fn found(changed: u64) -> Result<()> {
         return Err(StoreError::Conflict);
     }
     Ok(())
-}
-
-/// A `LIMIT` of at most one more than [`PAGE_LIMIT`]: that one tells whether another page follows.
-pub(crate) fn page(limit: u32) -> Value {
-    limit.min(PAGE_LIMIT as u32 + 1).into()
 }

@@ -5,9 +5,9 @@ use bonded_model::{ResourceTags, TAGS_LIMIT, TagMutability};
 use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::{Result, StoreError};
-use crate::meta::{Tx, Value};
+use crate::meta::{Tx, Value, json};
 use crate::policy::{PolicyVersion, insert_policy_version};
-use crate::repository::{RepositoryId, found, json};
+use crate::repository::{RepositoryId, found};
 
 /// A change of resource tags, applied to what is there.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use crate::access_key::LastUsed;
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
 use crate::in_use::{ATTACHED_POLICIES, DeleteUnlessUsed, INLINE_POLICIES, InUse};
-use crate::meta::{Row, Value};
+use crate::meta::{FromRow, Row, Value, json};
+use crate::page::{by_path, folded};
 use crate::policy::{PolicyVersion, insert_policy_version};
-use crate::repository::{found, json, page};
-use crate::user::{folded, prefix_end};
+use crate::repository::found;
 
 /// An IAM role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +48,25 @@ impl Role {
             self.account, self.path, self.name
         )
     }
+}
 
+/// The statement that gives roles, of which `$where` says which and in what order: what
+/// [`Role::from_row`] reads.
+macro_rules! select_role {
+    ($where:literal) => {
+        concat!(
+            "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
+             r.max_session_seconds, p.id, p.text, r.tags, r.boundary, r.last_used_at, \
+             r.last_used_region \
+             FROM roles r JOIN policy_versions p ON p.id = r.trust_policy ",
+            $where
+        )
+    };
+}
+
+impl FromRow for Role {
     /// Reads the columns `id` to `last_used_region` of a role joined with its trust policy.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             account: row.parse()?,
@@ -140,14 +156,9 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn find_role(&self, account: &AccountId, name: &str) -> Result<Option<Role>> {
-        const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags, \
-             r.boundary, r.last_used_at, r.last_used_region \
-             FROM roles r JOIN policy_versions p ON p.id = r.trust_policy \
-             WHERE r.account = $1 AND r.folded_name = $2";
+        const SQL: &str = select_role!("WHERE r.account = $1 AND r.folded_name = $2");
         let values = [account.as_str().into(), folded(name).into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(|mut row| Role::from_row(&mut row)).transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// The role with the unique id `id`.
@@ -155,12 +166,8 @@ impl Store {
     /// # Errors
     /// As every read.
     pub async fn find_role_by_id(&self, id: &str) -> Result<Option<Role>> {
-        const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags, \
-             r.boundary, r.last_used_at, r.last_used_region \
-             FROM roles r JOIN policy_versions p ON p.id = r.trust_policy WHERE r.id = $1";
-        let row = self.meta().optional(SQL, &[id.into()]).await?;
-        row.map(|mut row| Role::from_row(&mut row)).transpose()
+        const SQL: &str = select_role!("WHERE r.id = $1");
+        self.meta().find(SQL, &[id.into()]).await
     }
 
     /// A page of the roles whose path begins with `path_prefix`, by name ignoring case: those
@@ -175,23 +182,12 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Role>> {
-        const SQL: &str = "SELECT r.id, r.account, r.name, r.path, r.created_at, r.description, \
-             r.max_session_seconds, p.id, p.text, r.tags, \
-             r.boundary, r.last_used_at, r.last_used_region \
-             FROM roles r JOIN policy_versions p ON p.id = r.trust_policy \
-             WHERE r.account = $1 AND r.folded_name > $2 AND r.path >= $3 AND r.path < $4 \
-             ORDER BY r.folded_name LIMIT $5";
-        let values = [
-            account.as_str().into(),
-            folded(after.unwrap_or_default()).into(),
-            path_prefix.into(),
-            prefix_end(path_prefix).into(),
-            page(limit),
-        ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter()
-            .map(|mut row| Role::from_row(&mut row))
-            .collect()
+        const SQL: &str = select_role!(
+            "WHERE r.account = $1 AND r.folded_name > $2 AND r.path >= $3 AND r.path < $4 \
+             ORDER BY r.folded_name LIMIT $5"
+        );
+        let values = by_path(account, path_prefix, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// Changes the description and the longest session of a role; `false` if there is none with
@@ -252,11 +248,7 @@ impl Store {
             id.into(),
             not_since.into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await.map(drop) })
-            })
-            .await
+        self.meta().execute_soon(SQL, values).await.map(drop)
     }
 
     /// Replaces the trust policy of a role.

@@ -11,7 +11,7 @@ use crate::meta::{Tx, Value};
 use crate::repository::RepositoryId;
 
 /// How long events are kept.
-const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// How many old events one that is new takes with it.
 const FORGOTTEN: i64 = 4;

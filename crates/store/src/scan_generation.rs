@@ -6,8 +6,7 @@ use bonded_model::Timestamp;
 
 use crate::Store;
 use crate::error::Result;
-use crate::meta::{Row, Value};
-use crate::repository::json;
+use crate::meta::{FromRow, Row, Value, json};
 
 /// Analyzers and advisories that images are or were judged by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +23,8 @@ pub struct ScanGeneration {
     pub counts: BTreeMap<String, u64>,
 }
 
-impl ScanGeneration {
-    fn from_row(mut row: Row) -> Result<Self> {
+impl FromRow for ScanGeneration {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             generation: row.size()?,
             analyzers: row.text()?,
@@ -44,8 +43,7 @@ impl Store {
     pub async fn last_generation(&self) -> Result<Option<ScanGeneration>> {
         const SQL: &str = "SELECT generation, analyzers, advisories_sha256, advisories_at, counts \
              FROM scan_generations ORDER BY generation DESC LIMIT 1";
-        let row = self.meta().optional(SQL, &[]).await?;
-        row.map(ScanGeneration::from_row).transpose()
+        self.meta().find(SQL, &[]).await
     }
 
     /// Whether the advisories with this sha256 digest were ever in use.

@@ -4,9 +4,8 @@
 use bonded_model::AccountId;
 
 use crate::Store;
-use crate::access_key::LimitExceeded;
 use crate::change::{Change, next_epoch};
-use crate::error::Result;
+use crate::error::{LimitExceeded, Result};
 use crate::meta::{Tx, Value};
 use crate::policy::{NamedPolicy, PolicyVersion, insert_policy_version};
 
@@ -66,8 +65,7 @@ impl Store {
     pub async fn service_control_policies(&self, account: &AccountId) -> Result<Vec<NamedPolicy>> {
         const SQL: &str = "SELECT p.name, v.id, v.text FROM service_control_policies p \
              JOIN policy_versions v ON v.id = p.policy WHERE p.account = $1 ORDER BY p.name";
-        let rows = self.meta().all(SQL, &[account.as_str().into()]).await?;
-        rows.into_iter().map(NamedPolicy::from_row).collect()
+        self.meta().list(SQL, &[account.as_str().into()]).await
     }
 
     /// Closes the account of `change`: its credentials are not found any more, from the next

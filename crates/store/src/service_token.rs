@@ -3,11 +3,11 @@
 use bonded_model::{AccountId, Timestamp};
 
 use crate::Store;
-use crate::access_key::{LastUsed, LimitExceeded};
+use crate::access_key::LastUsed;
 use crate::change::{Change, next_epoch};
-use crate::error::Result;
-use crate::meta::{Row, Value};
-use crate::repository::{json, page};
+use crate::error::{LimitExceeded, Result};
+use crate::meta::{FromRow, Row, Value, json};
+use crate::page::page;
 use crate::user::User;
 
 /// A service token, without its secret.
@@ -55,7 +55,7 @@ pub struct FoundToken {
     pub epoch: i64,
 }
 
-impl ServiceToken {
+impl FromRow for ServiceToken {
     /// Reads the columns `id` to `last_used_region`.
     fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
@@ -177,10 +177,7 @@ impl Store {
             after.into(),
             page(limit),
         ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter()
-            .map(|mut row| Ok((row.text()?, ServiceToken::from_row(&mut row)?)))
-            .collect()
+        self.meta().list(SQL, &values).await
     }
 
     /// Enables or disables a token of a user; `false` if it has none of that id.
@@ -251,10 +248,6 @@ impl Store {
             id.into(),
             not_since.into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await.map(drop) })
-            })
-            .await
+        self.meta().execute_soon(SQL, values).await.map(drop)
     }
 }

@@ -8,9 +8,8 @@ use crate::Store;
 use crate::access_key::secret_place;
 use crate::change::Change;
 use crate::error::{Result, StoreError};
-use crate::meta::{Row, Value, malformed};
+use crate::meta::{FromRow, Row, Value, json, malformed};
 use crate::policy::principal_exists;
-use crate::repository::json;
 
 /// How a session came about, and with it who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +70,9 @@ pub struct Session {
     pub context: BTreeMap<String, String>,
 }
 
-impl Session {
+impl FromRow for Session {
     /// Reads the columns `id` to `context`.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         Ok(Self {
             id: row.text()?,
             account: row.parse()?,
@@ -151,10 +150,6 @@ impl Store {
         const SQL: &str = "DELETE FROM sessions WHERE id IN \
              (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT 1000)";
         let values: [Value; 1] = [now.into()];
-        self.meta()
-            .transact(values, |tx, values| {
-                Box::pin(async move { tx.execute(SQL, &values[..]).await })
-            })
-            .await
+        self.meta().execute(SQL, values).await
     }
 }

@@ -162,12 +162,7 @@ impl Store {
     /// Lets go of what processes before this one held, where there can be no other one: on SQLite.
     pub(crate) async fn end_leases(&self) -> Result<()> {
         const SQL: &str = "UPDATE uploads SET lease_until = 0 WHERE lease IS NOT NULL";
-        self.meta()
-            .transact_soon((), |tx, _| {
-                Box::pin(async move { tx.execute(SQL, &[]).await })
-            })
-            .await
-            .map(drop)
+        self.meta().execute_soon(SQL, []).await.map(drop)
     }
 
     /// Records a multipart upload of an object, if its upload is still ours.
@@ -185,10 +180,7 @@ impl Store {
                     store.run().into(),
                     object.to_string().into(),
                 ];
-                let record = store.meta().transact(values, |tx, values| {
-                    Box::pin(async move { found(tx.execute(RECORD, &values[..]).await?) })
-                });
-                record.await
+                found(store.meta().execute(RECORD, values).await?)
             })
         })
     }
@@ -210,11 +202,7 @@ impl Store {
             let multipart = row.text()?;
             self.blobs().abort(object, &multipart).await?;
             let values: [Value; 2] = [object.to_string().into(), multipart.into()];
-            self.meta()
-                .transact_soon(values, |tx, values| {
-                    Box::pin(async move { tx.execute(FORGET, &values[..]).await })
-                })
-                .await?;
+            self.meta().execute_soon(FORGET, values).await?;
             aborted += 1;
         }
         Ok(aborted)

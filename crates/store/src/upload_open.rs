@@ -226,11 +226,7 @@ impl Store {
             writer.id.as_str().into(),
             self.lease_of(&writer).into(),
         ];
-        self.meta()
-            .transact_soon(values, |tx, values| {
-                Box::pin(async move { found(tx.execute(SQL, &values[..]).await?) })
-            })
-            .await?;
+        found(self.meta().execute_soon(SQL, values).await?)?;
         Ok(state.size)
     }
 

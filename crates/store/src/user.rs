@@ -6,8 +6,8 @@ use crate::Store;
 use crate::change::{Change, next_epoch};
 use crate::error::Result;
 use crate::in_use::{ATTACHED_POLICIES, DeleteUnlessUsed, INLINE_POLICIES, InUse};
-use crate::meta::{Row, Tx, Value};
-use crate::repository::{json, page};
+use crate::meta::{FromRow, Row, Tx, Value, json};
+use crate::page::{by_path, folded};
 
 /// An IAM user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +38,6 @@ impl User {
         )
     }
 
-    /// Reads the columns `id` to `boundary`.
-    pub(crate) fn from_row(row: &mut Row) -> Result<Self> {
-        Ok(Self {
-            id: row.text()?,
-            account: row.parse()?,
-            name: row.text()?,
-            path: row.text()?,
-            created_at: row.time()?,
-            tags: row.json()?,
-            boundary: row.opt_text()?,
-        })
-    }
-
     pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO users \
              (id, account, name, folded_name, path, created_at, tags, boundary) \
@@ -70,14 +57,19 @@ impl User {
     }
 }
 
-/// What two names of a user or role, equal but for case, have in common.
-pub(crate) fn folded(name: &str) -> String {
-    name.to_ascii_lowercase()
-}
-
-/// The first text behind all that begin with `prefix`, in byte order.
-pub(crate) fn prefix_end(prefix: &str) -> String {
-    format!("{prefix}{}", char::MAX)
+impl FromRow for User {
+    /// Reads the columns `id` to `boundary`.
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            id: row.text()?,
+            account: row.parse()?,
+            name: row.text()?,
+            path: row.text()?,
+            created_at: row.time()?,
+            tags: row.json()?,
+            boundary: row.opt_text()?,
+        })
+    }
 }
 
 impl Store {
@@ -106,8 +98,7 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at, tags, boundary \
              FROM users WHERE account = $1 AND folded_name = $2";
         let values = [account.as_str().into(), folded(name).into()];
-        let row = self.meta().optional(SQL, &values).await?;
-        row.map(|mut row| User::from_row(&mut row)).transpose()
+        self.meta().find(SQL, &values).await
     }
 
     /// The user with the unique id `id`.
@@ -117,8 +108,7 @@ impl Store {
     pub async fn find_user_by_id(&self, id: &str) -> Result<Option<User>> {
         const SQL: &str =
             "SELECT id, account, name, path, created_at, tags, boundary FROM users WHERE id = $1";
-        let row = self.meta().optional(SQL, &[id.into()]).await?;
-        row.map(|mut row| User::from_row(&mut row)).transpose()
+        self.meta().find(SQL, &[id.into()]).await
     }
 
     /// A page of the users whose path begins with `path_prefix`, by name ignoring case: those
@@ -136,17 +126,8 @@ impl Store {
         const SQL: &str = "SELECT id, account, name, path, created_at, tags, boundary FROM users \
              WHERE account = $1 AND folded_name > $2 AND path >= $3 AND path < $4 \
              ORDER BY folded_name LIMIT $5";
-        let values = [
-            account.as_str().into(),
-            folded(after.unwrap_or_default()).into(),
-            path_prefix.into(),
-            prefix_end(path_prefix).into(),
-            page(limit),
-        ];
-        let rows = self.meta().all(SQL, &values).await?;
-        rows.into_iter()
-            .map(|mut row| User::from_row(&mut row))
-            .collect()
+        let values = by_path(account, path_prefix, after, limit);
+        self.meta().list(SQL, &values).await
     }
 
     /// Gives a user another name, another path, or both; `false` if there is none with the unique

@@ -26,7 +26,7 @@ use super::{Key, ObjectId, cut, missing};
 use crate::error::{Result, StoreError};
 
 /// How long a request may take, its body included.
-const REQUEST_TIME: Duration = Duration::from_secs(120);
+const REQUEST_TIME: Duration = Duration::from_mins(2);
 
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(5);

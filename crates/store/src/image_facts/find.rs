@@ -14,8 +14,9 @@ use super::{DEPTH, LIMIT, ScanCounts, ScanState, kind_of};
 use crate::Store;
 use crate::error::Result;
 use crate::image::TAG_DIGEST;
-use crate::meta::{Body, Row, Tx, Value, malformed};
-use crate::repository::{RepositoryId, page};
+use crate::meta::{Body, FromRow, Row, Tx, Value, malformed};
+use crate::page::page;
+use crate::repository::RepositoryId;
 
 /// What an image is judged by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,9 +180,11 @@ impl Found {
             Some((ManifestKind::Index | ManifestKind::Artifact, _)) => false,
         }
     }
+}
 
+impl FromRow for Found {
     /// Reads `digest, media_type, subject` of an image and all columns of its facts from `kind` on.
-    fn from_row(mut row: Row) -> Result<Self> {
+    fn from_row(row: &mut Row) -> Result<Self> {
         let digest = row.parse()?;
         let media_type = row.text()?;
         let subject = row.opt_text()?.map(|text| text.parse()).transpose();
@@ -190,7 +193,7 @@ impl Found {
             digest,
             media_type,
             subject: subject.map_err(invalid)?,
-            facts: kind_and_scan(&mut row)?,
+            facts: kind_and_scan(row)?,
         })
     }
 }
@@ -210,8 +213,7 @@ async fn find(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<Opti
          ON f.repository = i.repository AND f.digest = i.digest \
          WHERE i.repository = $1 AND i.digest = $2";
     let key = [repository.into(), digest.as_str().into()];
-    let row = tx.optional(SQL, &key).await?;
-    row.map(Found::from_row).transpose()
+    tx.find(SQL, &key).await
 }
 
 async fn facts(tx: &mut Tx<'_>, repository: &str, digest: &Digest) -> Result<Option<ImageFacts>> {
@@ -322,7 +324,7 @@ async fn scans_of_index(
             all.unknown(UnknownScan::Missing);
             continue;
         }
-        match kind_and_scan(&mut row)? {
+        match kind_and_scan(row)? {
             None => all.unknown(UnknownScan::NotScanned),
             Some((ManifestKind::Image, scan)) => all.add(&digest, scan),
             Some((ManifestKind::Index | ManifestKind::Artifact, _)) => {}
@@ -350,9 +352,7 @@ async fn with_layer(
         after.into(),
         page(limit),
     ];
-    let rows = tx.all(IMAGES, &values).await?;
-    let found: Result<Vec<Found>> = rows.into_iter().map(Found::from_row).collect();
-    let found = found?;
+    let found: Vec<Found> = tx.list(IMAGES, &values).await?;
     let Some(last) = found.last() else {
         return Ok(Vec::new());
     };

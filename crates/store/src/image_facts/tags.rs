@@ -7,7 +7,7 @@ use bonded_model::{Digest, Tag};
 use super::{DEPTH, LIMIT};
 use crate::error::Result;
 use crate::meta::{Tx, Value, malformed};
-use crate::repository::page;
+use crate::page::page;
 
 /// How many tags are looked at for a page of images.
 const PAGE_TAGS_LIMIT: u32 = 10_000;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use bonded_model::{Secret, Timestamp};
 use futures_util::future::BoxFuture;
 
-pub(crate) use value::{Row, Value, malformed};
+pub(crate) use value::{FromRow, Row, Value, json, malformed};
 
 use crate::error::{Result, StoreError};
 
@@ -48,6 +48,17 @@ where
 {
     let input = Arc::new(input);
     Box::new(move |tx| step(tx, Arc::clone(&input)))
+}
+
+/// The step of a transaction that is one statement.
+fn execute<'t>(
+    tx: &'t mut Tx<'_>,
+    input: Arc<(&'static str, Vec<Value>)>,
+) -> BoxFuture<'t, Result<u64>> {
+    Box::pin(async move {
+        let (sql, values) = &*input;
+        tx.execute(sql, values).await
+    })
 }
 
 /// The database.
@@ -105,6 +116,24 @@ impl Meta {
         self.write(Durability::Soon, body(input, step)).await
     }
 
+    /// Runs one statement that writes, as [`Meta::transact`]; says how many rows it changed.
+    pub(crate) async fn execute(
+        &self,
+        sql: &'static str,
+        values: impl Into<Vec<Value>>,
+    ) -> Result<u64> {
+        self.transact((sql, values.into()), execute).await
+    }
+
+    /// Runs one statement that writes, as [`Meta::transact_soon`]; says how many rows it changed.
+    pub(crate) async fn execute_soon(
+        &self,
+        sql: &'static str,
+        values: impl Into<Vec<Value>>,
+    ) -> Result<u64> {
+        self.transact_soon((sql, values.into()), execute).await
+    }
+
     /// Runs `body` on one snapshot that it cannot change.
     pub(crate) async fn read<T: Send + 'static>(&self, body: Body<T>) -> Result<T> {
         match self {
@@ -128,6 +157,28 @@ impl Meta {
         values: &[Value],
     ) -> Result<Option<Row>> {
         Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// What the rows of a single statement that reads are.
+    pub(crate) async fn list<T: FromRow>(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<T>> {
+        let rows = self.all(sql, values).await?;
+        rows.into_iter()
+            .map(|mut row| T::from_row(&mut row))
+            .collect()
+    }
+
+    /// What the first row of such a statement is.
+    pub(crate) async fn find<T: FromRow>(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Option<T>> {
+        let row = self.optional(sql, values).await?;
+        row.map(|mut row| T::from_row(&mut row)).transpose()
     }
 
     /// Ends the writer after what is queued. Later writes fail.
@@ -169,6 +220,28 @@ impl Tx<'_> {
         values: &[Value],
     ) -> Result<Option<Row>> {
         Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// What the rows of a statement are.
+    pub(crate) async fn list<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<T>> {
+        let rows = self.all(sql, values).await?;
+        rows.into_iter()
+            .map(|mut row| T::from_row(&mut row))
+            .collect()
+    }
+
+    /// What the first row of such a statement is.
+    pub(crate) async fn find<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Option<T>> {
+        let row = self.optional(sql, values).await?;
+        row.map(|mut row| T::from_row(&mut row)).transpose()
     }
 
     /// The first row of a statement that always has one.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bonded_model::Timestamp;
 use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
@@ -229,6 +230,29 @@ impl Row {
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         serde_json::from_str(&self.text()?).map_err(|e| malformed(&e.to_string()))
     }
+}
+
+/// What the next columns of a row are.
+pub(crate) trait FromRow: Sized {
+    /// Takes its columns, in the order in which the statements name them.
+    fn from_row(row: &mut Row) -> Result<Self>;
+}
+
+impl FromRow for String {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        row.text()
+    }
+}
+
+impl<A: FromRow, B: FromRow> FromRow for (A, B) {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok((A::from_row(row)?, B::from_row(row)?))
+    }
+}
+
+/// `value` as the text of a JSON column.
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| malformed(&e.to_string()))
 }
 
 /// A row does not hold what the schema promises.
