@@ -14,7 +14,7 @@ use crate::random;
 use crate::target::{AccessKeyNamed, UserNamed};
 
 /// How exactly the last use of a credential is kept: noting it costs a write.
-const LAST_USED_STEP: Duration = Duration::from_secs(60);
+const LAST_USED_STEP: Duration = Duration::from_mins(1);
 
 /// A new access key with its secret, which is shown this once.
 pub struct NewAccessKey {

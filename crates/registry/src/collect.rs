@@ -10,14 +10,14 @@ use crate::Registry;
 use crate::error::Result;
 
 /// How long an upload may rest before it is given up.
-const UPLOAD_REST: Duration = Duration::from_secs(24 * 60 * 60);
+const UPLOAD_REST: Duration = Duration::from_hours(24);
 
 /// How long bytes stay after their last layer went: a pull that found it may still read them.
-const OBJECT_GRACE: Duration = Duration::from_secs(60 * 60);
+const OBJECT_GRACE: Duration = Duration::from_hours(1);
 
 /// How often the stored bytes are listed in search of strays, which only a crash makes; and how old a
 /// stray is at least.
-const STRAY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const STRAY_INTERVAL: Duration = Duration::from_hours(24);
 
 /// How many steps of each kind a periodic round makes; the next one goes on.
 const STEPS: u32 = 100;

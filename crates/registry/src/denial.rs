@@ -114,9 +114,9 @@ impl Registry {
         };
         let mut findings = FindingsPart::read(&bytes)?.findings;
         let list = self.allow_list(&of, caller.time()).await?;
-        findings
-            .iter_mut()
-            .for_each(|finding| list.suppress(finding));
+        for finding in &mut findings {
+            list.suppress(finding);
+        }
         findings.retain(|finding| finding.suppressed_by.is_none());
         findings.sort_by_key(|finding| Reverse(finding.severity));
         let named = findings.iter().take(NAMED).map(|finding| {

@@ -39,13 +39,13 @@ pub use judge::{Observed, ecr_severity};
 pub use report::ReportFormat;
 
 /// How long laying layers over each other and comparing may take.
-const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long an image waits for its layers before it looks again; it is woken when they are there.
 const LAYER_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a scan is left to nodes with later advisories.
-const NODE_WAIT: Duration = Duration::from_secs(60);
+const NODE_WAIT: Duration = Duration::from_mins(1);
 
 /// How long until another node is offered the scan again.
 const NODE_PAUSE: Duration = Duration::from_secs(2);

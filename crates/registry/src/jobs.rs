@@ -15,7 +15,7 @@ use crate::Registry;
 use crate::error::{Error, Result};
 
 /// How long a job is ours without another word.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// How often a lease is prolonged.
 const RENEWAL: Duration = Duration::from_secs(20);

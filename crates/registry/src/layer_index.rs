@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::worker_thread::on_a_thread;
 
 /// How long a layer may be looked at.
-const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
+const TIME_LIMIT: Duration = Duration::from_mins(30);
 
 /// The set of analyzers, as inventories are filed under it.
 pub(crate) fn analyzers() -> String {

@@ -19,7 +19,7 @@ use crate::signed_text::Kind;
 use crate::target::LayerIn;
 
 /// How long a ticket lives.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 /// The path under which tickets are taken.
 pub const LAYERS_PATH: &str = "/layers/";

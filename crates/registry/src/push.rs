@@ -20,7 +20,7 @@ use crate::upload_body::write_body;
 use crate::upload_limit::Allowance;
 
 /// How long a blob that no image references yet is kept after it was last asked for.
-pub(crate) const LAYER_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LAYER_GRACE: Duration = Duration::from_hours(24);
 
 /// How many unfinished uploads a principal may have.
 const UPLOADS_LIMIT: u32 = 1000;

@@ -9,14 +9,14 @@ use crate::error::Result;
 
 /// How old the newest token key may be. The one before it stays valid for as long again, which is
 /// longer than a token lives.
-const TOKEN_KEY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const TOKEN_KEY_AGE: Duration = Duration::from_hours(24);
 
 /// How long a session is kept after its end, so that its decisions can be explained.
-const SESSION_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const SESSION_KEPT: Duration = Duration::from_hours(24);
 
 impl Registry {
     /// How long to wait between two rounds.
-    pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+    pub const RECONCILE_INTERVAL: Duration = Duration::from_mins(10);
 
     /// One round: a new token key when the last is a day old; sessions that ended are removed, and
     /// what nothing refers to any more is collected, parts of given-up uploads in a bucket too, and

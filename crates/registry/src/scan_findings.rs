@@ -14,7 +14,7 @@ use crate::repository::gone;
 use crate::target::{ImageId, ImagesIn};
 
 /// How long a scan that would come to the same is not repeated.
-const QUOTA: Duration = Duration::from_secs(24 * 60 * 60);
+const QUOTA: Duration = Duration::from_hours(24);
 
 /// A page of what the last scan of an image found.
 pub struct FoundByScan {
@@ -115,9 +115,9 @@ impl Registry {
         let (mut findings, os) = self.findings(repository, &image.digest, range).await?;
         let list = self.allow_list(arn, allowed.caller().time()).await?;
         if !list.is_empty() {
-            findings
-                .iter_mut()
-                .for_each(|found| list.suppress(&mut found.finding));
+            for found in &mut findings {
+                list.suppress(&mut found.finding);
+            }
             let all = self.all_findings(&repository.id, &image.digest).await?;
             if let Some((all, _)) = all.filter(|_| scan.status != ScanStatus::InProgress) {
                 scan.severity_counts = list.severity_counts(&all);

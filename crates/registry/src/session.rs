@@ -19,7 +19,7 @@ use crate::target::RoleToAssume;
 use crate::web_identity::WebIdentity;
 
 /// A session of a chain of roles lasts an hour at most (STS API reference, `AssumeRole`).
-const CHAINED_LIMIT: Duration = Duration::from_secs(3600);
+const CHAINED_LIMIT: Duration = Duration::from_hours(1);
 
 /// What `AssumeRole` and its kin are asked with; the door has checked lengths and characters.
 pub struct SessionRequest {

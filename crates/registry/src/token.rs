@@ -16,7 +16,7 @@ use crate::target::Everything;
 use crate::{Error, Registry};
 
 /// How long a token lives at most: ECR's 12 hours.
-const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(12);
 
 /// A token for `docker login`, user name `AWS`.
 pub struct AuthorizationToken {

@@ -32,7 +32,7 @@ impl Default for UploadLimits {
     fn default() -> Self {
         Self {
             unfinished_bytes: 256 * 1024 * 1024 * 1024,
-            stall: Duration::from_secs(60),
+            stall: Duration::from_mins(1),
         }
     }
 }

@@ -1,5 +1,22 @@
 //! What is inside an image and what is wrong with it: the pure half of the scanner.
 //!
+//! ```text
+//! a layer ── inspect_layer ──▶ LayerInventory ── merge ──▶ ImageInventory ──┐
+//!                                                                match_image ──▶ ScanResult
+//! records ── AdvisoryImport ──▶ a file ── Advisories, read in place ─────────┘
+//! ```
+//!
+//! | file | subject |
+//! |---|---|
+//! | `layer`, `database`, `path` | from the bytes of a layer to the packages in it |
+//! | `image`, `os_release`, `distribution`, `base_image` | layers laid over each other: the system and its packages |
+//! | `package`, `package_url`, `license`, `rpm_line` | a package, and what it is called elsewhere |
+//! | `advisories`, `epss`, `end_of_life` | what is said of versions, kept in one file |
+//! | `version`, `ecosystem`, `table` | which of two versions is newer, by the tools of each ecosystem |
+//! | `matching`, `package_version`, `severity` | what of it is about an image, and how bad it is |
+//! | `attached` | what documents attached to an image add |
+//! | `result`, `problem`, `difference`, `report` | what was found, why it may not be all, and its forms |
+//!
 //! Nothing here opens a file, reads a clock or waits: bytes come in through readers that the caller
 //! hands over, answers go out as values. Two rules hold everywhere:
 //!

@@ -14,8 +14,8 @@ use crate::door::Head;
 /// How far a request's time may be from ours: AWS's windows for ECR, and for STS and IAM.
 const fn skew(service: &str) -> Duration {
     match service.as_bytes() {
-        b"ecr" => Duration::from_secs(5 * 60),
-        _ => Duration::from_secs(15 * 60),
+        b"ecr" => Duration::from_mins(5),
+        _ => Duration::from_mins(15),
     }
 }
 

@@ -39,13 +39,13 @@ use response::{json_error, without_body};
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an HTTP/1 connection may be idle, and a head may take.
-const HEAD_TIME_LIMIT: Duration = Duration::from_secs(60);
+const HEAD_TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// How often an HTTP/2 peer is asked whether it still lives, and how long it may take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long a connection may be open without a request in flight.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// How many headers a request may have.
 const HEADERS_LIMIT: usize = 100;

@@ -18,7 +18,7 @@ use crate::target::ImagesIn;
 use crate::worker_thread::on_a_thread;
 
 /// How long making one may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// The longest report, in bytes: larger images are looked into where they are used.
 const LENGTH_LIMIT: usize = 32 << 20;
@@ -93,9 +93,9 @@ impl Registry {
                 let (mut found, _) = found.await?;
                 let now = allowed.caller().time();
                 let list = self.allow_list(&repository.arn, now).await?;
-                found
-                    .iter_mut()
-                    .for_each(|found| list.suppress(&mut found.finding));
+                for found in &mut found {
+                    list.suppress(&mut found.finding);
+                }
                 found
             }
             None => Vec::new(),

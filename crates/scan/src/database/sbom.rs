@@ -206,6 +206,16 @@ fn of_system(url: &str) -> Option<OfSystem> {
         name.clone_into(&mut package.source_name);
         version.clone_into(&mut package.source_version);
     }
+    Some(OfSystem {
+        package: of_tokens(package)?,
+        vendor: vendor.to_owned(),
+        distro: qualifier("distro").map(str::to_owned),
+        url: bonded_model::shown(url),
+    })
+}
+
+/// The package, if its names and versions are such that a package can have.
+fn of_tokens(package: Package) -> Option<Package> {
     let texts = [
         &package.name,
         &package.version,
@@ -215,12 +225,7 @@ fn of_system(url: &str) -> Option<OfSystem> {
     texts
         .into_iter()
         .all(|text| is_token(text))
-        .then(|| OfSystem {
-            package: package.clone(),
-            vendor: vendor.to_owned(),
-            distro: qualifier("distro").map(str::to_owned),
-            url: bonded_model::shown(url),
-        })
+        .then_some(package)
 }
 
 /// The package that a package URL names (ECMA-427): `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS#SUBPATH`.
@@ -277,16 +282,7 @@ fn of_purl(purl: &str) -> Option<Package> {
         }
         _ => {}
     }
-    let texts = [
-        &package.name,
-        &package.version,
-        &package.source_name,
-        &package.source_version,
-    ];
-    texts
-        .into_iter()
-        .all(|text| is_token(text))
-        .then(|| package.clone())
+    of_tokens(package)
 }
 
 /// A text with its `%XX` decoded; `None` if that is not UTF-8.

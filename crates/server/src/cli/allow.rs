@@ -214,7 +214,7 @@ fn show(entries: &[Entry], output: Output) -> Result<(), Failure> {
 
 /// The time that `14d` or `2027-01-31` names.
 fn end(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     let days = text
         .strip_suffix('d')
         .and_then(|days| days.parse::<u32>().ok());

@@ -26,7 +26,7 @@ use super::ClientError;
 use crate::tls;
 
 /// How long a call may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// How large an answer may be, in bytes: a report of an image, as JSON.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;

@@ -180,7 +180,7 @@ fn workers(value: Option<&Value>) -> Result<usize, String> {
 
 /// How long a pull waits for a scan.
 fn pull_wait(text: &str) -> Result<Duration, String> {
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
     let duration = match text.strip_suffix("ms") {
         Some(millis) => millis.parse().ok().map(Duration::from_millis),
         None => text

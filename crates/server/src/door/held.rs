@@ -24,7 +24,7 @@ const BUDGET: usize = 256 * 1024 * 1024;
 const BUDGET_PER_ADDRESS: usize = BUDGET / 4;
 
 /// How long a body that is held in memory may take to come.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The room for the bodies of all requests.
 pub(super) struct BodyBudget {

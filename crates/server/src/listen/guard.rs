@@ -21,7 +21,7 @@ const REFUSED: &[u8] = b"refused\r\n\r\n";
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a body may stand still, on its way to us or from us.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// A connection as hyper sees it. HTTP/2 passes through (its frames leave no doubt about
 /// lengths); an ambiguous HTTP/1 head is replaced by one that hyper refuses, and nothing follows.

@@ -18,7 +18,7 @@ pub(crate) struct CreateAccount {
 
 impl Operation for CreateAccount {
     const NAME: &'static str = "CreateAccount";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = AdministratorKey;
 
     async fn run(self, host: &Host) -> Result<AdministratorKey, String> {
@@ -45,7 +45,7 @@ pub(crate) struct AccountEntry {
 
 impl Operation for ListAccounts {
     const NAME: &'static str = "ListAccounts";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = Vec<AccountEntry>;
 
     async fn run(self, host: &Host) -> Result<Vec<AccountEntry>, String> {
@@ -70,7 +70,7 @@ pub(crate) struct CloseAccount {
 
 impl Operation for CloseAccount {
     const NAME: &'static str = "CloseAccount";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = ();
 
     async fn run(self, host: &Host) -> Result<(), String> {
@@ -88,7 +88,7 @@ pub(crate) struct ListPolicies {
 
 impl Operation for ListPolicies {
     const NAME: &'static str = "ListPolicies";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = Vec<(String, String)>;
 
     async fn run(self, host: &Host) -> Result<Vec<(String, String)>, String> {
@@ -108,7 +108,7 @@ pub(crate) struct AttachPolicy {
 
 impl Operation for AttachPolicy {
     const NAME: &'static str = "AttachPolicy";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = ();
 
     async fn run(self, host: &Host) -> Result<(), String> {
@@ -135,7 +135,7 @@ pub(crate) struct DetachPolicy {
 
 impl Operation for DetachPolicy {
     const NAME: &'static str = "DetachPolicy";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = ();
 
     async fn run(self, host: &Host) -> Result<(), String> {

@@ -21,7 +21,7 @@ pub(crate) struct LoadAdvisories {
 
 impl Operation for LoadAdvisories {
     const NAME: &'static str = "LoadAdvisories";
-    const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+    const TIME_LIMIT: Duration = Duration::from_mins(10);
     type Output = AdvisoriesReport;
 
     async fn run(self, host: &Host) -> Result<AdvisoriesReport, String> {

@@ -20,7 +20,7 @@ pub(crate) struct BackUp {
 
 impl Operation for BackUp {
     const NAME: &'static str = "BackUp";
-    const TIME_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    const TIME_LIMIT: Duration = Duration::from_hours(7 * 24);
     type Output = Backup;
 
     async fn run(self, host: &Host) -> Result<Backup, String> {

@@ -67,7 +67,7 @@ impl From<Collected> for CollectedAmounts {
 
 impl Operation for Collect {
     const NAME: &'static str = "Collect";
-    const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+    const TIME_LIMIT: Duration = Duration::from_hours(24);
     type Output = CollectedAmounts;
 
     async fn run(self, host: &Host) -> Result<CollectedAmounts, String> {

@@ -19,7 +19,7 @@ pub(crate) struct ListEvents {
 
 impl Operation for ListEvents {
     const NAME: &'static str = "ListEvents";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = Vec<serde_json::Value>;
 
     async fn run(self, host: &Host) -> Result<Vec<serde_json::Value>, String> {

@@ -10,7 +10,7 @@ use super::{Host, Operation};
 use crate::cli::with_sources;
 
 /// How long a rotation may take: a row for each registry and some more are written.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// The root keys.
 #[derive(Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub(crate) struct ListProviders {}
 
 impl Operation for ListProviders {
     const NAME: &'static str = "ListOidcProviders";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = Vec<ProviderEntry>;
 
     async fn run(self, host: &Host) -> Result<Vec<ProviderEntry>, String> {
@@ -49,7 +49,7 @@ pub(crate) struct SetProviderKeys {
 
 impl Operation for SetProviderKeys {
     const NAME: &'static str = "SetOidcProviderKeys";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = ();
 
     async fn run(self, host: &Host) -> Result<(), String> {
@@ -68,7 +68,7 @@ pub(crate) struct CheckProvider {
 
 impl Operation for CheckProvider {
     const NAME: &'static str = "CheckOidcProvider";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = usize;
 
     async fn run(self, host: &Host) -> Result<usize, String> {

@@ -118,7 +118,7 @@ impl AdvisoriesInUse {
 
 impl Operation for GetStatus {
     const NAME: &'static str = "GetStatus";
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
+    const TIME_LIMIT: Duration = Duration::from_mins(1);
     type Output = HostStatus;
 
     async fn run(self, host: &Host) -> Result<HostStatus, String> {

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use super::{TlsError, content, missing, read, write};
 use crate::files;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How long an authority is valid.
 const AUTHORITY_DAYS: u32 = 3650;

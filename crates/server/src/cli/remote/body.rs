@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::client::Streamed;
 
 /// How long a server may say nothing.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The body of an answer, to be read where nothing else waits.
 pub(super) struct Body<'a> {

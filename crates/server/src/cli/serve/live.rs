@@ -25,7 +25,7 @@ use crate::door::DoorSettings;
 use crate::tls;
 
 /// How often the certificate is read without being asked.
-const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const CERTIFICATE_INTERVAL: Duration = Duration::from_hours(24);
 
 type Tls = Arc<rustls::ServerConfig>;
 
