@@ -28,8 +28,8 @@ pub(crate) use dpkg::{parse_dpkg, parse_dpkg_files};
 pub(crate) use executable::{is_judged_program, parse_executable};
 pub(crate) use java::{parse_java, parse_java_release};
 pub(crate) use manifests::{parse_composer, parse_deps_json};
-pub(crate) use node::parse_node;
-pub(crate) use python::parse_python;
+pub(crate) use node::{parse_node, parse_stored_node};
+pub(crate) use python::{parse_python, parse_python_egg};
 pub(crate) use rpm::parse_rpm;
 pub(crate) use ruby::parse_gemspec;
 pub(crate) use sbom::{Document as SbomDocument, Listed, OfSystem, decoded, parse_sbom};
@@ -67,8 +67,13 @@ pub(crate) enum DatabaseFile {
     RpmLog,
     /// Metadata of an installed Python package: [`parse_python`].
     Python,
+    /// A Python package in an archive: [`parse_python_egg`].
+    PythonEgg,
     /// `package.json` of a package in `node_modules`: [`parse_node`].
     Node,
+    /// A file in pnpm's store, of which that `package.json` may be a second name:
+    /// [`parse_stored_node`].
+    StoredNode,
     /// An archive of Java: [`parse_java`].
     Java,
     /// A program: [`parse_executable`].
@@ -128,15 +133,17 @@ impl DatabaseFile {
                 Some(Self::Python)
             }
             _ if file.ends_with(".egg-info") => Some(Self::Python),
+            _ if file.ends_with(".egg") => Some(Self::PythonEgg),
             _ if java::is_archive(file) => Some(Self::Java),
             (_, "specifications", _) | ("specifications", "default", _)
                 if file.ends_with(".gemspec") =>
             {
                 Some(Self::Gemspec)
             }
-            ("vendor", "composer", "installed.json") => Some(Self::Composer),
+            (_, "composer", "installed.json") => Some(Self::Composer),
             _ if file.ends_with(".deps.json") => Some(Self::DepsJson),
             (_, _, "package.json") if node::is_package_json(path) => Some(Self::Node),
+            ("files", _, _) if node::is_stored(folder, file) => Some(Self::StoredNode),
             (_, "conda-meta", _) if file.ends_with(".json") => Some(Self::Conda),
             (_, _, ".pnp.cjs" | ".pnp.js" | ".pnp.data.json") => Some(Self::Pnp),
             _ if yarn::is_cached(folder, file) => Some(Self::YarnCache),
@@ -174,6 +181,7 @@ impl DatabaseFile {
         matches!(
             self,
             Self::Python
+                | Self::PythonEgg
                 | Self::Node
                 | Self::Java
                 | Self::Executable
@@ -186,6 +194,15 @@ impl DatabaseFile {
                 | Self::Sbom
                 | Self::JavaRelease
         )
+    }
+
+    /// Whether packages of a language are there if it is at `path`: what is in a store is not installed
+    /// by that.
+    pub(crate) fn is_installed_at(self, path: &str) -> bool {
+        match self {
+            Self::StoredNode => Self::of_path(path) == Some(Self::Node),
+            file => file.is_language(),
+        }
     }
 
     /// Whether it lists packages that others also say are there: of one that they name too, only they
@@ -368,6 +385,7 @@ mod tests {
             ("opt/a/six-1.egg-info/PKG-INFO", Some(DatabaseFile::Python)),
             ("opt/a/six-1.egg-info", Some(DatabaseFile::Python)),
             ("opt/six.egg/EGG-INFO/PKG-INFO", Some(DatabaseFile::Python)),
+            ("opt/six-1.16-py3.egg", Some(DatabaseFile::PythonEgg)),
             ("srv/node_modules/a/package.json", Some(DatabaseFile::Node)),
             ("srv/package.json", None),
             ("srv/app.WAR", Some(DatabaseFile::Java)),

@@ -142,7 +142,7 @@ impl<'l> Merge<'l> {
         let mut languages = Vec::new();
         for (path, layer, content) in self.tree.files() {
             match content {
-                Some(content) if content.file.is_language() => {
+                Some(content) if content.file.is_installed_at(&path) => {
                     languages.push((path, layer, *content));
                 }
                 None if DatabaseFile::of_path(&path).is_some_and(DatabaseFile::is_language) => {
@@ -266,7 +266,7 @@ impl<'l> Merge<'l> {
         };
         let content: &'l Content = content;
         for package in &content.packages {
-            let path = content.file.is_language().then(|| path.clone());
+            let path = content.file.is_installed_at(&path).then(|| path.clone());
             self.first.entry((package, path)).or_insert(layer);
         }
         Ok(())

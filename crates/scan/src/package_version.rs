@@ -258,6 +258,19 @@ impl<'v> Judge<'v> {
 
     /// What one advisory says; `None` if the version is not affected.
     fn judge<'a>(&self, affected: Affected<'a>) -> Option<Judgement<'a>> {
+        if self.family == Ecosystem::Packagist && is_branch(self.version) {
+            let is_listed = affected
+                .version_bytes()
+                .any(|listed| listed == self.version.as_bytes());
+            return Some(match is_listed {
+                true => Ok(None),
+                false => Err(UnparsableVersion::new(
+                    self.family.version_order(),
+                    self.version,
+                    "it names a branch, not what was on it",
+                )),
+            });
+        }
         // What repairs another build of Oracle's says nothing of this one.
         let is_of_build = |range: &Range<'_>| {
             let fixed = range.fixed();
@@ -294,6 +307,11 @@ impl<'v> Judge<'v> {
         let above = fixed.filter(|fixed| (self.compared)(fixed).is_ok_and(Ordering::is_lt));
         above.min_by(|a, b| order.compare(a, b).unwrap_or(Ordering::Equal))
     }
+}
+
+/// Whether a version is a branch, as Composer installs one: `dev-main`, `2.x-dev`.
+fn is_branch(version: &str) -> bool {
+    version.starts_with("dev-") || version.ends_with("-dev")
 }
 
 /// Whether a version is numbers and dots.

@@ -202,7 +202,7 @@ pub struct UnparsableVersion {
 const SHOWN: usize = 100;
 
 impl UnparsableVersion {
-    fn new(order: VersionOrder, version: &str, reason: Reason) -> Self {
+    pub(crate) fn new(order: VersionOrder, version: &str, reason: Reason) -> Self {
         Self {
             order,
             version: version.chars().take(SHOWN).collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::node::is_token;
 use super::{DatabaseError, PACKAGE_LIMIT, too_large};
@@ -33,9 +34,54 @@ enum Composer {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Deps {
     #[serde(default)]
+    runtime_target: RuntimeTarget,
+    #[serde(default)]
+    targets: BTreeMap<String, BTreeMap<String, Assets>>,
+    #[serde(default)]
     libraries: BTreeMap<String, Library>,
+}
+
+/// What the program runs on. Long ago it was a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RuntimeTarget {
+    Named { name: String },
+    Other(IgnoredAny),
+}
+
+impl Default for RuntimeTarget {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+/// What of a package is beside the program.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Assets {
+    runtime: Option<IgnoredAny>,
+    runtime_targets: Option<IgnoredAny>,
+    native: Option<IgnoredAny>,
+}
+
+impl Deps {
+    /// Whether something of a package runs: not if it was only compiled with, or if the framework has a
+    /// newer one of its own.
+    fn runs(&self, library: &str) -> bool {
+        let target = match &self.runtime_target {
+            RuntimeTarget::Named { name } => self.targets.get(name),
+            RuntimeTarget::Other(_) => None,
+        };
+        let assets = target.and_then(|target| target.get(library));
+        assets.is_none_or(|of| {
+            [&of.runtime, &of.runtime_targets, &of.native]
+                .iter()
+                .any(|of| of.is_some())
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,15 +98,8 @@ pub(crate) fn parse_composer(input: impl Read) -> Result<Vec<Package>, DatabaseE
     let list: Composer = json(input)?;
     let (Composer::Two { packages } | Composer::One(packages)) = list;
     let packages = packages.into_iter().filter_map(|of| {
-        // A branch, such as 'dev-main', is no version that advisories are about.
-        let comparable = of
-            .version
-            .strip_prefix('v')
-            .unwrap_or(&of.version)
-            .to_owned();
-        let is_branch = comparable.starts_with("dev-") || comparable.ends_with("-dev");
-        let package = package(PackageKind::Composer, &of.name, &of.version, &comparable);
-        let package = package.filter(|_| !is_branch)?;
+        let comparable = of.version.strip_prefix('v').unwrap_or(&of.version);
+        let package = package(PackageKind::Composer, &of.name, &of.version, comparable)?;
         // Of several, whoever uses it may choose.
         let InJson(choices) = of.license;
         Some(Package {
@@ -71,7 +110,7 @@ pub(crate) fn parse_composer(input: impl Read) -> Result<Vec<Package>, DatabaseE
     bounded(packages)
 }
 
-/// The packages of NuGet in the list of a program of .NET.
+/// The packages of NuGet in the list of a program of .NET, of which something runs.
 ///
 /// # Errors
 /// [`DatabaseError`] if it cannot be read, is too large or is no such list.
@@ -80,7 +119,7 @@ pub(crate) fn parse_deps_json(input: impl Read) -> Result<Vec<Package>, Database
     let libraries = list
         .libraries
         .iter()
-        .filter(|(_, library)| library.kind == "package");
+        .filter(|(name, library)| library.kind.eq_ignore_ascii_case("package") && list.runs(name));
     let packages = libraries.filter_map(|(name, _)| {
         let (name, version) = name.split_once('/')?;
         package(PackageKind::Nuget, name, version, version)
@@ -134,7 +173,8 @@ mod tests {
             format!(r#"{{"packages":{list},"dev":true}}"#),
         ] {
             let packages = parse_composer(text.as_bytes()).unwrap();
-            assert_eq!(shown(&packages), ["symfony/http-kernel v4.4.0 4.4.0"]);
+            let want = ["symfony/http-kernel v4.4.0 4.4.0", "a/b dev-main dev-main"];
+            assert_eq!(shown(&packages), want);
             assert_eq!(packages[0].licenses, ["MIT OR GPL-2.0-or-later"]);
         }
         assert!(parse_composer(&b"{\"packages\":"[..]).is_err());
@@ -149,5 +189,13 @@ mod tests {
         let packages = parse_deps_json(text.as_bytes()).unwrap();
         assert_eq!(shown(&packages), ["Newtonsoft.Json 12.0.1 12.0.1"]);
         assert!(parse_deps_json(&b"{"[..]).is_err());
+        // What was compiled with, and what the framework has, does not run.
+        let text = r#"{"runtimeTarget":{"name":"net6"},"targets":{"net6":{
+            "A/1":{"runtime":{"a.dll":{}}},"B/1":{},"C/1":{"native":{"c.so":{}}},
+            "D/1":{"dependencies":{"A":"1"}}},"net8":{"E/1":{}}},
+            "libraries":{"A/1":{"type":"package"},"B/1":{"type":"package"},"C/1":{"type":"Package"},
+            "D/1":{"type":"package"},"E/1":{"type":"package"}}}"#;
+        let packages = parse_deps_json(text.as_bytes()).unwrap();
+        assert_eq!(shown(&packages), ["A 1 1", "C 1 1", "E 1 1"]);
     }
 }

@@ -1,7 +1,7 @@
 //! A package of Node.js: `package.json` of a directory in `node_modules`, however npm, pnpm or yarn
 //! have laid that out.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use serde::Deserialize;
 
@@ -40,6 +40,24 @@ pub(super) fn is_package_json(path: &str) -> bool {
         Some("node_modules") => !name.starts_with('@'),
         Some(scope) => scope.starts_with('@') && parts.next() == Some("node_modules"),
         None => false,
+    }
+}
+
+/// Whether a path is that of a file in pnpm's store: `files/`, two digits of a checksum of 512 bits, and
+/// the others.
+pub(super) fn is_stored(folder: &str, file: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    folder.len() == 2 && file.len() == 126 && is_hex(folder) && is_hex(file)
+}
+
+/// The package that a file in pnpm's store describes, if it is a `package.json`.
+///
+/// # Errors
+/// Those of [`parse_node`].
+pub(crate) fn parse_stored_node(mut input: impl BufRead) -> Result<Option<Package>, DatabaseError> {
+    match input.fill_buf()?.first() {
+        Some(b'{' | 0xef) => parse_node(input),
+        _ => Ok(None),
     }
 }
 

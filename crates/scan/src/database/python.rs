@@ -1,12 +1,15 @@
 //! Metadata of an installed Python package: `METADATA` of a `dist-info` directory, `PKG-INFO` of an
-//! `egg-info` directory, or an `egg-info` file.
+//! `egg-info` directory, an `egg-info` file, or an `egg` with one inside.
 
-use std::io::BufRead;
+use std::io::{BufRead, BufReader, Cursor, Read};
 
-use super::{DatabaseError, Lines};
+use super::{DATABASE_LIMIT, DatabaseError, Lines, too_large};
 use crate::license::{STATEMENTS_LIMIT, Statement, all_stated, stated};
 use crate::package::normalize_python_name;
 use crate::{Package, PackageKind};
+
+/// The most files of an archive.
+const EGG_FILES_LIMIT: usize = 200_000;
 
 /// The package that a metadata file describes: the `Name` and `Version` of its header, which ends
 /// at the first empty line. Its name is kept as it is written, and normalized (PEP 503) as the name
@@ -62,6 +65,40 @@ pub(crate) fn parse_python(input: impl BufRead, path: &str) -> Result<Package, D
     })
 }
 
+/// The package in an archive that setuptools installed as it is, `NAME-VERSION-pyX.Y.egg` at `path`, whose
+/// `EGG-INFO/PKG-INFO` describes it; `None` if it is no archive.
+///
+/// # Errors
+/// [`DatabaseError`] if it cannot be read, is too large, damaged or does not describe a package.
+pub(crate) fn parse_python_egg(
+    input: impl Read,
+    path: &str,
+) -> Result<Option<Package>, DatabaseError> {
+    const DAMAGED: DatabaseError = DatabaseError::Damaged("the archive is damaged");
+    let mut bytes = Vec::new();
+    input.take(DATABASE_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > DATABASE_LIMIT {
+        return Err(too_large("it", DATABASE_LIMIT));
+    }
+    // The reader keeps something for each file, so they are counted before.
+    let listed = memchr::memmem::find_iter(&bytes, b"PK\x01\x02").count();
+    if listed == 0 {
+        return Ok(None);
+    }
+    if listed > EGG_FILES_LIMIT {
+        return Err(too_large("its list of files", EGG_FILES_LIMIT as u64));
+    }
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| DAMAGED)?;
+    let described = archive.by_name("EGG-INFO/PKG-INFO");
+    let described = described.map_err(|_| DatabaseError::Damaged("it has no EGG-INFO/PKG-INFO"))?;
+    let package = parse_python(BufReader::new(described), path);
+    // What cannot be expanded is no fault of what the layer is read from.
+    package.map(Some).map_err(|error| match error {
+        DatabaseError::Io(_) => DAMAGED,
+        error => error,
+    })
+}
+
 /// What the header says of licences, by the specification's successive ways to say it.
 #[derive(Default)]
 struct Licenses {
@@ -109,10 +146,10 @@ impl Licenses {
     }
 }
 
-/// The name and version in `NAME-VERSION.dist-info` or `NAME-VERSION[-pyX.Y].egg-info`.
+/// The name and version in `NAME-VERSION.dist-info` or `NAME-VERSION[-pyX.Y].egg-info`, or `.egg`.
 fn stated_by_path(path: &str) -> Option<(&str, &str)> {
     let mut parts = path.rsplit('/');
-    let endings = [".dist-info", ".egg-info"];
+    let endings = [".dist-info", ".egg-info", ".egg"];
     let stem = parts.find_map(|part| {
         let mut endings = endings.iter();
         endings.find_map(|ending| part.strip_suffix(ending))
@@ -146,6 +183,32 @@ mod tests {
             assert_eq!((&*package.name, &*package.version), want, "{path}");
         }
         assert!(parse_python(&b""[..], "six.egg-info/PKG-INFO").is_err());
+    }
+
+    #[test]
+    fn an_egg_is_described_inside() {
+        let egg = |name: &str, text: &str| {
+            let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+            zip.start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
+            zip.finish().unwrap().into_inner()
+        };
+        let path = "lib/six-1.16.0-py3.11.egg";
+        let whole = egg("EGG-INFO/PKG-INFO", "Metadata-Version: 1.2\nName: Six\n");
+        let package = parse_python_egg(&whole[..], path).unwrap().unwrap();
+        assert_eq!((&*package.name, &*package.version), ("Six", "1.16.0"));
+        assert_eq!(parse_python_egg(&b"a text"[..], path).unwrap(), None);
+        assert!(parse_python_egg(&egg("six.py", "")[..], path).is_err());
+        // What is cut or changed is damaged, whatever the fault is.
+        for at in 0..whole.len() {
+            let changed = [&whole[..at], &[whole[at] ^ 0x55], &whole[at + 1..]].concat();
+            for bytes in [&whole[at..], &changed] {
+                let found = parse_python_egg(bytes, path);
+                assert!(!matches!(found, Err(DatabaseError::Io(_))), "{found:?}");
+            }
+        }
+        assert!(parse_python_egg(std::io::repeat(0), path).is_err());
     }
 
     #[test]

@@ -9,11 +9,11 @@ use super::{DatabaseError, Lines};
 use crate::license::all_stated;
 use crate::{Package, PackageKind};
 
-/// The package that a specification describes; `None` if it assigns no name or version.
+/// The package that a specification describes.
 ///
 /// # Errors
-/// [`DatabaseError`] if it cannot be read or is too large.
-pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Option<Package>, DatabaseError> {
+/// [`DatabaseError`] if it cannot be read, is too large, or assigns no name or no version.
+pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Package, DatabaseError> {
     let mut lines = Lines::new(input);
     let (mut name, mut version, mut licenses) = (None, None, Vec::new());
     while let Some(line) = lines.next()? {
@@ -28,24 +28,26 @@ pub(crate) fn parse_gemspec(input: impl BufRead) -> Result<Option<Package>, Data
             && licenses.is_empty()
         {
             // What stands between quotation marks, one after the other.
-            licenses = all_stated(list.split('"').skip(1).step_by(2));
+            licenses = all_stated(list.split(QUOTES).skip(1).step_by(2));
         }
     }
     let (Some(name), Some(version)) = (name, version) else {
-        return Ok(None);
+        return Err(lines.malformed("it assigns no name or no version"));
     };
-    Ok(Some(Package {
+    Ok(Package {
         licenses,
         ..Package::new(PackageKind::Gem, &name, &version)
-    }))
+    })
 }
+
+/// What stands around a text: `"text"`, `'text'`, and `%q{text}` of RubyGems before 2.
+const QUOTES: [char; 4] = ['"', '\'', '{', '}'];
 
 /// The text in `s.FIELD = "text".freeze`, or in `Gem::Version.new("text")`.
 fn assigned(line: &str, field: &str) -> Option<String> {
     let rest = line.strip_prefix("s.")?.strip_prefix(field)?;
     let value = rest.trim_start().strip_prefix('=')?;
-    let (_, rest) = value.split_once('"')?;
-    let (text, _) = rest.split_once('"')?;
+    let text = value.split(QUOTES).nth(1)?;
     is_token(text).then(|| text.to_owned())
 }
 
@@ -59,10 +61,17 @@ mod tests {
                     Gem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  \
                     s.version = \"2.2.3\"\n  \
                     s.licenses = [\"MIT\".freeze, \"Ruby\".freeze]\n  s.name_of = \"x\"\nend\n";
-        let package = parse_gemspec(text.as_bytes()).unwrap().unwrap();
+        let package = parse_gemspec(text.as_bytes()).unwrap();
         assert_eq!((&*package.name, &*package.version), ("rack", "2.2.3"));
         assert_eq!(package.licenses, ["MIT", "Ruby"]);
-        let old = "  s.name = %q{rack}\n  s.version = Gem::Version.new(\"1\")\n";
-        assert_eq!(parse_gemspec(old.as_bytes()).unwrap(), None);
+        for old in [
+            "  s.name = %q{rack}\n  s.version = Gem::Version.new(\"1\")\n  s.licenses = [%q{MIT}]\n",
+            "  s.name = 'rack'\n  s.version = '1'.freeze\n  s.license = 'MIT'\n",
+        ] {
+            let package = parse_gemspec(old.as_bytes()).unwrap();
+            assert_eq!((&*package.name, &*package.version), ("rack", "1"));
+            assert_eq!(package.licenses, ["MIT"]);
+        }
+        assert!(parse_gemspec(&b"  s.name = NAME\n  s.version = \"1\"\n"[..]).is_err());
     }
 }

@@ -312,7 +312,9 @@ pub(super) fn kind_of(file: DatabaseFile) -> Option<PackageKind> {
         | DatabaseFile::Copyright
         | DatabaseFile::RpmLog
         | DatabaseFile::Python
+        | DatabaseFile::PythonEgg
         | DatabaseFile::Node
+        | DatabaseFile::StoredNode
         | DatabaseFile::Java
         | DatabaseFile::Executable
         | DatabaseFile::Gemspec

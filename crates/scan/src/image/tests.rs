@@ -95,6 +95,34 @@ fn packages_are_of_the_layer_that_first_brought_their_version() {
 }
 
 #[test]
+fn what_pnpm_links_to_its_store_is_there_and_the_store_is_not() {
+    let stored = |digit: &str| format!("root/store/v3/files/0a/{}", digit.repeat(126));
+    let (lodash, text) = (stored("1"), stored("2"));
+    let link = format!("srv/node_modules/lodash/package.json = {lodash}");
+    let image = image(&[
+        &[
+            OS,
+            BASH,
+            (&lodash, r#"{"name":"lodash","version":"4.17.20"}"#),
+            (&stored("3"), r#"{"name":"unused","version":"1"}"#),
+            (&text, "exports = {}"),
+            (&link, ""),
+            (&format!("srv/node_modules/lodash/index.js = {text}"), ""),
+        ],
+        &[(&link.replace("srv", "opt"), "")],
+    ]);
+    assert_eq!(
+        packages(&image),
+        ["bash 5.2-1 0", "lodash 4.17.20 1", "lodash 4.17.20 0"]
+    );
+    assert_eq!(codes(&image), []);
+    assert_eq!(
+        image.packages[1].path,
+        "opt/node_modules/lodash/package.json"
+    );
+}
+
+#[test]
 fn what_an_upper_layer_takes_away_is_gone() {
     let gone: [Entries<'_>; 9] = [
         &[("srv/lib/six-1.dist-info/.wh.METADATA", "")],

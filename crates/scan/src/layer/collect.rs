@@ -163,6 +163,7 @@ impl Collector {
                 | DatabaseFile::Executable
                 | DatabaseFile::JavaRelease
                 | DatabaseFile::Sbom
+                | DatabaseFile::StoredNode
         );
         if is_common && silent {
             // It says nothing, but it may stand where something that did was.
@@ -263,8 +264,11 @@ fn read(
         DatabaseFile::Node => {
             database::parse_node(input).map(|package| content.packages.extend(package))
         }
+        DatabaseFile::StoredNode => {
+            database::parse_stored_node(input).map(|package| content.packages.extend(package))
+        }
         DatabaseFile::Gemspec => {
-            database::parse_gemspec(input).map(|package| content.packages.extend(package))
+            database::parse_gemspec(input).map(|package| content.packages.push(package))
         }
         DatabaseFile::Composer => {
             database::parse_composer(input).map(|packages| content.packages = packages)
@@ -294,6 +298,9 @@ fn read(
         }
         DatabaseFile::Python => {
             database::parse_python(input, path).map(|package| content.packages.push(package))
+        }
+        DatabaseFile::PythonEgg => {
+            database::parse_python_egg(input, path).map(|package| content.packages.extend(package))
         }
     };
     match done {

@@ -134,6 +134,47 @@ fn result(image: &ImageInventory, advisories: &Advisories) -> Value {
     json
 }
 
+#[test]
+fn a_branch_of_composer_is_neither_affected_nor_not() {
+    let record = |id: &str, name: &str, affected: Value| {
+        let package = json!({"ecosystem": "Packagist", "name": name});
+        let mut affected = affected;
+        affected["package"] = package;
+        json!({"id": id, "modified": "2026-01-01T00:00:00Z", "affected": [affected]})
+    };
+    let events = json!([{"introduced": "0"}, {"fixed": "2"}]);
+    let records = [
+        record(
+            "X-1",
+            "a/range",
+            json!({"ranges": [{"type": "ECOSYSTEM", "events": events}]}),
+        ),
+        record("X-2", "a/list", json!({"versions": ["dev-main"]})),
+    ];
+    let advisories = advisories(&records, &[]).unwrap();
+    for (name, version, want) in [
+        ("a/range", "1", Some("Ok(Some(\"2\"))")),
+        ("a/range", "2", None),
+        ("a/range", "dev-main", Some("Err")),
+        ("a/range", "1.x-dev", Some("Err")),
+        ("a/list", "dev-main", Some("Ok(None)")),
+    ] {
+        let of = Advisories::of_ecosystem(&advisories, "Packagist").unwrap();
+        let judge = Judge::new(Ecosystem::Packagist, version);
+        let judged: Vec<_> = judge.all(of.about(name)).collect();
+        let shown = judged.first().map(|(_, judged)| format!("{judged:?}"));
+        let starts = |want: &str| {
+            shown
+                .as_deref()
+                .is_some_and(|shown| shown.starts_with(want))
+        };
+        assert!(
+            want.map_or(shown.is_none(), starts),
+            "{name} {version}: {shown:?}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn an_image_without_a_changed_package_version_has_the_result_of_a_new_match(

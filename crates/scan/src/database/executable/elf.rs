@@ -1,43 +1,99 @@
-//! As much of ELF as is needed to find a section, or what is at an address: of 64 bits,
-//! little-endian, as nearly all programs in images are.
+//! As much of ELF as is needed to find a section, or what is at an address: of 32 and 64 bits, in
+//! either order of bytes.
 
-pub(super) struct Elf<'b>(&'b [u8]);
+pub(super) struct Elf<'b> {
+    bytes: &'b [u8],
+    is_64_bit: bool,
+    is_big_endian: bool,
+}
+
+/// Where things are: in the header the place of a table, the size of its rows and their count; in a
+/// row the place of a content, its length, and its address in memory.
+struct Fields {
+    table: usize,
+    size: usize,
+    count: usize,
+    place: usize,
+    length: usize,
+    address: usize,
+}
+
+const SECTIONS: [Fields; 2] = [
+    fields([0x20, 0x2e, 0x30], [0x10, 0x14, 0x0c]),
+    fields([0x28, 0x3a, 0x3c], [0x18, 0x20, 0x10]),
+];
+
+/// What is loaded into memory.
+const SEGMENTS: [Fields; 2] = [
+    fields([0x1c, 0x2a, 0x2c], [0x04, 0x10, 0x08]),
+    fields([0x20, 0x36, 0x38], [0x08, 0x20, 0x10]),
+];
+
+/// Where the header says which section has the names of all.
+const NAMES: [usize; 2] = [0x32, 0x3e];
+
+const fn fields(header: [usize; 3], row: [usize; 3]) -> Fields {
+    Fields {
+        table: header[0],
+        size: header[1],
+        count: header[2],
+        place: row[0],
+        length: row[1],
+        address: row[2],
+    }
+}
 
 impl<'b> Elf<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Option<Self> {
-        bytes.starts_with(b"\x7fELF\x02\x01").then_some(Self(bytes))
+        let [0x7f, b'E', b'L', b'F', class @ 1..=2, order @ 1..=2, ..] = *bytes else {
+            return None;
+        };
+        Some(Self {
+            bytes,
+            is_64_bit: class == 2,
+            is_big_endian: order == 2,
+        })
     }
 
-    fn number(&self, at: usize, length: usize) -> Option<usize> {
-        let bytes = self.0.get(at..at.checked_add(length)?)?;
-        let value = bytes
-            .iter()
-            .rev()
-            .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    /// How many bytes an address has.
+    pub(super) fn word(&self) -> usize {
+        if self.is_64_bit { 8 } else { 4 }
+    }
+
+    /// A number of `length` bytes in a part of the program.
+    pub(super) fn number_in(&self, part: &[u8], at: usize, length: usize) -> Option<usize> {
+        let bytes = part.get(at..at.checked_add(length)?)?;
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        let value = match self.is_big_endian {
+            true => bytes.iter().fold(0, add),
+            false => bytes.iter().rev().fold(0, add),
+        };
         usize::try_from(value).ok()
     }
 
-    /// The place of the row of a table in the header: where the table begins, the size of its rows
-    /// and their count are at these places.
-    fn rows(&self, table: usize, size: usize, count: usize) -> Option<(usize, usize, usize)> {
-        Some((
-            self.number(table, 8)?,
-            self.number(size, 2)?,
-            self.number(count, 2)?,
-        ))
+    fn number(&self, at: usize, length: usize) -> Option<usize> {
+        self.number_in(self.bytes, at, length)
+    }
+
+    /// The places of the rows of a table.
+    fn rows(&self, fields: &Fields) -> Option<impl Iterator<Item = usize> + use<>> {
+        let table = self.number(fields.table, self.word())?;
+        let (size, count) = (self.number(fields.size, 2)?, self.number(fields.count, 2)?);
+        let row = move |index: usize| table.checked_add(index.checked_mul(size)?);
+        Some((0..count).filter_map(row))
     }
 
     /// The bytes of a section.
     pub(super) fn section(&self, name: &[u8]) -> Option<&'b [u8]> {
-        let (table, size, count) = self.rows(0x28, 0x3a, 0x3c)?;
-        let row = |index: usize| table.checked_add(index.checked_mul(size)?);
+        let fields = &SECTIONS[usize::from(self.is_64_bit)];
         let content = |row: usize| {
-            let place = self.number(row.checked_add(0x18)?, 8)?;
-            let length = self.number(row.checked_add(0x20)?, 8)?;
-            self.0.get(place..place.checked_add(length)?)
+            let place = self.number(row.checked_add(fields.place)?, self.word())?;
+            let length = self.number(row.checked_add(fields.length)?, self.word())?;
+            self.bytes.get(place..place.checked_add(length)?)
         };
-        let names = content(row(self.number(0x3e, 2)?)?)?;
-        let found = (0..count).filter_map(row).find(|row| {
+        let index = self.number(NAMES[usize::from(self.is_64_bit)], 2)?;
+        let names = content(self.rows(fields)?.nth(index)?)?;
+        let found = self.rows(fields)?.find(|row| {
             let at = self.number(*row, 4).and_then(|at| names.get(at..));
             at.is_some_and(|at| {
                 at.strip_prefix(name)
@@ -49,18 +105,17 @@ impl<'b> Elf<'b> {
 
     /// The bytes from an address in memory on.
     pub(super) fn at_address(&self, address: usize) -> Option<&'b [u8]> {
-        let (table, size, count) = self.rows(0x20, 0x36, 0x38)?;
-        (0..count).find_map(|index| {
-            let row = table.checked_add(index.checked_mul(size)?)?;
-            let start = self.number(row.checked_add(0x10)?, 8)?;
-            let length = self.number(row.checked_add(0x20)?, 8)?;
+        let fields = &SEGMENTS[usize::from(self.is_64_bit)];
+        self.rows(fields)?.find_map(|row| {
+            let start = self.number(row.checked_add(fields.address)?, self.word())?;
+            let length = self.number(row.checked_add(fields.length)?, self.word())?;
             let inside = address
                 .checked_sub(start)
                 .filter(|inside| *inside < length)?;
             let place = self
-                .number(row.checked_add(0x08)?, 8)?
+                .number(row.checked_add(fields.place)?, self.word())?
                 .checked_add(inside)?;
-            self.0.get(place..)
+            self.bytes.get(place..)
         })
     }
 }

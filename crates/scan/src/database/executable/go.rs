@@ -44,8 +44,8 @@ fn information(bytes: &[u8], at: usize) -> Option<(&str, Option<&str>)> {
         (version, inline(rest).map(|(modules, _)| modules))
     } else {
         let elf = Elf::new(bytes)?;
-        let pointed = |at: usize| pointed(&elf, header, at);
-        (pointed(16)?, pointed(24))
+        let pointed = |index: usize| pointed(&elf, header, index);
+        (pointed(0)?, pointed(1))
     };
     let version = std::str::from_utf8(version).ok()?;
     let known = version.starts_with("go1") || version.starts_with("devel");
@@ -70,19 +70,16 @@ fn inline(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Before Go 1.18: the text that the pointer at a place of the header leads to, by way of its own
+/// Before Go 1.18: the text that one of the two pointers of the header leads to, by way of its own
 /// pointer and length.
-fn pointed<'b>(elf: &Elf<'b>, header: &[u8], at: usize) -> Option<&'b [u8]> {
-    let number = |bytes: &[u8], at: usize| {
-        let bytes: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
-        usize::try_from(u64::from_le_bytes(bytes)).ok()
-    };
-    // Only programs of 64 bits, little-endian, have come this far.
-    if header[14] != 8 {
-        return None;
-    }
-    let text = elf.at_address(number(header, at)?)?;
-    let (address, length) = (number(text, 0)?, number(text, 8)?);
+fn pointed<'b>(elf: &Elf<'b>, header: &[u8], index: usize) -> Option<&'b [u8]> {
+    let word = elf.word();
+    let address = elf.number_in(header, 16 + index * word, word)?;
+    let text = elf.at_address(address)?;
+    let (address, length) = (
+        elf.number_in(text, 0, word)?,
+        elf.number_in(text, word, word)?,
+    );
     elf.at_address(address)?.get(..length.min(LIMIT))
 }
 

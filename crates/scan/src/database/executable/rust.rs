@@ -22,18 +22,17 @@ struct List {
 struct Crate {
     name: String,
     version: String,
-    source: String,
     #[serde(default)]
     kind: String,
 }
 
 /// The crates that run in a program; none if it does not say.
 pub(super) fn packages(bytes: &[u8]) -> Vec<Package> {
-    let section = Elf::new(bytes).and_then(|elf| elf.section(b".dep-v0"));
-    let Some(section) = section else {
-        return Vec::new();
-    };
-    listed(section)
+    match Elf::new(bytes) {
+        Some(elf) => elf.section(b".dep-v0").map_or(Vec::new(), listed),
+        // Of other forms it is not known where their sections are.
+        None => search(bytes),
+    }
 }
 
 /// The crates on the first list that is somewhere in a part of a program; none if there is none.
@@ -60,10 +59,9 @@ fn listed(compressed: &[u8]) -> Vec<Package> {
     let list = serde_json::Deserializer::from_reader(ZlibDecoder::new(compressed).take(LIMIT));
     let list = list.into_iter().next().and_then(Result::ok);
     let crates = list.map_or(Vec::new(), |list: List| list.packages);
-    let crates = crates.iter().filter(|of| {
-        // What is local or from git is not what advisories of crates.io are about.
-        matches!(of.source.as_str(), "crates.io" | "registry") && of.kind != "build"
-    });
+    // What only the build needed is not in the program. What is from git or was vendored is: as a copy of
+    // what crates.io has under its name, until something says otherwise.
+    let crates = crates.iter().filter(|of| of.kind != "build");
     crates
         .filter_map(|of| {
             package(

@@ -210,7 +210,10 @@ fn a_rust_program_names_the_crates_that_run_in_it() {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(json).unwrap();
     let section = encoder.finish().unwrap();
-    assert_eq!(packages(&elf(".dep-v0", &section)), ["time 0.1.43 0.1.43"]);
+    let want = ["app 0.1.0 0.1.0", "time 0.1.43 0.1.43"];
+    assert_eq!(packages(&elf(".dep-v0", &section)), want);
+    // What is not ELF is searched.
+    assert_eq!(packages(&[b"MZ\0\0", &section[..]].concat()), want);
     assert_eq!(packages(&elf(".dep-v1", &section)), [""; 0]);
     let bomb = {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
@@ -218,6 +221,52 @@ fn a_rust_program_names_the_crates_that_run_in_it() {
         encoder.finish().unwrap()
     };
     assert_eq!(packages(&elf(".dep-v0", &bomb)), [""; 0]);
+}
+
+#[test]
+fn programs_of_every_class_and_order_of_bytes_are_read() {
+    let json = br#"{"packages":[{"name":"time","version":"0.1.43"}]}"#;
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(json).unwrap();
+    let section = encoder.finish().unwrap();
+    for (class, order) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+        let word = if class == 2 { 8 } else { 4 };
+        let number = |value: usize, length: usize| {
+            let bytes = value.to_le_bytes()[..length].to_vec();
+            if order == 1 {
+                bytes
+            } else {
+                bytes.into_iter().rev().collect()
+            }
+        };
+        let names = b"\0.shstrtab\0.dep-v0\0";
+        let begin = if class == 2 { 0x40 } else { 0x34 };
+        let mut bytes = [b"\x7fELF", &[class, order][..]].concat();
+        // Type, processor, version and entry; then the tables, flags, and the sizes of what there is.
+        bytes.resize(24 + word, 0);
+        bytes.extend(number(0, word));
+        bytes.extend(number(begin + section.len() + names.len(), word));
+        bytes.extend(number(0, 4));
+        for half in [begin, 0, 0, 16 + 6 * word, 3, 1] {
+            bytes.extend(number(half, 2));
+        }
+        assert_eq!(bytes.len(), begin);
+        bytes.extend(&section);
+        bytes.extend(names);
+        for (name, place, length) in [
+            (0, 0, 0),
+            (1, begin + section.len(), names.len()),
+            (11, begin, section.len()),
+        ] {
+            bytes.extend(number(name, 4));
+            bytes.extend(number(3, 4));
+            for value in [0, 0, place, length] {
+                bytes.extend(number(value, word));
+            }
+            bytes.extend(vec![0; 8 + 2 * word]);
+        }
+        assert_eq!(packages(&bytes), ["time 0.1.43 0.1.43"], "{class} {order}");
+    }
 }
 
 #[test]
