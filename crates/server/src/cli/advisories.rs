@@ -114,6 +114,13 @@ fn check(file: &Path, output: Output) -> Result<(), Failure> {
             failures.push(row.to_string());
         }
     }
+    if totals.passed == 0 && failures.is_empty() {
+        return Err(Failure::usage(format!(
+            "the table '{}' has no rows: an ecosystem, two versions and -1, 0 or 1, separated by tabs, \
+             are expected",
+            file.display()
+        )));
+    }
     print_totals(output, totals.passed, &failures)
 }
 
@@ -142,6 +149,8 @@ mod tests {
             ("deb\t1\t2\t-1\n", None),
             ("deb\t1\t2\t-1\nPyPI\t1\t2\t0\n", Some(Status::Failed)),
             ("plan9\t1\t2\t-1\n", Some(Status::Failed)),
+            ("# nothing\n\n", Some(Status::Usage)),
+            ("", Some(Status::Usage)),
         ] {
             std::fs::write(&table, rows).unwrap();
             assert_eq!(status(check(&table, Output::QUIET)), want, "{rows}");

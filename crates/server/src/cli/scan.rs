@@ -245,6 +245,9 @@ fn open(path: &Path) -> Result<Advisories, Failure> {
         }
         _ => unusable(&error),
     })?;
+    if path.is_dir() {
+        return Err(unusable(&"it is a directory, not a file"));
+    }
     Advisories::map(&file).map_err(|error| unusable(&error))
 }
 

@@ -126,11 +126,17 @@ fn plain(path: &Path) -> Result<File, InvalidArchive> {
     let mut magic = [0; 4];
     let read = file.read(&mut magic)?;
     file.rewind()?;
-    let is_compressed = matches!(&magic[..read], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
-    if is_compressed {
-        spooled(file)
-    } else {
-        Ok(file)
+    let other = |name: &str| {
+        let text =
+            format!("it is compressed with {name}; gzip and zstd are read, decompress it first");
+        Err(InvalidArchive::Malformed(text))
+    };
+    match &magic[..read] {
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd] => spooled(file),
+        // docker load takes these too.
+        [0xfd, b'7', b'z', b'X'] => other("xz"),
+        [b'B', b'Z', b'h', _] => other("bzip2"),
+        _ => Ok(file),
     }
 }
 

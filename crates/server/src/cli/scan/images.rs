@@ -150,6 +150,7 @@ fn images_of(
 ) -> Result<(), Failure> {
     let (manifest, bytes) = load(place, &entry.descriptor)?;
     match manifest.kind() {
+        ManifestKind::Image if is_attestation(&manifest) => {}
         ManifestKind::Image => {
             let config = match manifest.blobs.first() {
                 Some(config) => Config::parse(&place.document(config)?),
@@ -181,6 +182,14 @@ fn images_of(
         ManifestKind::Artifact => {}
     }
     Ok(())
+}
+
+/// Whether it is an attestation of BuildKit's: it says that it is an image, but its layers are
+/// statements, and no runtime takes those for a file system.
+fn is_attestation(manifest: &Manifest) -> bool {
+    let mut layers = manifest.blobs.iter().skip(1).peekable();
+    layers.peek().is_some()
+        && layers.all(|layer| layer.media_type.essence() == "application/vnd.in-toto+json")
 }
 
 /// The entry with a digest, in whatever index it is.

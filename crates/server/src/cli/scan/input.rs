@@ -12,10 +12,10 @@ use super::images::{Image, Selection};
 use super::layout::Layout;
 use super::registry::Repository;
 use super::root_file_system::RootFileSystem;
-use crate::cli::Failure;
 use crate::cli::gate::is_host;
 use crate::cli::progress::{Progress, Step};
 use crate::cli::verified::Verified;
+use crate::cli::{Failure, Status};
 
 /// What holds images, by its kind.
 pub(super) enum Input {
@@ -61,6 +61,10 @@ impl Input {
             _ if text == "-" || (Path::new(text).exists() && !Path::new(text).is_dir()) => {
                 Ok((Self::of_archive(Files::of_archive(Path::new(text))?)?, None))
             }
+            _ if rest.starts_with("//") => Err(Failure::usage(format!(
+                "'{text}' begins with a scheme: 'HOST/REPOSITORY:TAG' alone is expected of an image of a \
+                 registry"
+            ))),
             _ => match text.split_once('/') {
                 Some((host, rest)) if is_host(host) => {
                     let (name, reference) = repository(rest);
@@ -72,6 +76,10 @@ impl Input {
                     };
                     Ok((input, None))
                 }
+                _ if Path::new(text).is_dir() => Err(Failure::usage(format!(
+                    "'{text}' is a directory: 'oci:{text}' is expected if it is an OCI layout, \
+                     'rootfs:{text}' if it is the root of a file system"
+                ))),
                 _ => Err(Failure::usage(format!(
                     "'{text}' names no image: 'HOST/REPOSITORY:TAG' of a registry, a file that \
                      'docker save' made, 'oci:DIRECTORY[:NAME]' or 'rootfs:DIRECTORY' is expected"
@@ -82,10 +90,21 @@ impl Input {
 
     /// An archive of either kind: what docker saves today is both.
     fn of_archive(files: Files) -> Result<Self, Failure> {
-        if files.has("index.json") || !files.has(docker_archive::MANIFEST) {
+        if files.has("index.json") {
             return Ok(Self::Layout(Layout::open(files)?));
         }
-        Ok(Self::DockerArchive(DockerArchive::open(files)?))
+        if files.has(docker_archive::MANIFEST) {
+            return Ok(Self::DockerArchive(DockerArchive::open(files)?));
+        }
+        Err(Failure::new(
+            Status::NotFound,
+            format!(
+                "'{}' holds no image: it has neither 'index.json', as an OCI layout, nor '{}', as what \
+                 'docker save' makes",
+                files.shown(),
+                docker_archive::MANIFEST
+            ),
+        ))
     }
 
     /// Looks into every image that is meant, one after the other.

@@ -164,16 +164,24 @@ fn an_image_is_chosen_by_name_digest_and_platform() {
     let layout = directory.path().join("layout");
     let old = image(&layout, "3.1.2");
     let new = image(&layout, "3.1.4");
-    let attestation = json!({
+    let signature = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
-        "artifactType": "application/vnd.in-toto+json",
+        "artifactType": "application/vnd.example.signature",
         "config": descriptor(&layout, "application/vnd.oci.empty.v1+json", b"{}"),
+    });
+    let signature = descriptor(&layout, MANIFEST, signature.to_string().as_bytes());
+    // As BuildKit writes one.
+    let config = br#"{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let attestation = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": descriptor(&layout, "application/vnd.oci.image.config.v1+json", config),
+        "layers": [descriptor(&layout, "application/vnd.in-toto+json", b"{}")],
     });
     let attestation = descriptor(&layout, MANIFEST, attestation.to_string().as_bytes());
     let platforms = json!({
         "schemaVersion": 2, "mediaType": INDEX, "manifests": [
             for_platform(old.clone(), "amd64"), for_platform(new.clone(), "arm64"),
-            for_platform(attestation, "unknown"),
+            for_platform(attestation.clone(), "unknown"), for_platform(signature, "unknown"),
         ],
     });
     let platforms = descriptor(&layout, INDEX, platforms.to_string().as_bytes());
@@ -195,6 +203,7 @@ fn an_image_is_chosen_by_name_digest_and_platform() {
         (digest, None, Ok(vec![1])),
         (None, None, Err(Status::Usage)),
         (Some("old"), None, Err(Status::NotFound)),
+        (attestation["digest"].as_str(), None, Err(Status::NotFound)),
         (Some("all"), Some("linux/arm"), Err(Status::NotFound)),
     ] {
         let found = findings(&command(reference, platform));
@@ -207,6 +216,55 @@ fn an_image_is_chosen_by_name_digest_and_platform() {
     let mut by_name = command(None, None);
     by_name.image.push_str(":all");
     assert_eq!(findings(&by_name).unwrap(), [1, 0]);
+}
+
+#[test]
+fn what_names_no_image_is_told_what_is_expected() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.tar");
+    fs::write(&empty, []).unwrap();
+    for (image, says, want) in [
+        (
+            directory.path().to_str().unwrap(),
+            "is a directory: 'oci:",
+            Status::Usage,
+        ),
+        ("docker://alpine", "begins with a scheme", Status::Usage),
+        (
+            "https://localhost/app",
+            "begins with a scheme",
+            Status::Usage,
+        ),
+        (
+            empty.to_str().unwrap(),
+            "neither 'index.json'",
+            Status::NotFound,
+        ),
+        ("alpine", "names no image", Status::Usage),
+    ] {
+        let command = Scan {
+            image: image.to_owned(),
+            ..command(directory.path())
+        };
+        let failure = command.run().unwrap_err();
+        assert_eq!(failure.status, want, "{image}");
+        assert!(failure.message.unwrap().contains(says), "{image}");
+    }
+    for (magic, name) in [(&b"\xfd7zXZ\0"[..], "xz"), (b"BZh9", "bzip2")] {
+        fs::write(&empty, magic).unwrap();
+        let command = Scan {
+            image: empty.display().to_string(),
+            ..command(directory.path())
+        };
+        let said = command.run().unwrap_err().message.unwrap();
+        assert!(said.contains(&format!("compressed with {name}")), "{said}");
+    }
+    let command = Scan {
+        advisories: Some(directory.path().to_owned()),
+        ..command(directory.path())
+    };
+    let said = command.run().unwrap_err().message.unwrap();
+    assert!(said.contains("it is a directory"), "{said}");
 }
 
 #[test]
