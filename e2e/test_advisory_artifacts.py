@@ -112,6 +112,8 @@ class Elsewhere:
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     seen: list[tuple[str, str | None]] = field(default_factory=list)
+    hosts: list[tuple[str, str | None]] = field(default_factory=list)
+    place: str = "store"
 
     def holds(self, file: bytes, *, kind: str = ARTIFACT, size: int | None = None, sent: bytes | None = None) -> str:
         """Serves `sent` as the advisories that `file` would be; the digest of the manifest."""
@@ -138,7 +140,10 @@ def elsewhere() -> Iterator[Elsewhere]:
             path, _, query = self.path.partition("?")
             authorization = self.headers["Authorization"]
             here.seen.append((self.path, authorization))
-            if path == "/token":
+            here.hosts.append((self.path, self.headers["Host"]))
+            if path.startswith("/moved/"):
+                self.reply(307, b"", ("Location", "/store/" + path.rpartition("/")[2]))
+            elif path == "/token":
                 is_known = authorization == "Basic " + base64.b64encode(b"user:password").decode()
                 self.reply(200 if is_known else 401, json.dumps({"token": f"for {query}"}).encode())
             elif path.startswith("/store/"):
@@ -147,7 +152,8 @@ def elsewhere() -> Iterator[Elsewhere]:
                 realm = f'Bearer realm="http://127.0.0.1:{here.port}/token",service="elsewhere"'
                 self.reply(401, b"", ("WWW-Authenticate", f'{realm},scope="repository:advisories:pull"'))
             elif "/blobs/" in path:
-                self.reply(307, b"", ("Location", f"http://localhost:{here.port}/store/{path.rpartition('/')[2]}"))
+                to = f"http://localhost:{here.port}/{here.place}/{path.rpartition('/')[2]}"
+                self.reply(307, b"", ("Location", to))
             else:
                 kind, body = here.manifests[path.rpartition("/")[2]]
                 self.reply(200, body, ("Content-Type", kind))
@@ -206,6 +212,19 @@ def test_any_registry_will_do_with_dockers_credentials(
         assert (tmp_path / "file").read_bytes() == advisories.read_bytes()
     stored = [authorization for path, authorization in elsewhere.seen if path.startswith("/store/")]
     assert stored == [None, None], "no credential goes elsewhere"
+
+
+def test_who_was_led_elsewhere_is_led_on_there(
+    server: Server, advisories: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    elsewhere.holds(advisories.read_bytes())
+    elsewhere.place = "moved"
+    done = pull(server, elsewhere, ":v1", tmp_path / "file")
+    assert done.returncode == 0, done.stderr
+    led = [(path.split("/")[1], host) for path, host in elsewhere.hosts if not path.startswith(("/v2", "/token"))]
+    assert led == [("moved", f"localhost:{elsewhere.port}"), ("store", f"localhost:{elsewhere.port}")]
+    asked = [authorization for path, authorization in elsewhere.seen if path.startswith(("/moved", "/store"))]
+    assert asked == [None, None], "no credential goes elsewhere"
 
 
 def test_a_registry_that_lies_is_refused(

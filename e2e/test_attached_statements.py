@@ -262,3 +262,34 @@ def test_what_claims_to_be_a_statement_and_is_none(
     answer = scanned(account, name, {"imageDigest": image.digest})["imageScanStatus"]
     assert answer["status"] == "FAILED"
     assert not account.pulls(name, prod, image)
+
+
+def test_what_was_taken_back_does_not_return_with_the_word_that_took_it_back(
+    account: Account, name: str, image: Image, prod: User, developer: User, security: User
+) -> None:
+    server = account.server
+    attach(server, security.key, name, image.digest, OPENVEX, whole(image, at="2026-11-02"))
+    assert by(account, name, image)
+    affected = whole(image, status="affected", at="2026-11-03")
+    retraction = attach(server, security.key, name, image.digest, OPENVEX, affected)
+    assert by(account, name, image) is None
+    assert not account.pulls(name, prod, image)
+
+    # Who may only delete cannot open the gate so, by either door.
+    server.client("ecr", developer.key).batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": retraction}])
+    assert not account.pulls(name, prod, image)
+    assert by(account, name, image) is None
+    attach(server, security.key, name, image.digest, OPENVEX, whole(image, at="2026-11-02"))
+    assert by(account, name, image)
+    assert attach(server, security.key, name, image.digest, OPENVEX, affected) == retraction
+    answer = server.push_and_pull(developer.key).request("DELETE", f"/v2/{name}/manifests/{retraction}")
+    assert answer.status_code == 202, answer.text
+    assert by(account, name, image) is None
+
+    # Who may state says by it that it holds again.
+    attach(server, security.key, name, image.digest, OPENVEX, whole(image, at="2026-11-02"))
+    attach(server, security.key, name, image.digest, OPENVEX, affected)
+    assert by(account, name, image) is None
+    server.client("ecr", security.key).batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": retraction}])
+    assert by(account, name, image)
+    assert account.pulls(name, prod, image)

@@ -3,13 +3,15 @@
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import requests
 
 from account import Account, allow
 from oci import error
-from server import Server
+from raw import ECR_TARGET, FORM, JSON, post, signed_headers
+from server import Key, Server
 
 
 @pytest.fixture
@@ -110,6 +112,36 @@ def test_tokens_of_nobody_are_slowed_down_and_signed_calls_are_not(account: Acco
     assert tried >= 30 and code("192.0.2.2") == "InvalidIdentityToken"
     assert code("192.0.2.1", role + "x") == "InvalidIdentityToken"
     assert account.assume(role).token
+
+
+@pytest.mark.parametrize(("service", "code"), [("ecr", "ThrottlingException"), ("sts", "Throttling")])
+def test_wrong_signatures_are_slowed_down_and_right_ones_are_not(account: Account, service: str, code: str) -> None:
+    body, headers = (b"{}", JSON | {"X-Amz-Target": ECR_TARGET + "DescribeRepositories"})
+    if service == "sts":
+        body, headers = (b"Action=GetCallerIdentity&Version=2011-06-15", FORM)
+
+    def ask(key: Key, client: str = "192.0.2.1") -> str:
+        signed = signed_headers(account.server, key, body, headers, service=service)
+        answer = post(account.server, body, signed | {"X-Forwarded-For": client, "X-Forwarded-Proto": "https"})
+        if answer.status == 200:
+            return "OK"
+        found = re.search(b'<Code>(.*)</Code>|"__type":"([^"]*)"', answer.body)
+        assert found, answer
+        return (found[1] or found[2]).decode()
+
+    right = account.key
+    wrong, unknown = replace(right, secret="x" * 40), replace(right, id="AKIA" + "A" * 16)
+    said = {ask(wrong) for _ in range(30)}
+    assert said == {{"ecr": "InvalidSignatureException", "sts": "SignatureDoesNotMatch"}[service]}
+    for _ in range(5000):
+        if ask(wrong) == code:
+            break
+    else:
+        raise AssertionError("was never refused")
+    # From the same address, by the same key; another key there, and this one from elsewhere, are only wrong.
+    assert ask(right) == "OK"
+    assert ask(unknown) in ("UnrecognizedClientException", "InvalidClientTokenId")
+    assert {ask(wrong, client="192.0.2.2")} == said
 
 
 def test_a_credential_that_has_ended_is_not_a_wrong_one(account: Account) -> None:

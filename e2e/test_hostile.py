@@ -239,18 +239,6 @@ def test_an_unknown_key_and_a_wrong_secret_are_refused(server: Server) -> None:
         assert code(answer) in (expected, "IncompleteSignatureException")
 
 
-def test_a_presigned_request_gets_no_token(server: Server) -> None:
-    path = (
-        f"/?Action=GetAuthorizationToken&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={server.administrator.id}"
-        "%2F20260101%2Fus-east-1%2Fecr%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=604800"
-        "&X-Amz-SignedHeaders=host&X-Amz-Signature=" + "0" * 64
-    )
-    for method in ("GET", "POST"):
-        answer = send(server, message(method, path, JSON | {"Connection": "close"}))
-        assert answer is not None
-        assert 400 <= answer.status < 500
-
-
 # ------------------------------------------------------------------------------------------------ HTTP itself
 
 

@@ -1,5 +1,6 @@
 """SigV4 beyond what boto3 sends by itself: presigned requests, bodies that are not signed, odd headers."""
 
+import hashlib
 import ssl
 import urllib.error
 import urllib.request
@@ -49,6 +50,21 @@ def test_a_presigned_url_asks_once_more_and_no_longer_than_it_says(account: Acco
     nobody = Key("AKIA" + "0" * 16, user.key.secret, user.key.account)
     status, body = fetch(server, presigned(server, nobody))
     assert (status, "<Code>InvalidClientTokenId</Code>" in body) == (403, True), body
+
+
+@pytest.mark.parametrize("operation", ["GetAuthorizationToken", "DescribeRepositories"])
+def test_a_url_signed_for_ecr_gets_nothing(account: Account, operation: str) -> None:
+    server, key, body = account.server, account.key, b"{}"
+
+    class WithBody(SigV4QueryAuth):
+        def payload(self, _: AWSRequest) -> str:
+            return hashlib.sha256(body).hexdigest()
+
+    headers = {"X-Amz-Target": ECR_TARGET + operation}
+    request = AWSRequest("POST", server.url() + "/", headers=headers, data=body)
+    WithBody(Credentials(key.id, key.secret), "ecr", REGION, expires=60).add_auth(request)
+    status, answer = fetch(server, request.url, headers | JSON, body)
+    assert (status, "in its Authorization header, not in its URL" in answer) == (400, True), answer
 
 
 def test_a_presigned_url_of_a_session_carries_its_token(account: Account) -> None:

@@ -2,12 +2,59 @@
 
 use bonded_model::{Digest, RepositoryName, Tag};
 use bonded_server::aws::query;
+use bonded_server::challenge::{self, Challenge};
+use bonded_server::forwarded;
 use bonded_server::oci::{self, Route};
 use bonded_server::range;
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{can_be_shown, first_line};
+
+/// An `X-Forwarded-For` header a line, by a proxy that is trusted.
+pub(super) fn forwarded_for(data: &[u8]) {
+    let proxies: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
+        .map(|net| net.parse().unwrap())
+        .into();
+    let peer = "10.0.0.1".parse().unwrap();
+    let mut headers = HeaderMap::new();
+    // What a client writes of itself, and what proxies add to it.
+    let mut spoofed = HeaderMap::new();
+    spoofed.append(
+        "x-forwarded-for",
+        HeaderValue::from_static("127.0.0.1, 10.0.0.2"),
+    );
+    for line in data.split(|byte| *byte == b'\n').take(100) {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append("x-forwarded-for", value.clone());
+            spoofed.append("x-forwarded-for", value);
+        }
+    }
+    let found = forwarded::client(&headers, peer, &proxies);
+    let is_proxy = found.is_ok_and(|client| proxies.iter().any(|net| net.contains(&client)));
+    if !is_proxy {
+        assert_eq!(found, forwarded::client(&spoofed, peer, &proxies));
+    }
+    if let Err(text) = found {
+        can_be_shown(&text);
+    }
+}
+
+/// The first line is a `WWW-Authenticate` header, the rest the answer of the token server.
+pub(super) fn challenge(data: &[u8]) {
+    let (header, answer) = first_line(data);
+    if let Some(challenge) = Challenge::parse(header) {
+        assert!(header.contains(&format!("\"{}\"", challenge.realm)));
+        let path = challenge.path("/token", "team/app");
+        assert!(
+            path.parse::<Uri>().is_ok() && path.starts_with("/token?"),
+            "{path}"
+        );
+    }
+    let token = challenge::token(answer);
+    assert!(token.is_none_or(|token| token.len() <= answer.len()));
+}
 
 /// The first line is the size of a blob, the rest a header of ranges.
 pub(super) fn range(data: &[u8]) {

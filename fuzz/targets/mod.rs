@@ -18,8 +18,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("advisories", scan::advisories),
     ("attached_document", scan::attached_document),
     ("authorization", signature::authorization),
+    ("challenge", http_api::challenge),
     ("condition", policy::condition),
     ("digest", model::digest),
+    ("forwarded_for", http_api::forwarded_for),
     ("image_archive", scan::image_archive),
     ("inventory", scan::inventory),
     ("json", model::json),
@@ -38,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reference", model::reference),
     ("repository_name", model::repository_name),
     ("route", http_api::route),
+    ("service_token", signature::service_token),
     ("upload_query", http_api::upload_query),
 ];
 

@@ -1,8 +1,9 @@
-//! SigV4, and the tokens of identity providers.
+//! SigV4, the tokens of identity providers, and service tokens.
 
 use bonded_iam::jwt::{KeySet, Token};
 use bonded_iam::sigv4::{self, SignedRequest};
-use bonded_model::Timestamp;
+use bonded_model::{Secret, Timestamp};
+use bonded_registry::service_token_id;
 use http::{HeaderName, HeaderValue};
 
 use super::{can_be_shown, first_line};
@@ -118,4 +119,24 @@ pub(super) fn jwt(data: &[u8]) {
         }
         Err(error) => can_be_shown(&error),
     }
+}
+
+/// A password that may be a service token.
+pub(super) fn service_token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let password = Secret::new(text.to_owned());
+    let Some(id) = service_token_id(&password) else {
+        return;
+    };
+    let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let secret = text.strip_prefix(&format!("bonded_{id}_"));
+    let secret = secret.expect("the id stands behind the prefix");
+    assert!(word(id) && id.len() <= 32 && word(secret) && secret.len() == 46);
+    // The checksum is of everything before it.
+    let mut changed = text.to_owned();
+    let last = changed.pop();
+    changed.push(if last == Some('0') { '1' } else { '0' });
+    assert_eq!(service_token_id(&Secret::new(changed)), None);
 }

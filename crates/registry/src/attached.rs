@@ -5,11 +5,12 @@
 //! `bonded:PutVulnerabilityStatement` there (docs/decisions/0021). That is judged when it is pushed,
 //! and recorded with the push. Attached by anybody else it is shown, and changes nothing.
 
-use bonded_model::{Descriptor, Manifest};
-use bonded_store::NewDocument;
+use bonded_model::{Descriptor, Manifest, RepositoryArn};
+use bonded_store::{Change, NewDocument};
 
 use crate::Registry;
 use crate::access::{Action, Allowed, Checks};
+use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::target::ImageToPut;
 
@@ -111,19 +112,32 @@ impl Registry {
         let caller = allowed.caller();
         let mut trusted = None;
         if documents.says.statements {
-            let repository = allowed.target().repository().clone();
-            let checks = Checks::new(PUT_STATEMENT, repository);
-            trusted = match self.authorize(caller, checks).await {
-                Ok(allowed) => Some(allowed.change()),
-                Err(Error::Denied(_)) => None,
-                Err(error) => return Err(error),
-            };
+            trusted = self.state(caller, allowed.target().repository()).await?;
         }
         Ok(Some(NewDocument {
             lists_packages: documents.says.packages,
             pushed_by: caller.arn(),
             trusted,
         }))
+    }
+
+    /// Whether statements of the caller would count in a repository. Recorded as for a push: it
+    /// decides what becomes of other statements when the caller deletes one.
+    ///
+    /// # Errors
+    /// As [`Registry::authorize`], but for a denial.
+    pub(crate) async fn may_state(&self, caller: &Caller, of: &RepositoryArn) -> Result<bool> {
+        Ok(self.state(caller, of).await?.is_some())
+    }
+
+    /// The decision that statements of the caller count in a repository, if it is so.
+    async fn state(&self, caller: &Caller, of: &RepositoryArn) -> Result<Option<Change>> {
+        let checks = Checks::new(PUT_STATEMENT, of.clone());
+        match self.authorize(caller, checks).await {
+            Ok(allowed) => Ok(Some(allowed.change())),
+            Err(Error::Denied(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

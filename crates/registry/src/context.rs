@@ -97,7 +97,11 @@ pub(crate) fn of_caller(caller: &Caller) -> ContextFacts {
 
 /// The tags of a role or user with those of its session in place of any of the same key.
 fn overridden(own: &ResourceTags, of_session: &ResourceTags) -> ResourceTags {
-    let replaced = |key: &String| of_session.keys().any(|new| new.eq_ignore_ascii_case(key));
+    // As the engine compares names of keys.
+    let replaced = |key: &String| {
+        let key = key.to_lowercase();
+        of_session.keys().any(|new| new.to_lowercase() == key)
+    };
     let mut tags = own.clone();
     tags.retain(|key, _| !replaced(key));
     tags.extend(of_session.clone());
@@ -215,4 +219,28 @@ pub(crate) fn to_engine(facts: &ContextFacts) -> Context {
         context.insert(key, value);
     }
     context
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_tag_takes_the_place_of_what_the_engine_holds_for_the_same() {
+        let tags = |tags: &[(&str, &str)]| -> ResourceTags {
+            let pairs = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            pairs.collect()
+        };
+        for (own, of_session) in [
+            ("team", "TEAM"),
+            ("\u{e9}quipe", "\u{c9}quipe"),
+            ("k", "\u{212a}"),
+        ] {
+            let all = overridden(
+                &tags(&[(own, "a"), ("other", "x")]),
+                &tags(&[(of_session, "b")]),
+            );
+            assert_eq!(all, tags(&[("other", "x"), (of_session, "b")]));
+        }
+    }
 }

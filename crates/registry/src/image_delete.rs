@@ -7,7 +7,7 @@ use crate::Registry;
 use crate::access::Allowed;
 use crate::error::{Error, Result};
 use crate::repository::gone;
-use crate::target::{ImageId, ImageIn, ImagesIn, Resolved};
+use crate::target::{ImageId, ImageIn, ImagesIn, Resolved, Target};
 
 type Outcome = std::result::Result<DeletedImage, DeleteImageRefused>;
 
@@ -30,11 +30,7 @@ impl Registry {
             Reference::Digest(_) => ImageToDelete::Image(digest),
             Reference::Tag(tag) => ImageToDelete::Tag(tag.clone(), digest),
         };
-        let deleted = self
-            .store()
-            .delete_images(&repository.id, vec![image], &allowed.change())
-            .await
-            .map_err(|e| gone(e, arn))?;
+        let deleted = self.delete_named(allowed, repository, vec![image]).await?;
         match deleted.into_iter().next() {
             Some(Ok(deleted)) => Ok(deleted),
             Some(Err(DeleteImageRefused::ReferencedBy(indexes))) => {
@@ -68,17 +64,34 @@ impl Registry {
             .filter_map(|n| n.as_ref().ok())
             .cloned()
             .collect();
-        let outcomes = self
-            .store()
-            .delete_images(&repository.id, images, &allowed.change())
-            .await
-            .map_err(|e| gone(e, arn))?;
+        let outcomes = self.delete_named(allowed, repository, images).await?;
         let mut outcomes = outcomes.into_iter();
         let outcome = |named: std::result::Result<_, _>| match named {
             Ok(_) => outcomes.next().unwrap_or(Err(DeleteImageRefused::NotFound)),
             Err(refused) => Err(refused),
         };
         Ok(named.into_iter().map(outcome).collect())
+    }
+
+    async fn delete_named<T: Target>(
+        &self,
+        allowed: &Allowed<T>,
+        repository: &Repository,
+        images: Vec<ImageToDelete>,
+    ) -> Result<Vec<Outcome>> {
+        let (store, change) = (self.store(), allowed.change());
+        let whole = images.iter().filter_map(|image| match image {
+            ImageToDelete::Image(digest) | ImageToDelete::TagOrLast(_, digest) => Some(digest),
+            ImageToDelete::Tag(..) => None,
+        });
+        let whole: Vec<&Digest> = whole.collect();
+        let retracts = store.any_is_trusted(&repository.id, &whole).await?
+            && self.may_state(allowed.caller(), &repository.arn).await?;
+        let deleted = match retracts {
+            true => store.retract_images(&repository.id, images, &change).await,
+            false => store.delete_images(&repository.id, images, &change).await,
+        };
+        deleted.map_err(|e| gone(e, &repository.arn))
     }
 
     /// Takes the blob `digest` from the repository that was judged.

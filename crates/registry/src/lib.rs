@@ -169,7 +169,7 @@ pub use role::RoleSettings;
 pub use scan_findings::{FoundByScan, FoundFinding};
 pub use scanning_configuration::RepositoryScanning;
 pub use service_linked_role::ServiceLinkedRole;
-pub use service_token::{NewServiceToken, TokenRequest};
+pub use service_token::{NewServiceToken, TokenRequest, service_token_id};
 pub use session::{NewSession, SessionRequest};
 pub use settings::{Opened, Settings};
 pub use simulation::{PolicyExclusion, Sides, SimulatedAction, SimulatedResource, SimulationInput};

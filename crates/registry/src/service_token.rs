@@ -187,7 +187,7 @@ impl Registry {
         password: &Secret,
         facts: Facts,
     ) -> Result<Caller> {
-        let id = id_in(password).ok_or(Unauthenticated::UnknownCredential)?;
+        let id = service_token_id(password).ok_or(Unauthenticated::UnknownCredential)?;
         let found = self.store().find_service_token(id).await?;
         let kept = found.as_ref().map_or([0; 32], |found| found.secret_sha256);
         let right = subtle::ConstantTimeEq::ct_eq(&digest(password)[..], &kept[..]);
@@ -255,8 +255,9 @@ fn new_password(id: &str) -> Result<Secret> {
     Ok(Secret::new(text + &checksum))
 }
 
-/// The id in a password whose form and checksum are right.
-fn id_in(password: &Secret) -> Option<&str> {
+/// The id in a service token whose form and checksum are right.
+#[must_use]
+pub fn service_token_id(password: &Secret) -> Option<&str> {
     let text = password.expose();
     let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
     let word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -301,14 +302,14 @@ mod tests {
         let id = random::unique_id("ACCA").unwrap();
         let password = new_password(&id).unwrap();
         let text = password.expose();
-        assert_eq!(id_in(&password), Some(&*id));
+        assert_eq!(service_token_id(&password), Some(&*id));
         assert_eq!(text.len(), "bonded_".len() + 21 + 1 + 46);
         assert!(is_service_token(&password));
         for i in 0..text.len() {
             let mut changed = text.to_owned().into_bytes();
             changed[i] = if changed[i] == b'x' { b'y' } else { b'x' };
             let changed = Secret::new(String::from_utf8(changed).unwrap());
-            assert_eq!(id_in(&changed), None, "byte {i}");
+            assert_eq!(service_token_id(&changed), None, "byte {i}");
         }
         for other in [
             "",
@@ -317,7 +318,11 @@ mod tests {
             "bonded_ACCA_",
             &text[..text.len() - 1],
         ] {
-            assert_eq!(id_in(&Secret::new(other.to_owned())), None, "{other}");
+            assert_eq!(
+                service_token_id(&Secret::new(other.to_owned())),
+                None,
+                "{other}"
+            );
         }
         // The form must never change: passwords are kept for years.
         assert_eq!(checksum("bonded_ACCAEXAMPLE_x"), "3ZaKzN");

@@ -130,7 +130,7 @@ impl SessionRequest {
             session
                 .transitive_keys
                 .iter()
-                .any(|own| own.eq_ignore_ascii_case(key))
+                .any(|own| own.to_lowercase() == key.to_lowercase())
         };
         if self.tags.keys().any(inherited) {
             return Err(Error::InvalidParameterValue(

@@ -22,13 +22,38 @@ const fn skew(service: &str) -> Duration {
 /// The caller who signed a request to `service`, in the `Authorization` header or in the query.
 ///
 /// # Errors
-/// [`Unauthenticated`].
+/// [`Unauthenticated`]; [`Error::TooManyAttempts`] in its place if this address has sent wrong
+/// signatures too often.
 pub(crate) async fn signed(
     registry: &Registry,
     head: &Head,
     body: &[u8],
     service: &str,
 ) -> Result<Caller> {
+    let done = signer(registry, head, body, service).await;
+    if let Err(Error::Unauthenticated(
+        Unauthenticated::UnknownCredential | Unauthenticated::Signature(_),
+    )) = &done
+    {
+        let claimed = authorization(head).map(|read| read.access_key_id);
+        let claimed = claimed.unwrap_or_default();
+        if let Some(seconds) = head.failed.count(head.source_ip, &claimed) {
+            return Err(Error::TooManyAttempts(seconds));
+        }
+    }
+    done
+}
+
+/// The signature, wherever it stands.
+fn authorization(head: &Head) -> std::result::Result<sigv4::Authorization, sigv4::SigV4Error> {
+    let query = head.parts.uri.query().unwrap_or_default();
+    match head.header(header::AUTHORIZATION) {
+        None if sigv4::is_signed_query(query) => sigv4::parse_query(query),
+        header => sigv4::parse_authorization(header.unwrap_or_default()),
+    }
+}
+
+async fn signer(registry: &Registry, head: &Head, body: &[u8], service: &str) -> Result<Caller> {
     let unauthenticated = |error: sigv4::SigV4Error| Error::Unauthenticated(error.into());
     if head
         .parts
@@ -44,11 +69,12 @@ pub(crate) async fn signed(
         .into());
     }
     let query = head.parts.uri.query().unwrap_or_default();
-    let authorization = match head.header(header::AUTHORIZATION) {
-        None if sigv4::is_signed_query(query) => sigv4::parse_query(query),
-        header => sigv4::parse_authorization(header.unwrap_or_default()),
-    };
-    let authorization = authorization.map_err(unauthenticated)?;
+    if service == "ecr" && sigv4::is_signed_query(query) {
+        // It would hold for days, and get a password each time.
+        let text = "A request to Amazon ECR is signed in its Authorization header, not in its URL.";
+        return Err(Unauthenticated::Incomplete(text.to_owned()).into());
+    }
+    let authorization = authorization(head).map_err(unauthenticated)?;
     let mut headers: Vec<(&str, &str)> = Vec::with_capacity(head.parts.headers.len() + 1);
     for (name, value) in &head.parts.headers {
         match std::str::from_utf8(value.as_bytes()) {

@@ -1,6 +1,5 @@
 //! Each request to the door it is for.
 
-mod forwarded;
 mod held;
 mod lent;
 mod reply;
@@ -17,6 +16,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::failed_attempts::FailedAttempts;
+use crate::forwarded;
 use crate::listen::{Door, Peer, ResponseBody};
 use crate::metrics::{self, Metrics};
 use crate::reach::{self, AccountDoor, NetworkName, Way};

@@ -1,5 +1,5 @@
-//! How often wrong credentials may be tried: by each address, and by each address for one
-//! credential.
+//! How often wrong credentials may be tried, passwords and signatures: by each address, and by each
+//! address for one credential.
 //!
 //! Every credential is looked at before this is asked, and only what is wrong counts. So nobody is
 //! locked out: who has the right one is served at once, whatever others tried from the same address

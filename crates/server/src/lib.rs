@@ -8,6 +8,7 @@
 mod administrator;
 mod authn;
 pub mod aws;
+pub mod challenge;
 mod cli;
 mod client;
 mod config;
@@ -15,6 +16,7 @@ mod door;
 pub mod egress;
 mod failed_attempts;
 mod files;
+pub mod forwarded;
 mod layer_content;
 mod layers;
 mod listen;

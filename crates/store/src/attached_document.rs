@@ -79,6 +79,28 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether one of these images of a repository is a document whose statements count.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn any_is_trusted(
+        &self,
+        repository: &RepositoryId,
+        images: &[&Digest],
+    ) -> Result<bool> {
+        const SQL: &str = "SELECT referrer FROM attached_documents \
+             WHERE repository = $1 AND referrer = $2 AND trusted_by IS NOT NULL";
+        for image in images {
+            let key = [(&repository.0).into(), image.as_str().into()];
+            if self.meta().optional(SQL, &key).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 const ATTACHED: &str = "SELECT referrer, lists_packages, pushed_by, trusted_by \
      FROM attached_documents WHERE repository = $1 AND subject = $2 \
      ORDER BY CASE WHEN trusted_by IS NULL THEN 1 ELSE 0 END, lists_packages DESC, \
@@ -106,7 +128,8 @@ fn chosen(rows: Vec<Row>) -> Result<Vec<AttachedDocument>> {
 }
 
 /// Notes a document about the image `subject` of `repository`, which need not be there; that it is
-/// trusted stays, whoever pushes it again.
+/// trusted stays, whoever pushes it again. Its place among others is when it came to be trusted, if
+/// it is.
 pub(crate) async fn attach(
     tx: &mut Tx<'_>,
     (repository, subject): (&str, &Digest),
@@ -120,8 +143,8 @@ pub(crate) async fn attach(
         "SELECT trusted_by FROM attached_documents WHERE repository = $1 AND referrer = $2";
     const INSERT: &str = "INSERT INTO attached_documents (repository, referrer, subject, \
          lists_packages, pushed_by, pushed_at, trusted_by) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    const TRUST: &str = "UPDATE attached_documents SET trusted_by = $1 \
-         WHERE repository = $2 AND referrer = $3";
+    const TRUST: &str = "UPDATE attached_documents SET trusted_by = $1, pushed_at = $2 \
+         WHERE repository = $3 AND referrer = $4";
     let key: [Value; 2] = [repository.into(), referrer.as_str().into()];
     // What this server has made says nothing that it does not know.
     if tx.optional(GENERATED, &key).await?.is_some() {
@@ -142,8 +165,8 @@ pub(crate) async fn attach(
             tx.execute(INSERT, &[&key[..], &rest].concat()).await?;
         }
         Some(None) if trusted_by.is_some() => {
-            tx.execute(TRUST, &[&[trusted_by.into()], &key[..]].concat())
-                .await?;
+            let trusted = [trusted_by.into(), now.into()];
+            tx.execute(TRUST, &[&trusted[..], &key].concat()).await?;
         }
         Some(_) => return Ok(()),
     }
@@ -153,20 +176,41 @@ pub(crate) async fn attach(
     rejudge(tx, repository, subject, trusted_by.is_some(), now).await
 }
 
+/// What becomes of the other documents about an image when one that is trusted is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// They stay as they are.
+    Stay,
+    /// Those that came to be trusted before are so no more: the one that goes may have said that
+    /// what they say does not hold.
+    BeforeNoMore,
+}
+
 /// Forgets a document with the image that has it.
 pub(crate) async fn detach(
     tx: &mut Tx<'_>,
     repository: &str,
     referrer: &Digest,
+    others: Others,
     now: Timestamp,
 ) -> Result<()> {
     const SQL: &str = "DELETE FROM attached_documents WHERE repository = $1 AND referrer = $2 \
-         RETURNING subject, trusted_by";
+         RETURNING subject, trusted_by, pushed_at";
+    const DISTRUST: &str = "UPDATE attached_documents SET trusted_by = NULL \
+         WHERE repository = $1 AND subject = $2 AND pushed_at <= $3";
     let key: [Value; 2] = [repository.into(), referrer.as_str().into()];
     let Some(mut row) = tx.optional(SQL, &key).await? else {
         return Ok(());
     };
-    let (subject, trusted_by) = (row.parse()?, row.opt_text()?);
+    let (subject, trusted_by): (Digest, _) = (row.parse()?, row.opt_text()?);
+    if trusted_by.is_some() && others == Others::BeforeNoMore {
+        let before = [
+            repository.into(),
+            subject.as_str().into(),
+            row.time()?.into(),
+        ];
+        tx.execute(DISTRUST, &before).await?;
+    }
     rejudge(tx, repository, &subject, trusted_by.is_some(), now).await
 }
 

@@ -6,7 +6,7 @@
 use bonded_model::{Digest, Tag, Timestamp};
 
 use crate::Store;
-use crate::attached_document::detach;
+use crate::attached_document::{Others, detach};
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::image::TAG_DIGEST;
@@ -51,7 +51,8 @@ pub enum DeleteImageRefused {
 
 impl Store {
     /// Deletes what is named, one after the other, and says for each what became of it: a refusal
-    /// does not keep the others. If nothing is deleted nothing is recorded.
+    /// does not keep the others. If nothing is deleted nothing is recorded. With a document whose
+    /// statements counted, those that were there before it count no more.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the repository was deleted meanwhile; as every write.
@@ -61,13 +62,38 @@ impl Store {
         images: Vec<ImageToDelete>,
         change: &Change,
     ) -> Result<Vec<Result<DeletedImage, DeleteImageRefused>>> {
-        let input = (repository.0.clone(), images, change.clone());
+        let others = Others::BeforeNoMore;
+        self.delete(repository, images, others, change).await
+    }
+
+    /// As [`Store::delete_images`], by whoever may have statements count: no other document counts
+    /// less.
+    ///
+    /// # Errors
+    /// As [`Store::delete_images`].
+    pub async fn retract_images(
+        &self,
+        repository: &RepositoryId,
+        images: Vec<ImageToDelete>,
+        change: &Change,
+    ) -> Result<Vec<Result<DeletedImage, DeleteImageRefused>>> {
+        self.delete(repository, images, Others::Stay, change).await
+    }
+
+    async fn delete(
+        &self,
+        repository: &RepositoryId,
+        images: Vec<ImageToDelete>,
+        others: Others,
+        change: &Change,
+    ) -> Result<Vec<Outcome>> {
+        let input = (repository.0.clone(), images, others, change.clone());
         let deleted = self
             .meta()
             .transact(input, |tx, input| {
                 Box::pin(async move {
-                    let (repository, images, change) = &*input;
-                    delete_all(tx, repository, images, change).await
+                    let (repository, images, others, change) = &*input;
+                    delete_all(tx, repository, images, *others, change).await
                 })
             })
             .await?;
@@ -82,6 +108,7 @@ async fn delete_all(
     tx: &mut Tx<'_>,
     repository: &str,
     images: &[ImageToDelete],
+    others: Others,
     change: &Change,
 ) -> Result<Vec<Outcome>> {
     const REPOSITORY: &str = "SELECT id FROM repositories WHERE id = $1";
@@ -93,12 +120,13 @@ async fn delete_all(
         return Err(StoreError::Conflict);
     }
     let mut outcomes = Vec::with_capacity(images.len());
+    let how = (others, change.at);
     for image in images {
         outcomes.push(match image {
-            ImageToDelete::Image(digest) => delete_image(tx, repository, digest, change.at).await?,
+            ImageToDelete::Image(digest) => delete_image(tx, repository, digest, how).await?,
             ImageToDelete::Tag(tag, of) => delete_tag(tx, repository, (tag, of), None).await?,
             ImageToDelete::TagOrLast(tag, of) => {
-                delete_tag(tx, repository, (tag, of), Some(change.at)).await?
+                delete_tag(tx, repository, (tag, of), Some(how)).await?
             }
         });
     }
@@ -112,7 +140,7 @@ async fn delete_image(
     tx: &mut Tx<'_>,
     repository: &str,
     digest: &Digest,
-    now: Timestamp,
+    (others, now): (Others, Timestamp),
 ) -> Result<Outcome> {
     const INDEXES: &str =
         "SELECT image FROM image_children WHERE repository = $1 AND child = $2 LIMIT 10";
@@ -132,7 +160,7 @@ async fn delete_image(
         return Ok(Err(DeleteImageRefused::ReferencedBy(indexes)));
     }
     let tags = delete_rows(tx, repository, digest).await?;
-    detach(tx, repository, digest, now).await?;
+    detach(tx, repository, digest, others, now).await?;
     delete_generated(tx, repository, digest, None).await?;
     Ok(Ok(DeletedImage {
         digest: digest.clone(),
@@ -165,12 +193,12 @@ pub(crate) async fn delete_rows(
     Ok(tags)
 }
 
-/// Deletes a tag; its image too, at the time `image_with_last`, if that is the last one.
+/// Deletes a tag; its image too, as `image_with_last` says, if that is the last one.
 async fn delete_tag(
     tx: &mut Tx<'_>,
     repository: &str,
     (tag, of): (&Tag, &Digest),
-    image_with_last: Option<Timestamp>,
+    image_with_last: Option<(Others, Timestamp)>,
 ) -> Result<Outcome> {
     const TAGS: &str = "SELECT tag FROM tags WHERE repository = $1 AND digest = $2 LIMIT 2";
     const DELETE: &str = "DELETE FROM tags WHERE repository = $1 AND tag = $2";
@@ -182,10 +210,10 @@ async fn delete_tag(
     if named != *of {
         return Ok(Err(DeleteImageRefused::TagDoesNotMatchDigest));
     }
-    if let Some(now) = image_with_last {
+    if let Some(how) = image_with_last {
         let image: [Value; 2] = [repository.into(), of.as_str().into()];
         if tx.all(TAGS, &image).await?.len() == 1 {
-            return delete_image(tx, repository, of, now).await;
+            return delete_image(tx, repository, of, how).await;
         }
     }
     tx.execute(DELETE, &key).await?;

@@ -5,7 +5,6 @@
 //! blobs from elsewhere, no credential goes there. What is read is at most 64 MiB or streamed.
 
 mod body;
-mod challenge;
 mod credentials;
 
 use std::io::Read;
@@ -20,11 +19,11 @@ use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use tokio::runtime::Runtime;
 
+use crate::challenge::{self, Challenge};
 use crate::cli::verified::Verified;
 use crate::cli::{Failure, Status};
 use crate::client::{Endpoint, Server, Streamed};
 use body::Body;
-use challenge::Challenge;
 pub(super) use credentials::Login;
 
 /// What manifests may be, as clients list it.
@@ -202,27 +201,34 @@ impl Remote {
         headers: &[(header::HeaderName, String)],
     ) -> Result<Streamed, Failure> {
         let mut streamed = self.send(&Ask::new(Method::GET, path, headers))?;
+        let mut elsewhere = None;
         for _ in 0..REDIRECTS {
             let location = streamed.headers.get(header::LOCATION);
             let location = location.filter(|_| streamed.status.is_redirection());
             let Some(location) = location.and_then(|location| location.to_str().ok()) else {
                 break;
             };
-            streamed = self.elsewhere(location)?;
+            streamed = self.follow(location, &mut elsewhere)?;
         }
         self.expect(streamed, StatusCode::OK)
     }
 
-    /// What is at a URL that the registry names.
-    fn elsewhere(&self, location: &str) -> Result<Streamed, Failure> {
-        let Some((endpoint, path)) = self.absolute(location)? else {
-            return self.send(&Ask::new(Method::GET, location, &[]));
+    /// What is at a URL to which the registry leads, or the server that it led to before: nobody
+    /// but the registry itself has credentials used.
+    fn follow(&self, location: &str, elsewhere: &mut Option<Server>) -> Result<Streamed, Failure> {
+        let path = match self.absolute(location)? {
+            Some((endpoint, path)) => {
+                *elsewhere = Some(Server::new(endpoint, &self.authorities)?);
+                path
+            }
+            None => location.to_owned(),
         };
-        let server = Server::new(endpoint, &self.authorities)?;
         let ask = Ask::new(Method::GET, &path, &[]);
-        Ok(self
-            .runtime
-            .block_on(server.open(ask.request(server.endpoint(), None)?))?)
+        let Some(server) = elsewhere else {
+            return self.send(&ask);
+        };
+        let request = ask.request(server.endpoint(), None)?;
+        Ok(self.runtime.block_on(server.open(request))?)
     }
 
     /// Another server and the path there; `None` for what is at the registry itself.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bonded_model::{Digest, Manifest, MediaType, Reference, ScanStatus};
+use bonded_model::{Digest, Manifest, MediaType, Reference, ScanStatus, Timestamp};
 use bonded_store::{
     AttachedDocument, ClaimedJob, DOCUMENTS_LIMIT, ImageToDelete, Job, JobEnd, JudgedBy,
     JudgedScan, NewDocument, PutImage, Repository, ScanResult, ScanState, SeverityCounts, Store,
@@ -11,6 +11,8 @@ use bonded_store::{
 
 use crate::image::put;
 use crate::site::{NOW, change, manifest_text, on_each_engine, push, repository};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What is tried on: a store with an image.
 struct Bench {
@@ -47,6 +49,21 @@ impl Bench {
 
     /// Attaches a document and gives the digest of its manifest.
     async fn attach(&self, note: &str, lists_packages: bool, trusted: bool, id: &str) -> Digest {
+        self.put(NOW, note, (lists_packages, trusted), id).await
+    }
+
+    /// As [`Bench::attach`], for statements alone, at another time.
+    async fn attach_at(&self, now: Timestamp, note: &str, trusted: bool, id: &str) -> Digest {
+        self.put(now, note, (false, trusted), id).await
+    }
+
+    async fn put(
+        &self,
+        now: Timestamp,
+        note: &str,
+        (lists_packages, trusted): (bool, bool),
+        id: &str,
+    ) -> Digest {
         let text = format!(
             r#"{{"schemaVersion":2,"mediaType":"{0}","artifactType":"application/x","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{1}","size":2}},"layers":[],"subject":{{"mediaType":"{0}","digest":"{2}","size":2}},"annotations":{{"note":"{note}"}}}}"#,
             MediaType::OCI_MANIFEST,
@@ -67,7 +84,7 @@ impl Bench {
                 pushed_by: format!("by-{id}"),
                 trusted: trusted.then(|| change(&format!("trusts-{id}"))),
             }),
-            now: NOW,
+            now,
         };
         self.store
             .put_image(image, &change(id))
@@ -177,6 +194,46 @@ fn what_is_known_of_an_image_is_void_only_where_trusted_documents_come_or_go() {
                 .iter()
                 .all(|d| d.trusted_by.is_none())
         );
+    });
+}
+
+#[test]
+fn what_a_trusted_document_took_back_does_not_return_when_it_is_deleted() {
+    on_each_engine(|site| async move {
+        let bench = Bench::new(site.open().await).await;
+        let stated = bench.attach("stated", false, false, "1").await;
+        // Somebody else has pushed it before; what counts is when it came to be trusted.
+        let retracted = bench.attach("retracted", false, false, "2").await;
+        bench.attach("stated", false, true, "3").await;
+        bench
+            .attach_at(NOW.after(SECOND), "retracted", true, "4")
+            .await;
+        let later = bench.attach_at(NOW.after(2 * SECOND), "later", true, "5");
+        let later = later.await;
+        let trusted = async || -> Vec<Digest> {
+            let all = bench.documents().await.into_iter();
+            let trusted = all.filter(|of| of.trusted_by.is_some());
+            trusted.map(|of| of.referrer).collect()
+        };
+        assert_eq!(
+            trusted().await,
+            [stated.clone(), retracted.clone(), later.clone()]
+        );
+        let (store, app) = (&bench.store, &bench.app.id);
+        assert!(store.any_is_trusted(app, &[&stated]).await.unwrap());
+        let gone = || vec![ImageToDelete::Image(retracted.clone())];
+        let deleted = store.delete_images(app, gone(), &change("d"));
+        assert!(deleted.await.unwrap()[0].is_ok());
+        assert_eq!(trusted().await, std::slice::from_ref(&later));
+        assert!(!store.any_is_trusted(app, &[&stated]).await.unwrap());
+        // By who may have statements count, all others stay.
+        bench.attach("stated", false, true, "6").await;
+        bench
+            .attach_at(NOW.after(SECOND), "retracted", true, "7")
+            .await;
+        let deleted = store.retract_images(app, gone(), &change("r"));
+        assert!(deleted.await.unwrap()[0].is_ok());
+        assert_eq!(trusted().await, [stated, later]);
     });
 }
 

@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bonded_scan::{ArchiveFiles, InvalidArchive, LayerLimits, expand_archive};
 
 use crate::cli::{Failure, Status};
+
+/// Of `open`.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Where files are.
 pub(super) enum Files {
@@ -65,7 +68,10 @@ impl Files {
     pub(super) fn open(&self, path: &str) -> Result<(Box<dyn Read + '_>, u64), Failure> {
         match self {
             Self::Directory(directory) => {
-                let file = File::open(directory.join(path));
+                // A pipe of that name would have us wait for whoever writes.
+                let mut options = File::options();
+                let options = options.read(true).custom_flags(NONBLOCK);
+                let file = options.open(directory.join(path));
                 let file = file.map_err(|error| self.unreadable(path, &error))?;
                 match file.metadata() {
                     Ok(metadata) if metadata.is_file() => Ok((Box::new(file), metadata.len())),

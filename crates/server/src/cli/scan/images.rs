@@ -1,5 +1,7 @@
 //! Which images are meant, in whatever holds them: by name, digest and platform, through indexes.
 
+use std::collections::HashSet;
+
 use bonded_model::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Timestamp};
 use bonded_scan::Subject;
 use serde_json::Value;
@@ -8,6 +10,9 @@ use crate::cli::{Failure, Status};
 
 /// How deep indexes may lie in each other.
 const DEPTH: usize = 4;
+
+/// How many manifests and indexes are looked at: the same may be listed again and again.
+const MANIFESTS: usize = 1000;
 
 /// The annotation that names an image in `index.json`: its tag, and as docker adds it the whole.
 const NAME: &str = "org.opencontainers.image.ref.name";
@@ -81,7 +86,7 @@ pub(super) fn select(
         let names = shown_names(&entries);
         entries.retain(|entry| entry.is(reference));
         if entries.is_empty() {
-            entries = find(place, index, reference, 0)?;
+            entries = Walk::new(place).find(index, reference, 0)?;
         }
         if entries.is_empty() {
             return Err(Failure::new(
@@ -99,13 +104,11 @@ pub(super) fn select(
             shown_names(&entries)
         )));
     }
-    let mut images: Vec<Image> = Vec::new();
+    let mut walk = Walk::new(place);
     for entry in entries {
-        images_of(place, &entry, 0, &mut images)?;
+        walk.images_of(&entry, 0)?;
     }
-    let mut seen = std::collections::HashSet::new();
-    images.retain(|image| seen.insert(image.digest.clone()));
-    of_platform(place, images, selection)
+    of_platform(place, walk.images, selection)
 }
 
 fn of_platform(
@@ -141,49 +144,6 @@ fn of_platform(
     Ok(images)
 }
 
-/// Every image that an entry leads to.
-fn images_of(
-    place: &dyn Manifests,
-    entry: &Entry,
-    depth: usize,
-    images: &mut Vec<Image>,
-) -> Result<(), Failure> {
-    let (manifest, bytes) = load(place, &entry.descriptor)?;
-    match manifest.kind() {
-        ManifestKind::Image if is_attestation(&manifest) => {}
-        ManifestKind::Image => {
-            let config = match manifest.blobs.first() {
-                Some(config) => Config::parse(&place.document(config)?),
-                None => Config::default(),
-            };
-            images.push(Image {
-                name: entry.names.first().cloned(),
-                digest: entry.descriptor.digest.clone(),
-                platform: entry.platform.clone().or(config.platform),
-                created: config.created,
-                layers: manifest.blobs.into_iter().skip(1).collect(),
-            });
-        }
-        ManifestKind::Index if depth < DEPTH => {
-            for child in entries(&manifest, &bytes) {
-                let child = Entry {
-                    names: entry.names.clone(),
-                    ..child
-                };
-                images_of(place, &child, depth + 1, images)?;
-            }
-        }
-        ManifestKind::Index => {
-            return Err(Failure::failed(format!(
-                "indexes lie in each other more than {DEPTH} deep"
-            )));
-        }
-        // A signature, an attestation.
-        ManifestKind::Artifact => {}
-    }
-    Ok(())
-}
-
 /// Whether it is an attestation of BuildKit's: it says that it is an image, but its layers are
 /// statements, and no runtime takes those for a file system.
 fn is_attestation(manifest: &Manifest) -> bool {
@@ -192,30 +152,102 @@ fn is_attestation(manifest: &Manifest) -> bool {
         && layers.all(|layer| layer.media_type.essence() == "application/vnd.in-toto+json")
 }
 
-/// The entry with a digest, in whatever index it is.
-fn find(
-    place: &dyn Manifests,
-    index: &[Entry],
-    reference: &str,
-    depth: usize,
-) -> Result<Vec<Entry>, Failure> {
-    if reference.parse::<Digest>().is_err() || depth >= DEPTH {
-        return Ok(Vec::new());
-    }
-    for entry in index {
-        if entry.is(reference) {
-            return Ok(vec![entry.clone()]);
+/// A walk through indexes, which looks at nothing twice.
+struct Walk<'a> {
+    place: &'a dyn Manifests,
+    seen: HashSet<Digest>,
+    images: Vec<Image>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(place: &'a dyn Manifests) -> Self {
+        Self {
+            place,
+            seen: HashSet::new(),
+            images: Vec::new(),
         }
-        let media_type = entry.descriptor.media_type.essence();
-        if matches!(media_type, MediaType::OCI_INDEX | MediaType::DOCKER_LIST) {
-            let (child, bytes) = load(place, &entry.descriptor)?;
-            let found = find(place, &entries(&child, &bytes), reference, depth + 1)?;
-            if !found.is_empty() {
-                return Ok(found);
+    }
+
+    /// Whether a manifest or index was looked at before.
+    fn is_known(&mut self, digest: &Digest) -> Result<bool, Failure> {
+        let is_known = !self.seen.insert(digest.clone());
+        match self.seen.len() > MANIFESTS {
+            true => Err(Failure::failed(format!(
+                "'{}' lists more than {MANIFESTS} manifests: choose one",
+                self.place.shown()
+            ))),
+            false => Ok(is_known),
+        }
+    }
+
+    /// Adds every image that an entry leads to.
+    fn images_of(&mut self, entry: &Entry, depth: usize) -> Result<(), Failure> {
+        if self.is_known(&entry.descriptor.digest)? {
+            return Ok(());
+        }
+        let (manifest, bytes) = load(self.place, &entry.descriptor)?;
+        match manifest.kind() {
+            ManifestKind::Image if is_attestation(&manifest) => {}
+            ManifestKind::Image => {
+                let config = match manifest.blobs.first() {
+                    Some(config) => Config::parse(&self.place.document(config)?),
+                    None => Config::default(),
+                };
+                self.images.push(Image {
+                    name: entry.names.first().cloned(),
+                    digest: entry.descriptor.digest.clone(),
+                    platform: entry.platform.clone().or(config.platform),
+                    created: config.created,
+                    layers: manifest.blobs.into_iter().skip(1).collect(),
+                });
+            }
+            ManifestKind::Index if depth < DEPTH => {
+                for child in entries(&manifest, &bytes) {
+                    let child = Entry {
+                        names: entry.names.clone(),
+                        ..child
+                    };
+                    self.images_of(&child, depth + 1)?;
+                }
+            }
+            ManifestKind::Index => {
+                return Err(Failure::failed(format!(
+                    "indexes lie in each other more than {DEPTH} deep"
+                )));
+            }
+            // A signature, an attestation.
+            ManifestKind::Artifact => {}
+        }
+        Ok(())
+    }
+
+    /// The entry with a digest, in whatever index it is.
+    fn find(
+        &mut self,
+        index: &[Entry],
+        reference: &str,
+        depth: usize,
+    ) -> Result<Vec<Entry>, Failure> {
+        if reference.parse::<Digest>().is_err() || depth >= DEPTH {
+            return Ok(Vec::new());
+        }
+        for entry in index {
+            if entry.is(reference) {
+                return Ok(vec![entry.clone()]);
+            }
+            let media_type = entry.descriptor.media_type.essence();
+            if matches!(media_type, MediaType::OCI_INDEX | MediaType::DOCKER_LIST)
+                && !self.is_known(&entry.descriptor.digest)?
+            {
+                let (child, bytes) = load(self.place, &entry.descriptor)?;
+                let found = self.find(&entries(&child, &bytes), reference, depth + 1)?;
+                if !found.is_empty() {
+                    return Ok(found);
+                }
             }
         }
+        Ok(Vec::new())
     }
-    Ok(Vec::new())
 }
 
 fn load(place: &dyn Manifests, descriptor: &Descriptor) -> Result<(Manifest, Vec<u8>), Failure> {

@@ -527,3 +527,53 @@ fn a_root_file_system_is_scanned_without_leaving_it() {
     };
     assert_eq!(status(absent.run()), Some(Status::NotFound));
 }
+
+#[test]
+fn an_index_that_lists_the_same_again_and_again_costs_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = directory.path().join("layout");
+    let mut listed = image(&layout, "3.1.2");
+    // 300 to the fourth.
+    for _ in 0..4 {
+        let manifests = vec![listed; 300];
+        let nested = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        listed = descriptor(&layout, INDEX, nested.to_string().as_bytes());
+    }
+    index(&layout, &[named(listed, "all")]);
+    assert_eq!(findings(&command(directory.path())).unwrap(), [1]);
+    let absent = Scan {
+        reference: Some(Digest::sha256(b"absent").to_string()),
+        ..command(directory.path())
+    };
+    assert_eq!(findings(&absent).unwrap_err().status, Status::NotFound);
+
+    let other = |n: usize| {
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
+            "config": descriptor(&layout, CONFIG, n.to_string().as_bytes()),
+        });
+        for_platform(
+            descriptor(&layout, MANIFEST, manifest.to_string().as_bytes()),
+            "amd64",
+        )
+    };
+    let others: Vec<Value> = (0..1001).map(other).collect();
+    index(&layout, &others);
+    let many = findings(&command(directory.path())).unwrap_err();
+    assert!(many.message.unwrap().contains("more than 1000 manifests"));
+}
+
+#[test]
+fn a_pipe_in_a_layout_is_no_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = directory.path().join("layout");
+    let image = image(&layout, "3.1.2");
+    index(&layout, std::slice::from_ref(&image));
+    let hex = &image["digest"].as_str().unwrap()[7..];
+    let path = layout.join("blobs/sha256").join(hex);
+    fs::remove_file(&path).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+    let refused = findings(&command(directory.path())).unwrap_err();
+    assert!(refused.message.unwrap().contains("it is no file"));
+}

@@ -5,16 +5,17 @@ use serde::Deserialize;
 
 /// `WWW-Authenticate: Bearer realm="…",service="…",scope="…"`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// The URL of the token server.
-    pub(super) realm: String,
+    pub realm: String,
     service: Option<String>,
     scope: Option<String>,
 }
 
 impl Challenge {
     /// Reads the header; `None` if it asks for something else than a token.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (scheme, mut rest) = text.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
@@ -42,7 +43,8 @@ impl Challenge {
     }
 
     /// `path`, with the question for a token of the repository `name`.
-    pub(super) fn path(&self, path: &str, name: &str) -> String {
+    #[must_use]
+    pub fn path(&self, path: &str, name: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(service) = &self.service {
             query.append_pair("service", service);
@@ -55,7 +57,8 @@ impl Challenge {
 }
 
 /// The token in the answer of a token server.
-pub(super) fn token(body: &[u8]) -> Option<String> {
+#[must_use]
+pub fn token(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer {
         token: Option<String>,

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 ///
 /// # Errors
 /// A trusted proxy states what is no address: the decision would rest on a guess.
-pub(super) fn client(
+pub fn client(
     headers: &HeaderMap,
     peer: IpAddr,
     proxies: &[IpNet],
@@ -36,7 +36,7 @@ pub(super) fn client(
 ///
 /// # Errors
 /// It states neither.
-pub(super) fn is_secure(headers: &HeaderMap, secure: bool) -> Result<bool, &'static str> {
+pub(crate) fn is_secure(headers: &HeaderMap, secure: bool) -> Result<bool, &'static str> {
     let Some(value) = headers.get_all("x-forwarded-proto").iter().next_back() else {
         return Ok(secure);
     };
@@ -51,7 +51,7 @@ pub(super) fn is_secure(headers: &HeaderMap, secure: bool) -> Result<bool, &'sta
 }
 
 /// Whether what comes from `address` is believed.
-pub(super) fn is_proxy(address: IpAddr, proxies: &[IpNet]) -> bool {
+pub(crate) fn is_proxy(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|net| net.contains(&address))
 }
 
