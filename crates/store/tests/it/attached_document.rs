@@ -222,8 +222,9 @@ fn what_a_trusted_document_took_back_does_not_return_when_it_is_deleted() {
         let (store, app) = (&bench.store, &bench.app.id);
         assert!(store.any_is_trusted(app, &[&stated]).await.unwrap());
         let gone = || vec![ImageToDelete::Image(retracted.clone())];
-        let deleted = store.delete_images(app, gone(), &change("d"));
-        assert!(deleted.await.unwrap()[0].is_ok());
+        let first = change("d");
+        let deleted = store.delete_images(app, gone(), &first).await;
+        assert!(deleted.unwrap()[0].is_ok());
         assert_eq!(trusted().await, std::slice::from_ref(&later));
         assert!(!store.any_is_trusted(app, &[&stated]).await.unwrap());
         // By who may have statements count, all others stay.
@@ -231,8 +232,9 @@ fn what_a_trusted_document_took_back_does_not_return_when_it_is_deleted() {
         bench
             .attach_at(NOW.after(SECOND), "retracted", true, "7")
             .await;
-        let deleted = store.retract_images(app, gone(), &change("r"));
-        assert!(deleted.await.unwrap()[0].is_ok());
+        let second = change("r");
+        let deleted = store.retract_images(app, gone(), &second).await;
+        assert!(deleted.unwrap()[0].is_ok());
         assert_eq!(trusted().await, [stated, later]);
     });
 }
