@@ -4,6 +4,7 @@
 //! Where a registry answers with a challenge for a token, the token is fetched; where it sends
 //! blobs from elsewhere, no credential goes there. What is read is at most 64 MiB or streamed.
 
+mod ask;
 mod body;
 mod credentials;
 
@@ -15,14 +16,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bonded_model::{Digest, MediaType};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::Full;
+use http::{Method, StatusCode, Uri, header};
 use tokio::runtime::Runtime;
 
 use crate::challenge::{self, Challenge};
 use crate::cli::verified::Verified;
 use crate::cli::{Failure, Status};
 use crate::client::{Endpoint, Server, Streamed};
+use ask::Ask;
 use body::Body;
 pub(super) use credentials::Login;
 
@@ -51,14 +52,6 @@ pub(super) struct Remote {
     /// `Authorization` with what the last challenge brought.
     bearer: Mutex<Option<String>>,
     runtime: Runtime,
-}
-
-/// A request, as often as it must be sent.
-struct Ask<'a> {
-    method: Method,
-    path: &'a str,
-    headers: &'a [(header::HeaderName, String)],
-    body: Bytes,
 }
 
 impl Remote {
@@ -372,34 +365,4 @@ pub(super) fn not_logged_in(host: &str) -> String {
         "you are not logged in to '{host}': log in with 'bonded login {host}', or 'docker login \
          {host}' if it is another registry"
     )
-}
-
-impl<'a> Ask<'a> {
-    fn new(method: Method, path: &'a str, headers: &'a [(header::HeaderName, String)]) -> Self {
-        Self {
-            method,
-            path,
-            headers,
-            body: Bytes::new(),
-        }
-    }
-
-    fn request(
-        &self,
-        endpoint: &Endpoint,
-        authorization: Option<&str>,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(self.path)
-            .header(header::HOST, endpoint.authority());
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::from(self.body.clone()));
-        request.map_err(|e| Failure::usage(format!("'{}' cannot be asked for: {e}", self.path)))
-    }
 }
