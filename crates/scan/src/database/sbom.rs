@@ -222,10 +222,8 @@ fn of_tokens(package: Package) -> Option<Package> {
         &package.source_name,
         &package.source_version,
     ];
-    texts
-        .into_iter()
-        .all(|text| is_token(text))
-        .then_some(package)
+    let are_tokens = texts.into_iter().all(|text| is_token(text));
+    are_tokens.then_some(package)
 }
 
 /// The package that a package URL names (ECMA-427): `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS#SUBPATH`.

@@ -151,10 +151,7 @@ impl Remote {
                 (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
                 (header::CONTENT_RANGE, format!("{at}-{}", end - 1)),
             ];
-            let ask = Ask {
-                body: Bytes::from(piece),
-                ..Ask::new(Method::PATCH, &location, &headers)
-            };
+            let ask = Ask::new(Method::PATCH, &location, &headers).with(Bytes::from(piece));
             let streamed = self.send(&ask)?;
             location = self.location(&self.expect(streamed, StatusCode::ACCEPTED)?)?;
             at = end;
@@ -170,10 +167,8 @@ impl Remote {
     pub(super) fn put_manifest(&self, reference: &str, manifest: &[u8]) -> Result<(), Failure> {
         let path = format!("/v2/{}/manifests/{reference}", self.name);
         let headers = [(header::CONTENT_TYPE, MediaType::OCI_MANIFEST.to_owned())];
-        let ask = Ask {
-            body: Bytes::copy_from_slice(manifest),
-            ..Ask::new(Method::PUT, &path, &headers)
-        };
+        let body = Bytes::copy_from_slice(manifest);
+        let ask = Ask::new(Method::PUT, &path, &headers).with(body);
         let put = self.send(&ask)?;
         self.expect(put, StatusCode::CREATED).map(drop)
     }

@@ -324,7 +324,7 @@ async fn scans_of_index(
             all.unknown(UnknownScan::Missing);
             continue;
         }
-        match kind_and_scan(row)? {
+        match kind_and_scan(&mut row)? {
             None => all.unknown(UnknownScan::NotScanned),
             Some((ManifestKind::Image, scan)) => all.add(&digest, scan),
             Some((ManifestKind::Index | ManifestKind::Artifact, _)) => {}

@@ -12,7 +12,7 @@ pub(super) struct Ask<'a> {
     method: Method,
     path: &'a str,
     headers: &'a [(header::HeaderName, String)],
-    pub(super) body: Bytes,
+    body: Bytes,
 }
 
 impl<'a> Ask<'a> {
@@ -27,6 +27,11 @@ impl<'a> Ask<'a> {
             headers,
             body: Bytes::new(),
         }
+    }
+
+    /// The same with a body.
+    pub(super) fn with(self, body: Bytes) -> Self {
+        Self { body, ..self }
     }
 
     pub(super) fn request(
