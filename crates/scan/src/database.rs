@@ -37,6 +37,8 @@ pub(crate) use yarn::{parse_pnp, parse_yarn_cache};
 
 use serde::{Deserialize, Serialize};
 
+use crate::path::split;
+
 /// The most that is read of one file, in bytes: ten times the database of a desktop with
 /// everything installed.
 pub(crate) const DATABASE_LIMIT: u64 = 64 * 1024 * 1024;
@@ -112,10 +114,9 @@ impl DatabaseFile {
     /// `/` or `./`; `None` if it is not read. A database counts only where the system has it, but
     /// links of other layers decide where that is: so it is read in any directory of its name.
     pub(crate) fn of_path(path: &str) -> Option<Self> {
-        let mut parts = path.rsplit('/');
-        let file = parts.next().unwrap_or_default();
-        let folder = parts.next().unwrap_or_default();
-        let above = parts.next().unwrap_or_default();
+        let (folder, file) = split(path);
+        let (above, folder) = split(folder);
+        let (_, above) = split(above);
         let lists = [".list", ".md5sums"]
             .iter()
             .any(|ending| file.ends_with(ending));
@@ -225,13 +226,15 @@ pub(crate) fn may_be_read(path: &str) -> bool {
         "var/",
     ];
     let path = path.trim_start_matches("./");
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let is_library = name.starts_with("lib") && name.contains(".so");
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-    let has_no_ending = ending.is_none_or(|of| of.bytes().all(|byte| byte.is_ascii_digit()));
+    let (_, name) = split(path);
+    let has_no_ending = || {
+        let ending = memchr::memrchr(b'.', name.as_bytes()).map(|at| &name[at + 1..]);
+        ending.is_none_or(|of| of.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let is_library = || name.starts_with("lib") && name.contains(".so");
     let may_be_program = !name.is_empty()
         && !NO_PROGRAMS.iter().any(|start| path.starts_with(start))
-        && (has_no_ending || is_library);
+        && (has_no_ending() || is_library());
     may_be_program || DatabaseFile::of_path(path).is_some_and(DatabaseFile::is_language)
 }
 

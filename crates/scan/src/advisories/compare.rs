@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::Advisories;
 use super::facts::{Facts, Statement};
-use super::file::{Advisory, Affected, rows};
+use super::file::{Advisory, Affected, Row, rows};
 use super::write::Section;
 
 impl Advisories {
@@ -24,22 +24,39 @@ impl Advisories {
         other: &Self,
         theirs: Affected<'_>,
     ) -> bool {
-        fn texts(affected: Affected<'_>) -> [&str; 6] {
-            let advisory = affected.advisory();
-            [
-                advisory.id,
-                advisory.cve,
-                advisory.title,
-                advisory.url,
-                affected.vector(),
-                affected.rated_by(),
-            ]
-        }
-        if ours.rating() != theirs.rating() || texts(ours) != texts(theirs) {
+        let advisories = (
+            self.row(Section::Advisories, ours.row.u32(0)),
+            other.row(Section::Advisories, theirs.row.u32(0)),
+        );
+        let is_the_same = ours.rating() == theirs.rating()
+            && self.same_texts(ours.row, other, theirs.row, &[24, 32])
+            && self.same_texts(advisories.0, other, advisories.1, &[0, 8, 16, 24]);
+        if !is_the_same {
             return false;
+        }
+        let has_beside = |of: &Self| {
+            let sections = [Section::Facts, Section::Statements];
+            sections.iter().any(|section| of.count(*section) > 0)
+        };
+        let (aliases, other_aliases) = (rows(advisories.0, 32), rows(advisories.1, 32));
+        if aliases.len() == other_aliases.len()
+            && !has_beside(self)
+            && !has_beside(other)
+            && aliases.zip(other_aliases).all(|(ours, theirs)| {
+                let ours = self.row(Section::Aliases, ours);
+                self.same_texts(ours, other, other.row(Section::Aliases, theirs), &[0])
+            })
+        {
+            return true;
         }
         let names = self.names_of(ours.advisory());
         names == other.names_of(theirs.advisory()) && self.beside(&names) == other.beside(&names)
+    }
+
+    /// Whether a row of ours and one of another file have the same texts at some places.
+    fn same_texts(&self, ours: Row<'_>, other: &Self, theirs: Row<'_>, places: &[usize]) -> bool {
+        let mut places = places.iter();
+        places.all(|at| self.text_bytes(ours, *at) == other.text_bytes(theirs, *at))
     }
 
     /// What tables and statements say of the vulnerability of these names.

@@ -69,7 +69,7 @@ pub(crate) struct OfEcosystem<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Affected<'a> {
     of: &'a Advisories,
-    row: Row<'a>,
+    pub(super) row: Row<'a>,
 }
 
 impl<'a> Affected<'a> {
@@ -255,7 +255,7 @@ impl Advisories {
         std::str::from_utf8(self.text_bytes(row, at)?).ok()
     }
 
-    fn text_bytes(&self, row: Row<'_>, at: usize) -> Option<&[u8]> {
+    pub(super) fn text_bytes(&self, row: Row<'_>, at: usize) -> Option<&[u8]> {
         let (place, length) = (row.u32(at) as usize, row.u32(at + 4) as usize);
         self.section(Section::Texts)
             .get(place..place.checked_add(length)?)

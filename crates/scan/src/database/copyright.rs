@@ -13,6 +13,9 @@ use crate::license::all_stated;
 /// How much is read of one, in bytes: the largest of Debian 12 have some hundred thousand.
 const LIMIT: u64 = 1 << 20;
 
+/// How much of one is read to find out whether it has the form, in bytes.
+const FIRST: u64 = 512;
+
 /// The most different statements that are looked at.
 const STATEMENTS_LIMIT: usize = 1000;
 
@@ -25,20 +28,19 @@ const STATEMENTS_LIMIT: usize = 1000;
 pub(crate) fn parse_copyright(input: impl Read) -> io::Result<Vec<String>> {
     const FIELD: &[u8] = b"\nLicense:";
     let mut bytes = Vec::new();
-    input.take(LIMIT).read_to_end(&mut bytes)?;
-    let bytes = bytes.trim_ascii_start();
-    let first = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let has_form =
-        first.starts_with(b"Format") && memmem::find(first, b"copyright-format").is_some();
-    if !has_form {
+    let mut input = input.take(LIMIT);
+    // Most are prose, of which nothing else is read.
+    (&mut input).take(FIRST).read_to_end(&mut bytes)?;
+    let has_first = bytes.trim_ascii_start().contains(&b'\n');
+    if !has_first || has_form(&bytes) {
+        input.read_to_end(&mut bytes)?;
+    }
+    if !has_form(&bytes) {
         return Ok(Vec::new());
     }
     let mut seen = BTreeSet::new();
     let mut statements = Vec::new();
-    for at in memmem::find_iter(bytes, FIELD) {
+    for at in memmem::find_iter(&bytes, FIELD) {
         let rest = &bytes[at + FIELD.len()..];
         let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.trim_ascii();
@@ -47,6 +49,13 @@ pub(crate) fn parse_copyright(input: impl Read) -> io::Result<Vec<String>> {
         }
     }
     Ok(all_stated(statements))
+}
+
+/// Whether the first line says that a file has the form.
+fn has_form(bytes: &[u8]) -> bool {
+    let mut lines = bytes.trim_ascii_start().split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    first.starts_with(b"Format") && memmem::find(first, b"copyright-format").is_some()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::{DatabaseError, FileOwner, Lines, may_be_read, push};
-use crate::path::{clean, split};
+use crate::path::{cleaned, split};
 use crate::{Package, PackageKind};
 
 /// The fields of a paragraph that count.
@@ -171,7 +171,7 @@ pub(crate) fn parse_dpkg_files(
             true => line.split_once("  ").map_or("", |(_, path)| path),
             false => &line,
         };
-        let path = clean(path);
+        let path = cleaned(path);
         // A list names directories too, before what is in them.
         if let Some(last) = owner.paths.last()
             && path
@@ -181,7 +181,7 @@ pub(crate) fn parse_dpkg_files(
             owner.paths.pop();
         }
         if may_be_read(&path) {
-            push(&mut owner.paths, path)?;
+            push(&mut owner.paths, path.into_owned())?;
         }
     }
     Ok((!owner.paths.is_empty()).then_some(owner))

@@ -352,6 +352,14 @@ fn metadata_belongs_to_an_installed_package_that_lists_it() {
     assert_eq!(owner(&[&[OS, BASH, link, list, six], &[removed]]), None);
     let replaced = (list.0, "/.\n");
     assert_eq!(owner(&[&[OS, BASH, link, list, six], &[replaced]]), None);
+    // Beside a list that was read, checksums are not, but they hide those of lower layers.
+    let beside = ("var/lib/dpkg/info/bash.md5sums", sums.1);
+    assert_eq!(owner(&[&[OS, BASH, beside, six]]), bash);
+    assert_eq!(owner(&[&[OS, BASH, replaced, beside, six]]), None);
+    assert_eq!(
+        owner(&[&[OS, BASH, beside, six], &[replaced, beside]]),
+        None
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which entries of a layer are kept.
 
+use std::collections::HashSet;
 use std::io::{BufRead, Read as _};
 
 use super::archive::{Archive, ArchiveError, Entry, EntryKind};
@@ -60,6 +61,8 @@ pub(super) struct Collector {
     others: usize,
     /// Where programs are looked at: memory that is taken anew is slower than reading.
     program: Vec<u8>,
+    /// The lists of dpkg that were read, by their paths without the ending.
+    lists: HashSet<String>,
 }
 
 impl Collector {
@@ -69,6 +72,7 @@ impl Collector {
             left: limits.kept,
             others: limits.kept / OTHERS,
             program: Vec::new(),
+            lists: HashSet::new(),
         }
     }
 
@@ -126,6 +130,16 @@ impl Collector {
         archive: &mut Archive<impl BufRead>,
     ) -> Result<(), ArchiveError> {
         let known = DatabaseFile::of_path(&path);
+        let list = (known == Some(DatabaseFile::DpkgFiles)).then(|| path.rsplit_once('.'));
+        let list = list
+            .flatten()
+            .map(|(package, ending)| (package.to_owned(), ending == "list"));
+        if let Some((package, false)) = &list
+            && self.lists.contains(package)
+        {
+            // The checksums of a package are of files that its list has named.
+            return self.keep(Change::Other(path));
+        }
         let mut head = Vec::new();
         if known.is_none() {
             let sniffed = archive.by_ref().take(SNIFFED as u64);
@@ -172,6 +186,11 @@ impl Collector {
         let index = u32::try_from(self.inventory.contents.len());
         let index = index.map_err(|_| ArchiveError::TooMany("package databases"))?;
         self.charge(weight(&content))?;
+        if let Some((package, true)) = list
+            && content.problem.is_none()
+        {
+            self.lists.insert(package);
+        }
         self.inventory.contents.push(content);
         self.keep(Change::File(path, index))
     }
