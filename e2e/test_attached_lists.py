@@ -1,7 +1,8 @@
 """Bills of materials attached to images: they add findings, and make nothing better."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +184,28 @@ def test_an_event_says_why_a_finding_came_and_went(account: Account, name: str, 
     told = [detail for detail in told if account.arn(name) in str(detail)]
     reasons = [(detail["status"], detail["bonded"]["reasons"]) for detail in told]
     assert reasons == [("ACTIVE", ["document_attached"]), ("CLOSED", ["document_removed"])]
+
+
+def test_an_operator_says_whose_lists_count(own_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = own_server()
+    file = import_advisories(server, tmp_path / "records", advisory("GHSA-1", "npm", "bbb", "2", CRITICAL))
+    for whose, counts in [("trusted", [False, True]), ("none", [False, False])]:
+        server = own_server(whose, options=["--advisories", str(file), "--scan-attached-lists", whose]).start()
+        account = Account.default(server)
+        name = account.repository("app", imageScanningConfiguration={"scanOnPush": True})
+        pushers = [
+            account.user("developer", allow([LOGIN, "ecr:*"])),
+            account.user("security", allow([LOGIN, "ecr:*", "bonded:PutVulnerabilityStatement"])),
+        ]
+        for number, (pusher, expected) in enumerate(zip(pushers, counts, strict=True)):
+            image = push(account, name, f"v{number}", layer(python("aaa", "2")))
+            assert found(account, name, image) == []
+            made = attach(server, pusher.key, name, image.digest, CYCLONEDX, cyclonedx("pkg:npm/bbb@1"))
+            assert found(account, name, image) == ([("bbb", "GHSA-1", made)] if expected else [])
+            said = status(account, name, image)
+            assert said[0] == "COMPLETE"
+            assert (f"the attached document '{made}' lists do not count" in said[1]) is not expected
+            # Nor does one that cannot be read keep the gate shut.
+            attach(server, pushers[0].key, name, image.digest, CYCLONEDX, {"bomFormat": "nonsense"})
+            assert status(account, name, image)[0] == "COMPLETE"
+        server.stop()

@@ -100,6 +100,10 @@ def test_whoever_may_only_push_cannot_open_the_gate_and_whoever_may_state_does(
     assert shown.startswith(f"not trusted: OpenVEX 'https://vex.example/1' of {developer.arn}: not_affected (")
     assert made in shown
     assert not account.pulls(name, prod, image)
+    csv = account.server.command(
+        "scan", "show", f"127.0.0.1:{account.server.port}/{name}@{image.digest}", "-o", "csv", key=account.key
+    )
+    assert csv.returncode == 0 and shown in csv.stdout, csv
 
     # The same manifest, by who may.
     assert attach(server, security.key, name, image.digest, OPENVEX, whole(image)) == made

@@ -84,6 +84,7 @@ pub(super) fn attached_document(data: &[u8]) {
             by: "somebody".to_owned(),
             trusted,
             lists_packages: true,
+            lists_ignored: None,
             content: Ok(data.to_vec()),
         };
         let mut attached = Attached::read(&image, &[attachment]);

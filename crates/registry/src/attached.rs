@@ -17,6 +17,31 @@ use crate::target::ImageToPut;
 /// Lets the statements about vulnerabilities that one pushes to a repository count in its scans.
 const PUT_STATEMENT: Action = Action::new("bonded:PutVulnerabilityStatement");
 
+/// Whose lists of packages add to what is found in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AttachedLists {
+    /// Those of everybody who may push.
+    #[default]
+    All,
+    /// Those of whoever may have statements count.
+    Trusted,
+    /// Nobody's.
+    None,
+}
+
+impl AttachedLists {
+    /// Why those of a document do not count; `None` if they do.
+    pub(crate) const fn ignored(self, is_trusted: bool) -> Option<&'static str> {
+        match (self, is_trusted) {
+            (Self::All, _) | (Self::Trusted, true) => None,
+            (Self::Trusted, false) => {
+                Some("the setting 'scan.attached_lists' has only those of trusted pushers count")
+            }
+            (Self::None, _) => Some("the setting 'scan.attached_lists' has none count"),
+        }
+    }
+}
+
 /// The most documents of one manifest.
 const DOCUMENTS_LIMIT: usize = 16;
 
@@ -111,7 +136,7 @@ impl Registry {
         };
         let caller = allowed.caller();
         let mut trusted = None;
-        if documents.says.statements {
+        if documents.says.statements || self.attached_lists() == AttachedLists::Trusted {
             trusted = self.state(caller, allowed.target().repository()).await?;
         }
         Ok(Some(NewDocument {

@@ -130,6 +130,7 @@ pub use account_details::{Detail, DetailKind, HeldPolicies};
 pub use advisories::{AdvisoriesRefused, AdvisoriesReport};
 pub use advisory_update::{UpdateOutcome, UpdateState};
 pub use allowed_vulnerability::NewAllowedVulnerability;
+pub use attached::AttachedLists;
 pub use authenticate::SignatureScope;
 pub use bonded_scan::{BaseImage, Finding, OsRelease};
 pub use bonded_store::{
@@ -199,6 +200,7 @@ struct Inner {
     sparse_manifests: Vec<RepositoryPattern>,
     base_images: Vec<RepositoryPattern>,
     attached_sboms: AttachedSboms,
+    attached_lists: AttachedLists,
     unrated: Unrated,
     pull_wait: Duration,
     /// One permit for each pull that may still begin to wait.
@@ -226,6 +228,7 @@ impl Registry {
             sparse_manifests,
             base_images,
             attached_sboms,
+            attached_lists,
             unrated,
             pull_wait,
             uploads,
@@ -249,6 +252,7 @@ impl Registry {
             sparse_manifests,
             base_images,
             attached_sboms,
+            attached_lists,
             unrated,
             pull_wait,
             scan_waiters: Arc::new(Semaphore::new(scan_wait::WAITERS_LIMIT)),
@@ -363,6 +367,10 @@ impl Registry {
 
     pub(crate) fn compiled(&self) -> &compiled::Compiled {
         &self.0.compiled
+    }
+
+    pub(crate) fn attached_lists(&self) -> AttachedLists {
+        self.0.attached_lists
     }
 
     pub(crate) fn unrated(&self) -> Unrated {

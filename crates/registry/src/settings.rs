@@ -8,6 +8,7 @@ use bonded_store::StoreSettings;
 
 use crate::Registry;
 use crate::account::FirstAdministrator;
+use crate::attached::AttachedLists;
 use crate::fetch::Fetch;
 use crate::image_keys::Unrated;
 use crate::image_scan::AttachedSboms;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub base_images: Vec<RepositoryPattern>,
     /// The bills of materials that are attached to images, and to which.
     pub attached_sboms: AttachedSboms,
+    /// Whose lists of packages add to what is found in images.
+    pub attached_lists: AttachedLists,
     /// What findings without a severity count as in conditions.
     pub unrated: Unrated,
     /// How long a pull waits for a scan whose outcome would decide.

@@ -44,6 +44,8 @@ pub struct Attachment {
     /// Whether it may list packages: then what cannot be read of it keeps a scan from being
     /// complete.
     pub lists_packages: bool,
+    /// Why the packages that it lists do not count; `None` if they do.
+    pub lists_ignored: Option<&'static str>,
     /// Its bytes, or why they cannot be had.
     pub content: Result<Vec<u8>, String>,
 }
@@ -121,6 +123,14 @@ impl Attached {
         let content = attachment.content.as_ref().map_err(Clone::clone)?;
         match form_of(content, image)? {
             Form::Statements(document) => self.take_statements(image, attachment, &document),
+            Form::Packages(_) if attachment.lists_ignored.is_some() => {
+                let reason = attachment.lists_ignored.unwrap_or_default();
+                self.notes.push(format!(
+                    "the packages that the attached document '{}' lists do not count: {reason}",
+                    attachment.referrer
+                ));
+                Ok(())
+            }
             Form::Packages(document) => {
                 let listed = Listed::of(&document).map_err(|error| error.to_string())?;
                 self.lists.push((attachment.referrer.clone(), listed));

@@ -198,7 +198,7 @@ impl OsRelease {
 
     /// `24.03-LTS` of `openEuler 24.03 (LTS)`, `22.03-LTS-SP4` of `openEuler 22.03 (LTS-SP4)`. Only
     /// releases with long support have advisories.
-    fn open_euler(&self) -> Option<String> {
+    pub(crate) fn open_euler(&self) -> Option<String> {
         let release = self.numbers(2)?;
         let words = self.pretty_name.split(['(', ')', ' ']);
         let long = words.filter(|word| !word.is_empty()).find(|word| {

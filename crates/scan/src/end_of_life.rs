@@ -18,7 +18,8 @@ pub struct EndOfLife {
 }
 
 /// A distribution: its `ID`, where it says until when, and the releases with their last days. A
-/// release is the beginning of a `VERSION_ID`, up to a dot or its end.
+/// release is the beginning of a `VERSION_ID`, up to a dot or its end; of openEuler the service pack
+/// is part of it, as OSV names it.
 type Distribution = (
     &'static str,
     &'static str,
@@ -26,7 +27,7 @@ type Distribution = (
 );
 
 /// As published by 2026-11. A release that is not here is not known to have ended.
-const DISTRIBUTIONS: [Distribution; 20] = [
+const DISTRIBUTIONS: [Distribution; 21] = [
     (
         "almalinux",
         "https://wiki.almalinux.org/release-notes/",
@@ -75,8 +76,8 @@ const DISTRIBUTIONS: [Distribution; 20] = [
     ),
     (
         "azurelinux",
-        "https://learn.microsoft.com/lifecycle/products/azure-linux",
-        &[("2", "2025-07-31")],
+        "https://learn.microsoft.com/azure/azure-linux/release-cadence-lifecycle",
+        &[("2", "2025-07-31"), ("3", "2027-08-31")],
     ),
     (
         "centos",
@@ -143,6 +144,33 @@ const DISTRIBUTIONS: [Distribution; 20] = [
             ("8", "2029-07-31"),
             ("9", "2032-06-30"),
             ("10", "2035-06-30"),
+        ],
+    ),
+    (
+        "openEuler",
+        "https://www.openeuler.org/en/download/archive/",
+        &[
+            ("20.03-LTS", "2021-03-31"),
+            ("20.03-LTS-SP1", "2022-12-31"),
+            ("20.03-LTS-SP2", "2022-04-30"),
+            ("20.03-LTS-SP3", "2023-12-31"),
+            ("20.03-LTS-SP4", "2025-11-30"),
+            ("22.03-LTS", "2024-03-31"),
+            ("22.03-LTS-SP1", "2024-12-31"),
+            ("22.03-LTS-SP2", "2024-03-31"),
+            ("22.03-LTS-SP3", "2025-12-31"),
+            ("22.03-LTS-SP4", "2026-06-30"),
+            ("23.03", "2023-09-30"),
+            ("23.09", "2024-03-31"),
+            ("24.03-LTS", "2026-05-31"),
+            ("24.03-LTS-SP1", "2026-12-31"),
+            ("24.03-LTS-SP2", "2026-03-31"),
+            ("24.03-LTS-SP3", "2027-12-31"),
+            ("24.03-LTS-SP4", "2027-03-31"),
+            ("24.09", "2025-03-31"),
+            ("25.03", "2025-09-30"),
+            ("25.09", "2026-03-31"),
+            ("26.09", "2027-03-31"),
         ],
     ),
     (
@@ -279,8 +307,11 @@ impl OsRelease {
     pub fn end_of_life(&self, now: Timestamp) -> Option<EndOfLife> {
         let mut known = DISTRIBUTIONS.iter();
         let (_, source, releases) = known.find(|(id, _, _)| *id == self.id)?;
+        let of_pack = self.open_euler().filter(|_| self.id == "openEuler");
+        let ours = of_pack.as_deref().and_then(|name| name.split(':').nth(1));
+        let ours = ours.unwrap_or(&self.version_id);
         let is_this = |release: &str| {
-            let rest = self.version_id.strip_prefix(release);
+            let rest = ours.strip_prefix(release);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let (release, date) = releases.iter().find(|(release, _)| is_this(release))?;
@@ -347,10 +378,33 @@ mod tests {
             ("amzn", "2023", "", Some(("2029-06-30", false))),
             ("centos", "8", "CentOS Linux 8", Some(("2021-12-31", true))),
             ("centos", "8", "CentOS Stream 8", Some(("2024-05-31", true))),
+            ("azurelinux", "3.0", "", Some(("2027-08-31", false))),
             ("plan9", "4", "", None),
         ] {
             let want = want.map(|(date, passed)| (date.to_owned(), passed));
             assert_eq!(end(id, version, pretty), want, "{id} {version}");
+        }
+    }
+
+    #[test]
+    fn a_service_pack_of_open_euler_ends_by_itself() {
+        for (version_id, version, want) in [
+            ("24.03", "24.03 (LTS)", Some(("2026-05-31", true))),
+            ("24.03", "24.03 (LTS-SP3)", Some(("2027-12-31", false))),
+            ("22.03", "22.03 (LTS-SP4)", Some(("2026-06-30", true))),
+            ("23.09", "23.09", Some(("2024-03-31", true))),
+            ("24.03", "24.03", None),
+        ] {
+            let os = OsRelease {
+                id: "openEuler".to_owned(),
+                version_id: version_id.to_owned(),
+                pretty_name: format!("openEuler {version}"),
+                ..OsRelease::default()
+            };
+            let now = Timestamp::parse_rfc3339("2026-11-27T00:00:00Z").unwrap();
+            let end = os.end_of_life(now).map(|end| (end.date, end.passed));
+            let want = want.map(|(date, passed)| (date.to_owned(), passed));
+            assert_eq!(end, want, "{version}");
         }
     }
 }

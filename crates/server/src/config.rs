@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bonded_model::{AccountId, Digest, Region, RepositoryPattern};
-use bonded_registry::{AttachedSboms, Unrated, UploadLimits};
+use bonded_registry::{AttachedLists, AttachedSboms, Unrated, UploadLimits};
 use bonded_store::{Database, Objects};
 use ipnet::IpNet;
 
@@ -114,6 +114,8 @@ pub(crate) struct Config {
     pub(crate) base_images: Vec<RepositoryPattern>,
     /// The bills of materials that are attached to images, and to which.
     pub(crate) attached_sboms: AttachedSboms,
+    /// Whose lists of packages add to what is found in images.
+    pub(crate) attached_lists: AttachedLists,
     /// The file of advisories to begin with.
     pub(crate) advisories: Option<PathBuf>,
     /// Where new ones come from.
@@ -231,6 +233,7 @@ impl Config {
                 formats: settings.get(&registry::ATTACH_SBOMS)?,
                 repositories: settings.get(&registry::ATTACH_SBOMS_TO)?,
             },
+            attached_lists: settings.get(&registry::ATTACHED_LISTS)?,
             advisories: settings.get(&ADVISORIES)?,
             unrated: settings.get(&registry::UNRATED)?,
             pull_wait: settings.get(&registry::PULL_WAIT)?,

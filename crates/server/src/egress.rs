@@ -8,6 +8,8 @@
 //!   metadata addresses are refused in every way to write them, unless the operator [lists](Reachable) them.
 //! - TLS always, but for the origins that the operator lists with `http://`. Trusted are the
 //!   authorities of the system and those of the setting `egress.authorities`.
+//! - Through a proxy, which resolves names itself, nothing is asked but what the operator named: a
+//!   mirror, and the hosts and origins that they list. All else is connected to and judged here.
 //! - A redirect is followed within the origin only: nothing is asked elsewhere than where it was
 //!   meant, and no credential goes there.
 //! - What is read is bounded in bytes and in time, both by the caller.
@@ -57,6 +59,7 @@ pub use body::Body;
 pub use error::EgressError;
 use target::Target;
 
+use crate::proxy::Proxy;
 use crate::tls;
 
 /// How many redirects are followed.
@@ -225,15 +228,36 @@ impl Egress {
                 problem: "does not begin with 'https://', and its origin is not in the setting 'egress.allow'",
             });
         }
-        let stream = self.connect(target).await?;
+        let proxy = self.proxy(target);
+        let stream = match &proxy {
+            Some(proxy) => through(proxy, target).await?,
+            None => self.connect(target).await?,
+        };
         if !target.is_https() {
-            return exchange(stream, target, from).await;
+            return exchange(stream, target, from, proxy.as_ref()).await;
         }
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| target.talk(&"its name cannot be in a certificate"))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await;
-        exchange(stream.map_err(|error| target.talk(&error))?, target, from).await
+        let stream = stream.map_err(|error| target.talk(&error))?;
+        exchange(stream, target, from, None).await
+    }
+
+    /// The proxy that a host is asked through which the operator has named.
+    fn proxy(&self, target: &Target) -> Option<Proxy> {
+        let names = |allowed: &Reachable| match allowed {
+            Reachable::Host(host) => *host == target.host,
+            Reachable::PlainHttp(host, port) => {
+                !target.is_https() && *host == target.host && *port == target.port()
+            }
+            Reachable::Net(net) => {
+                let address = target.host.parse();
+                address.is_ok_and(|address| address::is_in(net, address))
+            }
+        };
+        let is_named = self.allow.iter().any(names);
+        is_named.then(|| Proxy::of(target.is_https(), &target.host, target.port()))?
     }
 
     /// A connection to the first address of the host that may be connected to and answers.
@@ -302,11 +326,25 @@ fn is_rest(response: &Response<Incoming>, from: Option<(u64, &str)>) -> bool {
         && from.is_some_and(|(byte, _)| range.and_then(begins_at) == Some(byte))
 }
 
-/// Sends the request on a connection of its own, which ends with the set that is returned.
+/// A connection to a proxy that goes on to the host, if it speaks TLS.
+async fn through(proxy: &Proxy, target: &Target) -> Result<TcpStream, EgressError> {
+    let connected = match target.is_https() {
+        true => proxy.tunnel(&target.host, target.port()).await,
+        false => proxy.connect().await,
+    };
+    connected.map_err(|source| EgressError::Unreachable {
+        host: target.host.clone(),
+        source,
+    })
+}
+
+/// Sends the request on a connection of its own, which ends with the set that is returned. A `proxy`
+/// on the other side wants the whole URL.
 async fn exchange<S>(
     stream: S,
     target: &Target,
     from: Option<(u64, &str)>,
+    proxy: Option<&Proxy>,
 ) -> Result<(Response<Incoming>, JoinSet<()>), EgressError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -320,7 +358,13 @@ where
         // Its error comes back from the request or from reading the body too.
         let _ = connection.await;
     });
-    let mut request = Request::get(target.path.as_str());
+    let mut request = match proxy {
+        Some(_) => Request::get(target.url()),
+        None => Request::get(target.path.as_str()),
+    };
+    if let Some(authorization) = proxy.and_then(Proxy::authorization) {
+        request = request.header(header::PROXY_AUTHORIZATION, authorization);
+    }
     if let Some((byte, etag)) = from {
         request = request
             .header(header::RANGE, format!("bytes={byte}-"))

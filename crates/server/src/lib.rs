@@ -24,6 +24,7 @@ mod metrics;
 pub mod oci;
 mod operator;
 mod per_address;
+mod proxy;
 pub mod range;
 mod reach;
 #[cfg(test)]

@@ -50,7 +50,10 @@ impl Registry {
         let known = self.store().attached_documents(repository, image).await?;
         let (mut attachments, mut bytes, mut counting) = (Vec::new(), 0_usize, 0_usize);
         for document in &known {
-            let counts = document.lists_packages || document.trusted_by.is_some();
+            let trusted = document.trusted_by.is_some();
+            let ignored = self.attached_lists().ignored(trusted);
+            let lists_packages = document.lists_packages && ignored.is_none();
+            let counts = lists_packages || trusted;
             counting += usize::from(counts);
             if counts && counting > DOCUMENTS_LIMIT {
                 continue;
@@ -70,8 +73,9 @@ impl Registry {
                     by: by
                         .cloned()
                         .unwrap_or_else(|| "an unknown pusher".to_owned()),
-                    trusted: document.trusted_by.is_some(),
-                    lists_packages: document.lists_packages,
+                    trusted,
+                    lists_packages,
+                    lists_ignored: ignored,
                     content: content.ok_or_else(|| {
                         format!(
                             "'{}' is not here, damaged, or one of more than {limit} bytes",

@@ -16,6 +16,7 @@ fn attachment(number: u8, trusted: bool, content: &Value) -> Attachment {
         by: format!("arn:{number}"),
         trusted,
         lists_packages: !content.to_string().contains("openvex"),
+        lists_ignored: None,
         content: Ok(content.to_string().into_bytes()),
     }
 }
@@ -318,6 +319,13 @@ fn what_cannot_be_read_keeps_a_scan_from_being_complete_if_it_may_matter() {
         assert_eq!(notes.is_empty(), !complete, "{document}");
         assert_eq!(result.findings[0].package, "aaa");
     }
+    let ignored = Attachment {
+        lists_packages: false,
+        lists_ignored: Some("nobody's count"),
+        ..attachment(1, false, &broken)
+    };
+    let (result, notes) = scan(&[ignored]);
+    assert!(result.is_complete() && notes.len() == 1, "{notes:?}");
     let missing = Attachment {
         content: Err("it is not there".to_owned()),
         ..attachment(1, false, &broken)

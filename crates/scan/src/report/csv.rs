@@ -7,7 +7,7 @@ use super::{ImageFindings, problem_line};
 use crate::{Severity, UNRATED};
 
 /// The columns, of which only more may come.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "record",
     "image",
     "digest",
@@ -29,6 +29,7 @@ const COLUMNS: [&str; 21] = [
     "exploited_since",
     "epss",
     "end_of_life",
+    "disregarded_statements",
 ];
 
 /// Writes a line for each finding, whose `record` is `finding`, and one for each problem that keeps
@@ -54,7 +55,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
         };
         for problem in &result.problems {
             let [name, digest, platform] = image();
-            let mut cells: [String; 21] = Default::default();
+            let mut cells: [String; 22] = Default::default();
             cells[..4].clone_from_slice(&["problem".to_owned(), name, digest, platform]);
             cells[4] = "UNKNOWN".to_owned();
             cells[12] = problem.path.clone().unwrap_or_default();
@@ -94,6 +95,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
                         .epss
                         .map_or_else(String::new, |epss| epss.score.as_f64().to_string()),
                     end_of_life(),
+                    finding.disregarded.join("; "),
                 ],
             )?;
         }

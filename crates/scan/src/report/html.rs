@@ -176,6 +176,11 @@ fn row(result: &ScanResult, finding: &Finding, out: &mut dyn Write) -> io::Resul
         "" => about,
         exploitation => format!("{about} ({exploitation})"),
     };
+    let mut about = text(&about);
+    for statement in &finding.disregarded {
+        about += "<br>disregarded: ";
+        about += &text(statement);
+    }
     writeln!(
         out,
         "<tr{class}><td><span class=\"{severity}\">{severity}</span>{score}<td>{id}<td>{}<td>{}\
@@ -186,6 +191,6 @@ fn row(result: &ScanResult, finding: &Finding, out: &mut dyn Write) -> io::Resul
         finding.layer,
         result.base_of(finding).map_or("", |_| " (base)"),
         text(&finding.path),
-        text(&about),
+        about,
     )
 }

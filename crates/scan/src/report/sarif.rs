@@ -203,6 +203,10 @@ fn result_of(image: &ImageFindings<'_>, finding: &Finding, rule: usize) -> Value
     if let Some(epss) = finding.epss {
         properties["epss"] = json!(epss);
     }
+    // No suppression, not even a rejected one: who reads them may not tell them apart.
+    if !finding.disregarded.is_empty() {
+        properties["disregardedStatements"] = json!(finding.disregarded);
+    }
     if properties != json!({}) {
         result["properties"] = properties;
     }

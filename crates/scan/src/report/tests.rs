@@ -206,6 +206,32 @@ fn csv_has_no_formula_and_a_line_for_what_is_not_known() {
 }
 
 #[test]
+fn a_statement_that_does_not_count_is_told_and_suppresses_nothing() {
+    let (subject, mut found) = (subject(), result(Vec::new()));
+    found.findings.truncate(1);
+    found.findings[0].disregarded = vec![HOSTILE.to_owned(), "not trusted: x".to_owned()];
+    let images = [ImageFindings {
+        subject: &subject,
+        result: &found,
+    }];
+    let sarif: Value = serde_json::from_str(&written(|out| write_sarif(&images, out))).unwrap();
+    let told = &sarif["runs"][0]["results"][0];
+    assert_eq!(
+        told["properties"]["disregardedStatements"],
+        json!([HOSTILE, "not trusted: x"])
+    );
+    assert!(told.get("suppressions").is_none(), "{told}");
+    let html = written(|out| write_html("title", &images, out));
+    assert!(html.contains("<br>disregarded: not trusted: x"), "{html}");
+    assert!(!html.contains("<script"), "{html}");
+    let csv = written(|out| write_csv(&images, out));
+    assert!(
+        csv.lines().any(|line| line.ends_with("; not trusted: x\"")),
+        "{csv}"
+    );
+}
+
+#[test]
 fn html_shows_text_and_never_interprets_it() {
     let (subject, found) = (subject(), result(vec![problem()]));
     let images = [ImageFindings {

@@ -254,6 +254,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Opened, Failure> {
         sparse_manifests: config.sparse_manifests.clone(),
         base_images: config.base_images.clone(),
         attached_sboms: config.attached_sboms.clone(),
+        attached_lists: config.attached_lists,
         unrated: config.unrated,
         pull_wait: config.pull_wait,
         uploads: config.uploads,

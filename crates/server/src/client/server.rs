@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::ClientError;
+use crate::proxy::Proxy;
 use crate::tls;
 
 /// How long a call may take.
@@ -201,16 +202,23 @@ impl Server {
         Ok(Answer { status, date, body })
     }
 
-    async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Streamed, ClientError> {
+    async fn begin(&self, mut request: Request<Full<Bytes>>) -> Result<Streamed, ClientError> {
         let unreachable = |source| ClientError::Unreachable {
             endpoint: self.endpoint.to_string(),
             source,
         };
-        let host = self.endpoint.host();
-        let stream = TcpStream::connect((host, self.endpoint.port()))
-            .await
-            .map_err(unreachable)?;
+        let (host, port) = (self.endpoint.host(), self.endpoint.port());
+        let proxy = Proxy::of(self.endpoint.is_https(), host, port);
+        let stream = match &proxy {
+            Some(proxy) if self.endpoint.is_https() => proxy.tunnel(host, port).await,
+            Some(proxy) => proxy.connect().await,
+            None => TcpStream::connect((host, port)).await,
+        };
+        let stream = stream.map_err(unreachable)?;
         let Some(tls) = &self.tls else {
+            if let Some(proxy) = proxy {
+                self.address_through(&proxy, &mut request)?;
+            }
             return self.exchange(stream, request).await;
         };
         let name = ServerName::try_from(host.to_owned())
@@ -222,6 +230,23 @@ impl Server {
             problem: untrusted(&error, host),
         })?;
         self.exchange(stream, request).await
+    }
+
+    /// Has a request name its whole URL, as a proxy wants it.
+    fn address_through(
+        &self,
+        proxy: &Proxy,
+        request: &mut Request<Full<Bytes>>,
+    ) -> Result<(), ClientError> {
+        let url = format!("{}{}", self.endpoint, request.uri());
+        *request.uri_mut() = url
+            .parse()
+            .map_err(|_| self.unexpected("its URL is none"))?;
+        if let Some(authorization) = proxy.authorization() {
+            let headers = request.headers_mut();
+            headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+        Ok(())
     }
 
     async fn exchange<S>(

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bonded_model::{AccountId, Region, RepositoryPattern};
-use bonded_registry::{SbomFormat, Unrated};
+use bonded_registry::{AttachedLists, SbomFormat, Unrated};
 
 use super::process::canonical;
 use super::setting::{About, Setting, Value, each, path, required, text, texts};
 
 /// The settings of this file, in the order of the help.
-pub(super) static TABLE: [&About; 11] = [
+pub(super) static TABLE: [&About; 12] = [
     &ACCOUNT.about,
     &REGIONS.about,
     &CREATE_ON_PUSH.about,
@@ -21,6 +21,7 @@ pub(super) static TABLE: [&About; 11] = [
     &BASE_IMAGES.about,
     &ATTACH_SBOMS.about,
     &ATTACH_SBOMS_TO.about,
+    &ATTACHED_LISTS.about,
     &UNRATED.about,
     &PULL_WAIT.about,
     &WORKERS.about,
@@ -103,6 +104,31 @@ pub(super) static ATTACH_SBOMS_TO: Setting<Vec<RepositoryPattern>> = Setting {
         .doc("The repositories whose images get them, as patterns of names"),
     read: |value| each(value, parsed),
     show: |patterns| texts(patterns),
+};
+
+pub(super) static ATTACHED_LISTS: Setting<AttachedLists> = Setting {
+    about: About::text("scan.attached_lists", "WHOSE").default("all").doc(
+        "Whose bills of materials, attached to an image as referrers, add packages to its scan: 'all' \
+         who may push, who could keep a gate shut by one; 'trusted' for whoever may \
+         'bonded:PutVulnerabilityStatement' when they push it; or 'none'. Taken up by images as they are \
+         judged again",
+    ),
+    read: |value| {
+        required(value, |text| match text {
+            "all" => Ok(AttachedLists::All),
+            "trusted" => Ok(AttachedLists::Trusted),
+            "none" => Ok(AttachedLists::None),
+            other => {
+                let other = other.escape_debug();
+                Err(format!("'{other}' is neither 'all' nor 'trusted' nor 'none'"))
+            }
+        })
+    },
+    show: |whose| match whose {
+        AttachedLists::All => text(&"all"),
+        AttachedLists::Trusted => text(&"trusted"),
+        AttachedLists::None => text(&"none"),
+    },
 };
 
 pub(super) static UNRATED: Setting<Unrated> = Setting {

@@ -56,6 +56,7 @@ impl App {
             sparse_manifests: Vec::new(),
             base_images: Vec::new(),
             attached_sboms: bonded_registry::AttachedSboms::default(),
+            attached_lists: bonded_registry::AttachedLists::default(),
             unrated: bonded_registry::Unrated::default(),
             pull_wait: std::time::Duration::from_secs(5),
             uploads: bonded_registry::UploadLimits::default(),
