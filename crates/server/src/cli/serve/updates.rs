@@ -27,6 +27,9 @@ use crate::egress::Reachable;
 /// How often it is looked whether it is time.
 const POLL: Duration = Duration::from_secs(5);
 
+/// How many looks later what cannot be taken up of another node is tried again: it may be large.
+const LOOKS_LEFT_OUT: u32 = 60;
+
 /// How much less urgent than answers the work is, as `nice` counts.
 const NICE: i32 = 10;
 
@@ -58,6 +61,15 @@ impl UpdateSettings {
         let sources = self.updates.sources.iter().map(ToString::to_string);
         sources.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// What became of taking up what other nodes have loaded.
+#[derive(Default)]
+struct Following {
+    /// What was said to keep it from that.
+    told: Option<String>,
+    /// How many looks are left out.
+    leave_out: u32,
 }
 
 /// What renews the advisories of a registry.
@@ -114,9 +126,9 @@ impl Updates {
         let mut settings = self.settings.clone();
         // Whether the sources may be others than those of the last attempt.
         let mut are_new = true;
-        let mut told = None;
+        let mut following = Following::default();
         while !*self.stopped.borrow() {
-            self.follow(&mut told).await;
+            self.follow(&mut following).await;
             match self.renew_if_due(&mut are_new).await {
                 Ok(()) => {}
                 Err(error) => tracing::error!(error, "advisories cannot be renewed"),
@@ -135,11 +147,15 @@ impl Updates {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 
-    /// Takes up what another node has loaded. What keeps it from that is `told` once.
-    async fn follow(&self, told: &mut Option<String>) {
+    /// Takes up what another node has loaded. What keeps it from that is told once.
+    async fn follow(&self, following: &mut Following) {
+        if following.leave_out > 0 {
+            following.leave_out -= 1;
+            return;
+        }
         match self.registry.follow_advisories().await {
             Ok(followed) => {
-                *told = None;
+                following.told = None;
                 if let Some(report) = followed {
                     let (digest, as_of) = (&report.digest, &report.as_of);
                     tracing::info!(%digest, %as_of, "images are judged by what another node has loaded");
@@ -147,9 +163,10 @@ impl Updates {
             }
             Err(error) => {
                 let error = with_sources(&error);
-                if told.as_ref() != Some(&error) {
+                following.leave_out = LOOKS_LEFT_OUT;
+                if following.told.as_ref() != Some(&error) {
                     tracing::warn!(error, "advisories of another node are not taken up");
-                    *told = Some(error);
+                    following.told = Some(error);
                 }
             }
         }
