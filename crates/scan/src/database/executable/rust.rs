@@ -13,6 +13,10 @@ use crate::{Package, PackageKind};
 /// The longest list, expanded, in bytes: cargo-auditable's own readers have this limit.
 const LIMIT: u64 = 8 << 20;
 
+/// How many places are tried in one part of a program: some times what chance has in 64 MiB. Whoever
+/// puts more there has no list found, and costs no more time.
+const ATTEMPTS: usize = 1 << 16;
+
 #[derive(Deserialize)]
 struct List {
     packages: Vec<Crate>,
@@ -41,7 +45,7 @@ pub(super) fn search(bytes: &[u8]) -> Vec<Package> {
     // The first byte of zlib, and what its second can be.
     let starts = memchr::memchr_iter(0x78, bytes);
     let starts = starts.filter(|at| matches!(bytes.get(at + 1), Some(0x01 | 0x5e | 0x9c | 0xda)));
-    for at in starts {
+    for at in starts.take(ATTEMPTS) {
         let mut start = [0; START.len()];
         let head = bytes[at..].get(..256).unwrap_or(&bytes[at..]);
         if ZlibDecoder::new(head).read_exact(&mut start).is_ok() && start == START {

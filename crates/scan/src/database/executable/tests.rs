@@ -212,8 +212,10 @@ fn a_rust_program_names_the_crates_that_run_in_it() {
     let section = encoder.finish().unwrap();
     let want = ["app 0.1.0 0.1.0", "time 0.1.43 0.1.43"];
     assert_eq!(packages(&elf(".dep-v0", &section)), want);
-    // What is not ELF is searched.
+    // What is not ELF is searched, but not at any number of places.
     assert_eq!(packages(&[b"MZ\0\0", &section[..]].concat()), want);
+    let hostile = [b"MZ", &b"x\x9c".repeat(1 << 17)[..], &section].concat();
+    assert_eq!(packages(&hostile), [""; 0]);
     assert_eq!(packages(&elf(".dep-v1", &section)), [""; 0]);
     let bomb = {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
