@@ -46,6 +46,10 @@ pub(crate) const DATABASE_LIMIT: u64 = 64 * 1024 * 1024;
 /// The most packages that one file may have.
 pub(crate) const PACKAGE_LIMIT: usize = 100_000;
 
+/// The most objects, lists and members that JSON in a file may have: each takes some tens of bytes once
+/// it is read, of two in the file.
+const VALUE_COUNT_LIMIT: usize = 1_000_000;
+
 /// The longest line, in bytes: lists of dependencies reach some tens of thousands.
 const LINE_LIMIT: u64 = 1024 * 1024;
 
@@ -334,6 +338,24 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// Refuses JSON that would take many times its own length once it is read.
+pub(crate) fn bound_values(json: &[u8]) -> Result<(), DatabaseError> {
+    let (mut count, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'{' | b'[' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    match count > VALUE_COUNT_LIMIT {
+        true => Err(too_large("its number of values", VALUE_COUNT_LIMIT as u64)),
+        false => Ok(()),
+    }
+}
+
 fn too_large(what: &'static str, limit: u64) -> DatabaseError {
     DatabaseError::TooLarge { what, limit }
 }
@@ -352,6 +374,38 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn json_of_very_many_values_is_not_read() {
+        let many = "{},".repeat(VALUE_COUNT_LIMIT);
+        for (path, text) in [
+            ("composer/installed.json", format!("[{many}{{}}]")),
+            ("a.deps.json", format!("{{\"libraries\":[{many}{{}}]}}")),
+            (
+                "bom.json",
+                format!("{{\"bomFormat\":\"CycloneDX\",\"components\":[{many}{{}}]}}"),
+            ),
+            (
+                ".pnp.data.json",
+                format!("{{\"packageRegistryData\":[{many}{{}}]}}"),
+            ),
+        ] {
+            let text = text.as_bytes();
+            let error = match DatabaseFile::of_path(path) {
+                Some(DatabaseFile::Composer) => parse_composer(text).unwrap_err(),
+                Some(DatabaseFile::DepsJson) => parse_deps_json(text).unwrap_err(),
+                Some(DatabaseFile::Sbom) => parse_sbom(text).unwrap_err(),
+                _ => parse_pnp(text).unwrap_err(),
+            };
+            assert!(
+                matches!(error, DatabaseError::TooLarge { .. }),
+                "{path}: {error}"
+            );
+        }
+        // What is in a text is no value.
+        let text = format!("[\"{}\\\"{}\"]", many.replace(',', ""), many);
+        assert!(bound_values(text.as_bytes()).is_ok());
+    }
 
     #[test]
     fn files_are_known_by_their_paths() {

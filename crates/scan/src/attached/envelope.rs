@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::advisories::{VEX_NAMESPACE, VexDocument};
-use crate::database::SbomDocument;
+use crate::database::{SbomDocument, bound_values};
 
 /// A document, read.
 pub(super) enum Form {
@@ -128,5 +128,6 @@ fn statement(bytes: &[u8], head: Head, image: &Digest) -> Result<Form, String> {
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bound_values(bytes).map_err(|error| error.to_string())?;
     serde_json::from_slice(bytes).map_err(|error| bonded_model::shown(&error.to_string()))
 }

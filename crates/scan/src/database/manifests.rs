@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::node::is_token;
-use super::{DatabaseError, PACKAGE_LIMIT, too_large};
+use super::{DatabaseError, PACKAGE_LIMIT, bound_values, too_large};
 use crate::license::{InJson, all_stated};
 use crate::{Package, PackageKind};
 
@@ -133,6 +133,7 @@ fn json<T: for<'de> Deserialize<'de>>(input: impl Read) -> Result<T, DatabaseErr
     if bytes.len() as u64 > LIMIT {
         return Err(too_large("it", LIMIT));
     }
+    bound_values(&bytes)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     serde_json::from_slice(bytes)
         .map_err(|_| DatabaseError::Damaged("it is not a list of packages in JSON"))

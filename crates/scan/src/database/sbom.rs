@@ -9,7 +9,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::node::is_token;
-use super::{DatabaseError, PACKAGE_LIMIT, too_large};
+use super::{DatabaseError, PACKAGE_LIMIT, bound_values, too_large};
 use crate::package::normalize_python_name;
 use crate::package_url::PackageUrl;
 use crate::{Evidence, Package, PackageKind};
@@ -83,6 +83,7 @@ pub(crate) fn parse_sbom(input: impl Read) -> Result<Vec<Package>, DatabaseError
     {
         return Ok(Vec::new());
     }
+    bound_values(json)?;
     let document: Document = serde_json::from_slice(json)
         .map_err(|_| DatabaseError::Damaged("it is neither CycloneDX nor SPDX in JSON"))?;
     let urls = document.package_urls();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::node::{is_package_json, is_token, parse_node};
-use super::{DATABASE_LIMIT, DatabaseError, PACKAGE_LIMIT, too_large};
+use super::{DATABASE_LIMIT, DatabaseError, PACKAGE_LIMIT, bound_values, too_large};
 use crate::{Package, PackageKind};
 
 /// The most that is read of the list, in bytes.
@@ -59,6 +59,7 @@ pub(crate) fn parse_pnp(input: impl Read) -> Result<Vec<Package>, DatabaseError>
     } else {
         return Err(NO_LIST);
     };
+    bound_values(json.as_bytes())?;
     let mut lists = serde_json::Deserializer::from_str(&json).into_iter::<List>();
     let list = lists.next().and_then(Result::ok).ok_or(NO_LIST)?;
     let mut packages = Vec::new();
