@@ -166,9 +166,7 @@ impl Meta {
         values: &[Value],
     ) -> Result<Vec<T>> {
         let rows = self.all(sql, values).await?;
-        rows.into_iter()
-            .map(|mut row| T::from_row(&mut row))
-            .collect()
+        rows.into_iter().map(Row::read).collect()
     }
 
     /// What the first row of such a statement is.
@@ -177,8 +175,7 @@ impl Meta {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Option<T>> {
-        let row = self.optional(sql, values).await?;
-        row.map(|mut row| T::from_row(&mut row)).transpose()
+        self.optional(sql, values).await?.map(Row::read).transpose()
     }
 
     /// Ends the writer after what is queued. Later writes fail.
@@ -229,9 +226,7 @@ impl Tx<'_> {
         values: &[Value],
     ) -> Result<Vec<T>> {
         let rows = self.all(sql, values).await?;
-        rows.into_iter()
-            .map(|mut row| T::from_row(&mut row))
-            .collect()
+        rows.into_iter().map(Row::read).collect()
     }
 
     /// What the first row of such a statement is.
@@ -240,8 +235,7 @@ impl Tx<'_> {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Option<T>> {
-        let row = self.optional(sql, values).await?;
-        row.map(|mut row| T::from_row(&mut row)).transpose()
+        self.optional(sql, values).await?.map(Row::read).transpose()
     }
 
     /// The first row of a statement that always has one.

@@ -154,6 +154,11 @@ impl Row {
         Ok(Self(values.into_iter()))
     }
 
+    /// What its columns are.
+    pub(super) fn read<T: FromRow>(mut self) -> Result<T> {
+        T::from_row(&mut self)
+    }
+
     fn next(&mut self) -> Result<Value> {
         self.0.next().ok_or_else(|| malformed("too few columns"))
     }
