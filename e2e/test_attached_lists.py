@@ -10,7 +10,18 @@ import pytest
 from account import LOGIN, PULL, Account, User, allow
 from attaching import CYCLONEDX, DSSE, SPDX, attach, cyclonedx, envelope, in_toto, spdx
 from oci import Image
-from scanning import CRITICAL, GATE, advisory, debian, findings, layer, python, scanned, server_with_advisories
+from scanning import (
+    CRITICAL,
+    GATE,
+    advisory,
+    debian,
+    findings,
+    import_advisories,
+    layer,
+    python,
+    scanned,
+    server_with_advisories,
+)
 from server import Server
 from test_ecr_images import push
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from account import LOGIN, PULL, PUSH, Account, User, allow, document, grant
-from attaching import DSSE, EMPTY, IN_TOTO, OPENVEX, attach, envelope, in_toto, openvex, referrer
+from attaching import CYCLONEDX, DSSE, EMPTY, IN_TOTO, OPENVEX, attach, cyclonedx, envelope, in_toto, openvex, referrer
 from oci import OCI_MANIFEST, Image, digest
 from scanning import CRITICAL, GATE, advisory, findings, layer, python, scanned, server_with_advisories
 from server import Server
@@ -202,13 +202,47 @@ def test_a_right_in_one_repository_is_none_in_another(
     assert account.pulls(elsewhere, prod, image)
 
 
-def test_a_statement_about_an_index_is_none_about_its_images(
-    account: Account, name: str, image: Image, prod: User, security: User
+def test_a_statement_about_an_index_is_about_the_images_that_it_lists(
+    account: Account, name: str, image: Image, prod: User, developer: User, security: User
 ) -> None:
+    def gone(*digests: str) -> None:
+        ids = [{"imageDigest": one} for one in digests]
+        assert account.ecr.batch_delete_image(repositoryName=name, imageIds=ids)["failures"] == []
+
+    unlisted = push(account, name, "v2", layer(python("aaa", "1")))
     index = push_index(account, name, "index", image)
-    attach(account.server, security.key, name, index, OPENVEX, whole(image))
+    of_index = openvex(CVE, {"@id": f"pkg:oci/app@{index}"})
+    # By who may only push it is shown, and changes nothing.
+    made = attach(account.server, developer.key, name, index, OPENVEX, of_index)
+    _, attributes = only(account, name, image)
+    assert made in dict(attributes)["disregarded_statement"]
+    assert not account.pulls(name, prod, image)
+    for statement in (of_index, whole(image)):
+        made = attach(account.server, security.key, name, index, OPENVEX, statement)
+        assert made in (by(account, name, image) or "")
+        assert account.pulls(name, prod, image)
+        # One that it does not list is another's, whatever the statement says.
+        assert by(account, name, unlisted) is None
+        gone(made)
+        assert by(account, name, image) is None
+        assert not account.pulls(name, prod, image)
+
+    # It counts as long as the index is there, and again when that is pushed again, by whomever.
+    made = attach(account.server, security.key, name, index, OPENVEX, of_index)
+    assert account.pulls(name, prod, image) or by(account, name, image)
+    gone(index)
     assert by(account, name, image) is None
     assert not account.pulls(name, prod, image)
+    assert push_index(account, name, "index", image) == index
+    assert made in (by(account, name, image) or "")
+    # Another index, made by somebody else to list another image, has nothing attached to it.
+    push_index(account, name, "other", image, unlisted)
+    assert by(account, name, unlisted) is None
+    # What an index is said to hold adds to none of its images.
+    listed = attach(account.server, security.key, name, index, CYCLONEDX, cyclonedx("pkg:pypi/aaa@0.1"))
+    assert by(account, name, image)
+    said = scanned(account, name, {"imageDigest": image.digest})["imageScanStatus"]["description"]
+    assert f"the attached document '{listed}' lists do not count: they are attached to an index" in said
 
 
 def test_another_account_needs_both_sides(
@@ -297,3 +331,29 @@ def test_what_was_taken_back_does_not_return_with_the_word_that_took_it_back(
     server.client("ecr", security.key).batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": retraction}])
     assert by(account, name, image)
     assert account.pulls(name, prod, image)
+
+
+def test_what_was_taken_back_for_an_index_does_not_return_with_the_index(
+    account: Account, name: str, image: Image, prod: User, developer: User, security: User
+) -> None:
+    server, deletes = account.server, account.server.client("ecr", developer.key).batch_delete_image
+    index = push_index(account, name, "index", image)
+    attach(server, security.key, name, image.digest, OPENVEX, whole(image, at="2026-11-02"))
+    assert by(account, name, image)
+    affected = whole(image, status="affected", at="2026-11-03")
+    retraction = attach(server, security.key, name, index, OPENVEX, affected)
+    assert by(account, name, image) is None
+
+    # Neither with the index, nor with what is attached to it.
+    assert deletes(repositoryName=name, imageIds=[{"imageDigest": index}])["failures"] == []
+    assert by(account, name, image) is None
+    assert not account.pulls(name, prod, image)
+    assert push_index(account, name, "index", image) == index
+    ids = [{"imageDigest": retraction}]
+    server.client("ecr", security.key).batch_delete_image(repositoryName=name, imageIds=ids)
+    attach(server, security.key, name, image.digest, OPENVEX, whole(image, at="2026-11-02"))
+    assert by(account, name, image)
+    assert attach(server, security.key, name, index, OPENVEX, affected) == retraction
+    assert deletes(repositoryName=name, imageIds=ids)["failures"] == []
+    assert by(account, name, image) is None
+    assert not account.pulls(name, prod, image)

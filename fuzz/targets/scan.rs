@@ -85,6 +85,7 @@ pub(super) fn attached_document(data: &[u8]) {
             trusted,
             lists_packages: true,
             lists_ignored: None,
+            index: None,
             content: Ok(data.to_vec()),
         };
         let mut attached = Attached::read(&image, &[attachment]);

@@ -37,6 +37,8 @@ const NAMED: usize = 3;
 pub struct Attachment {
     /// The digest of the manifest that has it.
     pub referrer: Digest,
+    /// The index that it is attached to, if it is not the image itself: it may name either.
+    pub index: Option<Digest>,
     /// Who attached it, for people.
     pub by: String,
     /// Whether its statements count.
@@ -121,7 +123,8 @@ impl Attached {
 
     fn take(&mut self, image: &Digest, attachment: &Attachment) -> Result<(), String> {
         let content = attachment.content.as_ref().map_err(Clone::clone)?;
-        match form_of(content, image)? {
+        let subject = attachment.index.as_ref().unwrap_or(image);
+        match form_of(content, &[image, subject])? {
             Form::Statements(document) => self.take_statements(image, attachment, &document),
             Form::Packages(_) if attachment.lists_ignored.is_some() => {
                 let reason = attachment.lists_ignored.unwrap_or_default();
@@ -156,6 +159,7 @@ impl Attached {
             true => STATEMENT_LIMITS.0,
             false => STATEMENT_LIMITS.1,
         };
+        let subject = attachment.index.as_ref().unwrap_or(image);
         let mut taken = Vec::new();
         let mut count = self.products;
         for statement in &document.statements {
@@ -163,7 +167,7 @@ impl Attached {
             let products: Vec<Stated> = statement
                 .products
                 .iter()
-                .filter_map(|product| Stated::of(product, image))
+                .filter_map(|product| Stated::of(product, &[image, subject]))
                 .collect();
             let parts = |of: &Stated| of.parts.as_ref().map_or(1, Vec::len);
             count += products.iter().map(parts).sum::<usize>() + statement.names().len();
@@ -318,19 +322,19 @@ impl AttachedStatement {
 }
 
 impl Stated {
-    /// `None` for what is neither the image nor a package.
-    fn of(product: &Product, image: &Digest) -> Option<Self> {
+    /// `None` for what is neither the image, by one of its digests, nor a package.
+    fn of(product: &Product, images: &[&Digest]) -> Option<Self> {
         let url = PackageUrl::parse(product.url());
         let product_url = match url {
             // What an image is called says nothing of what is in it.
             Some(url) if matches!(url.kind.as_str(), "oci" | "docker") => {
-                if url.version != image.as_str() {
+                if !images.iter().any(|image| url.version == image.as_str()) {
                     return None;
                 }
                 None
             }
             Some(url) => Some(url),
-            None if is_hash_of(product, image) => None,
+            None if images.iter().any(|image| is_hash_of(product, image)) => None,
             None => return None,
         };
         let parts: Vec<PackageUrl> = product

@@ -12,7 +12,7 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::image_facts::ScanState;
 use crate::image_scan::request_scan;
-use crate::meta::{FromRow, Row, Tx, Value};
+use crate::meta::{Row, Tx, Value};
 use crate::repository::RepositoryId;
 
 /// How many documents of an image are looked at that are trusted or may list packages.
@@ -37,6 +37,8 @@ pub struct NewDocument {
 pub struct AttachedDocument {
     /// The digest of the manifest that has it.
     pub referrer: Digest,
+    /// The index that it is attached to, if it is to one that lists the image.
+    pub index: Option<Digest>,
     /// Whether it may list packages, not only state something about vulnerabilities.
     pub lists_packages: bool,
     /// The ARN of whoever pushed it first; `None` if that was not written down.
@@ -49,12 +51,12 @@ impl AttachedDocument {
     fn counts(&self) -> bool {
         self.lists_packages || self.trusted_by.is_some()
     }
-}
 
-impl FromRow for AttachedDocument {
-    fn from_row(row: &mut Row) -> Result<Self> {
+    fn from_row(row: &mut Row, image: &Digest) -> Result<Self> {
+        let (referrer, subject) = (row.parse()?, row.parse()?);
         Ok(Self {
-            referrer: row.parse()?,
+            referrer,
+            index: Some(subject).filter(|subject| subject != image),
             lists_packages: row.boolean()?,
             pushed_by: row.opt_text()?,
             trusted_by: row.opt_text()?,
@@ -63,8 +65,9 @@ impl FromRow for AttachedDocument {
 }
 
 impl Store {
-    /// The documents attached to an image that its scan looks at: first those that are trusted,
-    /// then those that may list packages, each the oldest first. If there are more of these than
+    /// The documents attached to an image, or to an index that lists it, that its scan looks at: first
+    /// those that are trusted, then those that may list packages, each the oldest first. Those of an
+    /// index list none that are its images'. If there are more of these than
     /// [`DOCUMENTS_LIMIT`], one more is given; of all others no more than 16.
     ///
     /// # Errors
@@ -75,12 +78,11 @@ impl Store {
         image: &Digest,
     ) -> Result<Vec<AttachedDocument>> {
         let key = [(&repository.0).into(), image.as_str().into(), limit()];
-        chosen(self.meta().all(ATTACHED, &key).await?)
+        chosen(self.meta().all(ATTACHED, &key).await?, image)
     }
-}
 
-impl Store {
-    /// Whether one of these images of a repository is a document whose statements count.
+    /// Whether one of these images of a repository is a document whose statements count, or an index
+    /// that one is attached to.
     ///
     /// # Errors
     /// As every read.
@@ -90,7 +92,8 @@ impl Store {
         images: &[&Digest],
     ) -> Result<bool> {
         const SQL: &str = "SELECT referrer FROM attached_documents \
-             WHERE repository = $1 AND referrer = $2 AND trusted_by IS NOT NULL";
+             WHERE repository = $1 AND (referrer = $2 OR subject = $2) \
+             AND trusted_by IS NOT NULL LIMIT 1";
         for image in images {
             let key = [(&repository.0).into(), image.as_str().into()];
             if self.meta().optional(SQL, &key).await?.is_some() {
@@ -101,9 +104,11 @@ impl Store {
     }
 }
 
-const ATTACHED: &str = "SELECT referrer, lists_packages, pushed_by, trusted_by \
-     FROM attached_documents WHERE repository = $1 AND subject = $2 \
-     ORDER BY CASE WHEN trusted_by IS NULL THEN 1 ELSE 0 END, lists_packages DESC, \
+const ATTACHED: &str = "SELECT referrer, subject, \
+     CASE WHEN subject = $2 THEN lists_packages ELSE 0 END AS lists, pushed_by, trusted_by \
+     FROM attached_documents WHERE repository = $1 AND subject IN (SELECT CAST($2 AS TEXT) \
+     UNION ALL SELECT image FROM image_children WHERE repository = $1 AND child = $2) \
+     ORDER BY CASE WHEN trusted_by IS NULL THEN 1 ELSE 0 END, lists DESC, \
      pushed_at, referrer LIMIT $3";
 
 fn limit() -> Value {
@@ -112,10 +117,10 @@ fn limit() -> Value {
         .into()
 }
 
-fn chosen(rows: Vec<Row>) -> Result<Vec<AttachedDocument>> {
+fn chosen(rows: Vec<Row>, image: &Digest) -> Result<Vec<AttachedDocument>> {
     let (mut counting, mut others) = (Vec::new(), Vec::new());
     for mut row in rows {
-        let document = AttachedDocument::from_row(&mut row)?;
+        let document = AttachedDocument::from_row(&mut row, image)?;
         match document.counts() {
             true => counting.push(document),
             false => others.push(document),
@@ -173,7 +178,7 @@ pub(crate) async fn attach(
     if let Some(change) = &document.trusted {
         change.insert(tx).await?;
     }
-    rejudge(tx, repository, subject, trusted_by.is_some(), now).await
+    rejudge_all(tx, repository, subject, trusted_by.is_some(), now).await
 }
 
 /// What becomes of the other documents about an image when one that is trusted is deleted.
@@ -196,22 +201,113 @@ pub(crate) async fn detach(
 ) -> Result<()> {
     const SQL: &str = "DELETE FROM attached_documents WHERE repository = $1 AND referrer = $2 \
          RETURNING subject, trusted_by, pushed_at";
-    const DISTRUST: &str = "UPDATE attached_documents SET trusted_by = NULL \
-         WHERE repository = $1 AND subject = $2 AND pushed_at <= $3";
     let key: [Value; 2] = [repository.into(), referrer.as_str().into()];
     let Some(mut row) = tx.optional(SQL, &key).await? else {
         return Ok(());
     };
     let (subject, trusted_by): (Digest, _) = (row.parse()?, row.opt_text()?);
     if trusted_by.is_some() && others == Others::BeforeNoMore {
-        let before = [
-            repository.into(),
-            subject.as_str().into(),
-            row.time()?.into(),
-        ];
-        tx.execute(DISTRUST, &before).await?;
+        distrust_before(tx, repository, &subject, row.time()?, now).await?;
     }
-    rejudge(tx, repository, &subject, trusted_by.is_some(), now).await
+    rejudge_all(tx, repository, &subject, trusted_by.is_some(), now).await
+}
+
+/// What an index that goes leaves of documents: those attached to it are about its images no more,
+/// which are judged again. To be called while it lists them.
+pub(crate) async fn leave_images(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    index: &Digest,
+    others: Others,
+    now: Timestamp,
+) -> Result<()> {
+    const LATEST: &str = "SELECT MAX(pushed_at) FROM attached_documents \
+         WHERE repository = $1 AND subject = $2 AND trusted_by IS NOT NULL";
+    if children(tx, repository, index).await?.is_empty() {
+        return Ok(());
+    }
+    let key = [repository.into(), index.as_str().into()];
+    let latest = tx.one(LATEST, &key).await?.opt_int()?;
+    if let (Some(latest), Others::BeforeNoMore) = (latest, others) {
+        let latest = Timestamp::from_millis(latest);
+        distrust_before(tx, repository, index, latest, now).await?;
+    }
+    rejudge_images_of(tx, repository, index, now).await
+}
+
+/// Documents that came to be trusted until `until` are so no more: those about an image, about the
+/// images of an index, and about indexes that list one of them.
+async fn distrust_before(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    subject: &Digest,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    const DISTRUST: &str = "UPDATE attached_documents SET trusted_by = NULL \
+         WHERE repository = $1 AND trusted_by IS NOT NULL AND pushed_at <= $3 AND subject IN ( \
+         SELECT CAST($2 AS TEXT) \
+         UNION SELECT child FROM image_children WHERE repository = $1 AND image = $2 \
+         UNION SELECT image FROM image_children WHERE repository = $1 AND child = $2 \
+         UNION SELECT p.image FROM image_children c JOIN image_children p \
+         ON p.repository = c.repository AND p.child = c.child \
+         WHERE c.repository = $1 AND c.image = $2) RETURNING subject";
+    let values = [repository.into(), subject.as_str().into(), until.into()];
+    let mut subjects: Vec<Digest> = Vec::new();
+    for mut row in tx.all(DISTRUST, &values).await? {
+        subjects.push(row.parse()?);
+    }
+    subjects.sort_unstable();
+    subjects.dedup();
+    for subject in subjects {
+        rejudge_all(tx, repository, &subject, true, now).await?;
+    }
+    Ok(())
+}
+
+/// Has the images of an index judged again that comes or goes, if documents are attached to it. To
+/// be called while it lists them.
+pub(crate) async fn rejudge_images_of(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    index: &Digest,
+    now: Timestamp,
+) -> Result<()> {
+    const SQL: &str = "SELECT trusted_by FROM attached_documents \
+         WHERE repository = $1 AND subject = $2 \
+         ORDER BY CASE WHEN trusted_by IS NULL THEN 1 ELSE 0 END LIMIT 1";
+    let key = [repository.into(), index.as_str().into()];
+    let Some(mut row) = tx.optional(SQL, &key).await? else {
+        return Ok(());
+    };
+    let void = row.opt_text()?.is_some();
+    for image in children(tx, repository, index).await? {
+        rejudge(tx, repository, &image, void, now).await?;
+    }
+    Ok(())
+}
+
+/// The images that an index lists.
+async fn children(tx: &mut Tx<'_>, repository: &str, index: &Digest) -> Result<Vec<Digest>> {
+    const SQL: &str = "SELECT child FROM image_children WHERE repository = $1 AND image = $2";
+    let key = [repository.into(), index.as_str().into()];
+    let rows = tx.all(SQL, &key).await?;
+    rows.into_iter().map(|mut row| row.parse()).collect()
+}
+
+/// Has an image judged again or, of an index, its images, as [`rejudge`] does.
+async fn rejudge_all(
+    tx: &mut Tx<'_>,
+    repository: &str,
+    subject: &Digest,
+    void: bool,
+    now: Timestamp,
+) -> Result<()> {
+    rejudge(tx, repository, subject, void, now).await?;
+    for image in children(tx, repository, subject).await? {
+        rejudge(tx, repository, &image, void, now).await?;
+    }
+    Ok(())
 }
 
 /// Has an image judged again, if it was before; `void` says that what is known of it does not hold
@@ -246,7 +342,7 @@ pub(crate) async fn rejudge_if_others(
     now: Timestamp,
 ) -> Result<()> {
     let key = [repository.into(), image.as_str().into(), limit()];
-    let there = chosen(tx.all(ATTACHED, &key).await?)?;
+    let there = chosen(tx.all(ATTACHED, &key).await?, image)?;
     if there == judged {
         return Ok(());
     }

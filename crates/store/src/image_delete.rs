@@ -6,7 +6,7 @@
 use bonded_model::{Digest, Tag, Timestamp};
 
 use crate::Store;
-use crate::attached_document::{Others, detach};
+use crate::attached_document::{Others, detach, leave_images};
 use crate::change::Change;
 use crate::error::{Result, StoreError};
 use crate::image::TAG_DIGEST;
@@ -159,6 +159,7 @@ async fn delete_image(
     if !indexes.is_empty() {
         return Ok(Err(DeleteImageRefused::ReferencedBy(indexes)));
     }
+    leave_images(tx, repository, digest, others, now).await?;
     let tags = delete_rows(tx, repository, digest).await?;
     detach(tx, repository, digest, others, now).await?;
     delete_generated(tx, repository, digest, None).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bonded_model::{Digest, Manifest, ManifestKind, Tag, TagMutability, Timestamp};
 
 use crate::Store;
-use crate::attached_document::{NewDocument, attach};
+use crate::attached_document::{NewDocument, attach, rejudge_images_of};
 use crate::change::Change;
 use crate::error::Result;
 use crate::image::{TAG_DIGEST, manifest_place};
@@ -189,6 +189,7 @@ pub(crate) async fn put_image(
     if created {
         insert_image(tx, new).await?;
         insert_image_facts(tx, &new.repository, &new.digest, new.kind).await?;
+        rejudge_images_of(tx, &new.repository, &new.digest, new.now).await?;
     } else if !moved.is_empty() && count_tags(tx, new).await? + moved.len() > TAGS_LIMIT {
         return Ok(Err(PutImageRefused::TooManyTags));
     }

@@ -51,7 +51,10 @@ impl Registry {
         let (mut attachments, mut bytes, mut counting) = (Vec::new(), 0_usize, 0_usize);
         for document in &known {
             let trusted = document.trusted_by.is_some();
-            let ignored = self.attached_lists().ignored(trusted);
+            let ignored = match document.index {
+                Some(_) => Some("they are attached to an index, not to the image"),
+                None => self.attached_lists().ignored(trusted),
+            };
             let lists_packages = document.lists_packages && ignored.is_none();
             let counts = lists_packages || trusted;
             counting += usize::from(counts);
@@ -70,6 +73,7 @@ impl Registry {
                 let by = document.trusted_by.as_ref().or(document.pushed_by.as_ref());
                 attachments.push(Attachment {
                     referrer: document.referrer.clone(),
+                    index: document.index.clone(),
                     by: by
                         .cloned()
                         .unwrap_or_else(|| "an unknown pusher".to_owned()),

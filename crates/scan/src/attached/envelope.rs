@@ -67,23 +67,23 @@ struct Statement<P> {
     predicate: P,
 }
 
-/// Reads a document that is attached to the image of that digest.
+/// Reads a document that is attached to the image of these digests.
 ///
 /// # Errors
 /// It is none of the forms, or is not what it says it is.
-pub(super) fn form_of(bytes: &[u8], image: &Digest) -> Result<Form, String> {
+pub(super) fn form_of(bytes: &[u8], images: &[&Digest]) -> Result<Form, String> {
     let head: Head = json(bytes)?;
     let envelope = head.envelope.as_ref().map(|envelope| &envelope.payload);
     if let Some(payload) = head.payload.as_ref().or(envelope) {
         let payload = STANDARD.decode(payload.trim());
         let payload = payload.map_err(|_| "the payload of its envelope is not base64")?;
-        return statement(&payload, json(&payload)?, image);
+        return statement(&payload, json(&payload)?, images);
     }
     if head.signature.is_some() {
         return Ok(Form::Other);
     }
     if head.statement.is_some() {
-        return statement(bytes, head, image);
+        return statement(bytes, head, images);
     }
     let context = head.context.as_ref().and_then(Value::as_str);
     if context.is_some_and(|context| context.starts_with(VEX_NAMESPACE)) {
@@ -99,7 +99,7 @@ pub(super) fn form_of(bytes: &[u8], image: &Digest) -> Result<Form, String> {
 }
 
 /// Reads a statement of in-toto.
-fn statement(bytes: &[u8], head: Head, image: &Digest) -> Result<Form, String> {
+fn statement(bytes: &[u8], head: Head, images: &[&Digest]) -> Result<Form, String> {
     let kind = head.statement.unwrap_or_default();
     if !kind.starts_with("https://in-toto.io/Statement/") {
         return Err("what its envelope holds is no statement of in-toto".to_owned());
@@ -112,7 +112,8 @@ fn statement(bytes: &[u8], head: Head, image: &Digest) -> Result<Form, String> {
     let subjects: Vec<Subject> = serde_json::from_value(head.subject)
         .map_err(|error| bonded_model::shown(&error.to_string()))?;
     let mut digests = subjects.iter().flat_map(|subject| &subject.digest);
-    if !digests.any(|(algorithm, hex)| format!("{algorithm}:{hex}") == image.as_str()) {
+    let is_one = |digest: &str| images.iter().any(|image| image.as_str() == digest);
+    if !digests.any(|(algorithm, hex)| is_one(&format!("{algorithm}:{hex}"))) {
         return Ok(Form::OfAnother);
     }
     if is_vex {

@@ -17,6 +17,7 @@ fn attachment(number: u8, trusted: bool, content: &Value) -> Attachment {
         trusted,
         lists_packages: !content.to_string().contains("openvex"),
         lists_ignored: None,
+        index: None,
         content: Ok(content.to_string().into_bytes()),
     }
 }
@@ -80,6 +81,27 @@ fn only(result: &ScanResult) -> &Finding {
         panic!("{:?}", result.findings);
     };
     finding
+}
+
+#[test]
+fn a_statement_of_an_index_may_name_it_and_its_lists_add_nothing() {
+    let index = Digest::sha256(b"index");
+    let other = Digest::sha256(b"other");
+    for (product, of, want) in [
+        (&index, Some(&index), true),
+        (&image(), Some(&index), true),
+        (&other, Some(&index), false),
+        (&index, None, false),
+    ] {
+        let document = vex(NOW, "not_affected", &json!([product.as_str()]));
+        let attachment = Attachment {
+            index: of.cloned(),
+            ..attachment(1, true, &document)
+        };
+        let (result, _) = scan(&[attachment]);
+        let suppressed = only(&result).suppressed_by.is_some();
+        assert_eq!(suppressed, want, "{product} {of:?}");
+    }
 }
 
 #[test]

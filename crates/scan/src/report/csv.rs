@@ -103,7 +103,7 @@ pub fn write_csv(images: &[ImageFindings<'_>], out: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-fn line(out: &mut dyn Write, cells: [String; 21]) -> io::Result<()> {
+fn line(out: &mut dyn Write, cells: [String; 22]) -> io::Result<()> {
     let cells = cells.map(|text| cell(&text));
     write!(out, "{}\r\n", cells.join(","))
 }
