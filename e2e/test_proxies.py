@@ -107,7 +107,7 @@ def test_a_mirror_is_asked_through_the_proxy_but_for_what_is_near(own_server: Ma
     mirror.put("PyPI", ONE)
     url = mirror.url.replace("127.0.0.1", "mirror.test")
     server = own_server(options=options(url))
-    server.surroundings = {"http_proxy": proxy.url}
+    server.surroundings = {"http_proxy": proxy.url, "NO_PROXY": ""}
     server.start()
     succeeded(server)
     assert f"GET {url}/ecosystems.txt" in proxy.taken()
@@ -121,14 +121,14 @@ def test_a_mirror_is_asked_through_the_proxy_but_for_what_is_near(own_server: Ma
     assert proxy.taken() == []
     server.stop()
     near = own_server("near", options=options(mirror.url))
-    near.surroundings = {"http_proxy": proxy.url, "ALL_PROXY": proxy.url}
+    near.surroundings = {"http_proxy": proxy.url, "ALL_PROXY": proxy.url, "NO_PROXY": ""}
     near.start()
     succeeded(near)
     assert proxy.taken() == []
     near.stop()
     # A proxy of a kind that is not spoken to is said, not passed by.
     odd = own_server("odd", options=options(url))
-    odd.surroundings = {"http_proxy": "socks5://127.0.0.1:1"}
+    odd.surroundings = {"http_proxy": "socks5://127.0.0.1:1", "NO_PROXY": ""}
     odd.start()
     assert "begin with 'http://'" in failed(odd)
     odd.stop()
@@ -156,12 +156,12 @@ def test_a_registry_is_asked_through_a_tunnel_with_a_password(
     proxy.password = "somebody:secret"
     given = ["--advisory-updates-docker-config", str(config / "config.json"), "--egress-authorities", str(source.ca)]
     server = own_server("mine", options=[*options(f"oci://{there}/{name}:daily"), *given])
-    server.surroundings = {"HTTPS_PROXY": proxy.url}
+    server.surroundings = {"HTTPS_PROXY": proxy.url, "NO_PROXY": ""}
     server.start()
     assert "407" in failed(server)
     assert status(server)["advisories"] is None
     server.stop()
-    server.surroundings = {"HTTPS_PROXY": proxy.url.replace("http://", "http://somebody:secret@")}
+    server.surroundings["HTTPS_PROXY"] = proxy.url.replace("http://", "http://somebody:secret@")
     server.start()
     proxy.taken()
     assert updated(server)["ecosystems"] == {"PyPI": 1}
@@ -193,7 +193,7 @@ def test_an_identity_provider_is_asked_through_it_only_if_the_operator_names_it(
 ) -> None:
     for given, asked in [([], []), (["--egress-allow", "issuer.test"], ["CONNECT issuer.test:443"])]:
         server = own_server(f"with-{len(given)}", options=given)
-        server.surroundings = {"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url}
+        server.surroundings = {"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url, "NO_PROXY": ""}
         server.start()
         iam = Account.default(server).iam
         made = iam.create_open_id_connect_provider(Url="https://issuer.test", ClientIDList=["x"])
