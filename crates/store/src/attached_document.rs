@@ -77,7 +77,7 @@ impl Store {
         repository: &RepositoryId,
         image: &Digest,
     ) -> Result<Vec<AttachedDocument>> {
-        let key = [(&repository.0).into(), image.as_str().into(), limit()];
+        let key = [image.as_str().into(), (&repository.0).into(), limit()];
         chosen(self.meta().all(ATTACHED, &key).await?, image)
     }
 
@@ -105,9 +105,9 @@ impl Store {
 }
 
 const ATTACHED: &str = "SELECT referrer, subject, \
-     CASE WHEN subject = $2 THEN lists_packages ELSE 0 END AS lists, pushed_by, trusted_by \
-     FROM attached_documents WHERE repository = $1 AND subject IN (SELECT CAST($2 AS TEXT) \
-     UNION ALL SELECT image FROM image_children WHERE repository = $1 AND child = $2) \
+     CASE WHEN subject = $1 THEN lists_packages ELSE 0 END AS lists, pushed_by, trusted_by \
+     FROM attached_documents WHERE repository = $2 AND subject IN (SELECT CAST($1 AS TEXT) \
+     UNION ALL SELECT image FROM image_children WHERE repository = $2 AND child = $1) \
      ORDER BY CASE WHEN trusted_by IS NULL THEN 1 ELSE 0 END, lists DESC, \
      pushed_at, referrer LIMIT $3";
 
@@ -245,14 +245,14 @@ async fn distrust_before(
     now: Timestamp,
 ) -> Result<()> {
     const DISTRUST: &str = "UPDATE attached_documents SET trusted_by = NULL \
-         WHERE repository = $1 AND trusted_by IS NOT NULL AND pushed_at <= $3 AND subject IN ( \
-         SELECT CAST($2 AS TEXT) \
-         UNION SELECT child FROM image_children WHERE repository = $1 AND image = $2 \
-         UNION SELECT image FROM image_children WHERE repository = $1 AND child = $2 \
+         WHERE repository = $1 AND trusted_by IS NOT NULL AND pushed_at <= $2 AND subject IN ( \
+         SELECT CAST($3 AS TEXT) \
+         UNION SELECT child FROM image_children WHERE repository = $1 AND image = $3 \
+         UNION SELECT image FROM image_children WHERE repository = $1 AND child = $3 \
          UNION SELECT p.image FROM image_children c JOIN image_children p \
          ON p.repository = c.repository AND p.child = c.child \
-         WHERE c.repository = $1 AND c.image = $2) RETURNING subject";
-    let values = [repository.into(), subject.as_str().into(), until.into()];
+         WHERE c.repository = $1 AND c.image = $3) RETURNING subject";
+    let values = [repository.into(), until.into(), subject.as_str().into()];
     let mut subjects: Vec<Digest> = Vec::new();
     for mut row in tx.all(DISTRUST, &values).await? {
         subjects.push(row.parse()?);
@@ -341,7 +341,7 @@ pub(crate) async fn rejudge_if_others(
     judged: &[AttachedDocument],
     now: Timestamp,
 ) -> Result<()> {
-    let key = [repository.into(), image.as_str().into(), limit()];
+    let key = [image.as_str().into(), repository.into(), limit()];
     let there = chosen(tx.all(ATTACHED, &key).await?, image)?;
     if there == judged {
         return Ok(());
