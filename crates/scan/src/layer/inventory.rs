@@ -12,8 +12,9 @@ use crate::{OsRelease, Package};
 /// what is found in a layer or of how it is written down; an inventory of another version is made
 /// anew, when an image with the layer is judged the next time. Version 2 knows conda, Yarn, SBOMs,
 /// programs by their versions, archives of Java without a `pom.properties`, vendors and modules;
-/// version 3 knows licences, eggs, pnpm's store, and programs of 32 bits and of either order of bytes.
-pub const INVENTORY_VERSION: u32 = 3;
+/// version 3 knows licences, version 4 zipped eggs, pnpm's store, and programs of 32 bits and of either
+/// order of bytes.
+pub const INVENTORY_VERSION: u32 = 4;
 
 /// The most bytes that an encoded inventory expands to: some times what
 /// [`LayerLimits::kept`](super::LayerLimits::kept) lets in.
