@@ -45,7 +45,7 @@ def test_a_presigned_url_asks_once_more_and_no_longer_than_it_says(account: Acco
     assert fetch(server, boto)[0] == 200
     status, body = fetch(server, presigned(server, user.key, expires=604801))
     assert (status, "<Code>IncompleteSignature</Code>" in body) == (400, True), body
-    status, body = fetch(server, presigned(server, user.key).replace("Identity", "Identities"))
+    status, body = fetch(server, presigned(server, user.key).replace("2011-06-15", "2011-06-16"))
     assert (status, "<Code>SignatureDoesNotMatch</Code>" in body) == (403, True), body
     nobody = Key("AKIA" + "0" * 16, user.key.secret, user.key.account)
     status, body = fetch(server, presigned(server, nobody))
@@ -64,6 +64,15 @@ def test_a_url_signed_for_ecr_gets_nothing(account: Account, operation: str) -> 
     request = AWSRequest("POST", server.url() + "/", headers=headers, data=body)
     WithBody(Credentials(key.id, key.secret), "ecr", REGION, expires=60).add_auth(request)
     status, answer = fetch(server, request.url, headers | JSON, body)
+    assert (status, "in its Authorization header, not in its URL" in answer) == (400, True), answer
+
+
+@pytest.mark.parametrize("service, asked", [("iam", "ListUsers&Version=2010-05-08"), ("sts", "GetSessionToken")])
+def test_a_url_signed_for_more_than_who_one_is_gets_nothing(account: Account, service: str, asked: str) -> None:
+    server = account.server
+    version = "" if "Version" in asked else "&Version=2011-06-15"
+    url = presigned(server, account.key, f"Action={asked}{version}", service=service)
+    status, answer = fetch(server, url)
     assert (status, "in its Authorization header, not in its URL" in answer) == (400, True), answer
 
 

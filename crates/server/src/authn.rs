@@ -19,7 +19,16 @@ const fn skew(service: &str) -> Duration {
     }
 }
 
-/// The caller who signed a request to `service`, in the `Authorization` header or in the query.
+/// Where the signature of a request may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignedIn {
+    /// In the `Authorization` header.
+    Header,
+    /// There or in the URL, which may be handed on and hold for days.
+    HeaderOrUrl,
+}
+
+/// The caller who signed a request to `service`.
 ///
 /// # Errors
 /// [`Unauthenticated`]; [`Error::TooManyAttempts`] in its place if this address has sent wrong
@@ -29,8 +38,9 @@ pub(crate) async fn signed(
     head: &Head,
     body: &[u8],
     service: &str,
+    place: SignedIn,
 ) -> Result<Caller> {
-    let done = signer(registry, head, body, service).await;
+    let done = signer(registry, head, body, service, place).await;
     if let Err(Error::Unauthenticated(
         Unauthenticated::UnknownCredential | Unauthenticated::Signature(_),
     )) = &done
@@ -53,7 +63,13 @@ fn authorization(head: &Head) -> std::result::Result<sigv4::Authorization, sigv4
     }
 }
 
-async fn signer(registry: &Registry, head: &Head, body: &[u8], service: &str) -> Result<Caller> {
+async fn signer(
+    registry: &Registry,
+    head: &Head,
+    body: &[u8],
+    service: &str,
+    place: SignedIn,
+) -> Result<Caller> {
     let unauthenticated = |error: sigv4::SigV4Error| Error::Unauthenticated(error.into());
     if head
         .parts
@@ -69,9 +85,9 @@ async fn signer(registry: &Registry, head: &Head, body: &[u8], service: &str) ->
         .into());
     }
     let query = head.parts.uri.query().unwrap_or_default();
-    if service == "ecr" && sigv4::is_signed_query(query) {
-        // It would hold for days, and get a password each time.
-        let text = "A request to Amazon ECR is signed in its Authorization header, not in its URL.";
+    if place == SignedIn::Header && sigv4::is_signed_query(query) {
+        // It would hold for days, and get a password or an access key each time.
+        let text = "Any request but GetCallerIdentity is signed in its Authorization header, not in its URL.";
         return Err(Unauthenticated::Incomplete(text.to_owned()).into());
     }
     let authorization = authorization(head).map_err(unauthenticated)?;

@@ -253,7 +253,7 @@ is that of the metric's label `route`. A push with a tag, a mount and the keys o
     }
     page.push_str(
         "
-Beside it: `POST /` ([operations](operations.md); calls of STS and IAM may be presigned `GET /?…`), `GET /health`, \
+Beside it: `POST /` ([operations](operations.md); `GetCallerIdentity` may be a presigned `GET /?…`), `GET /health`, \
 `GET /metrics` (for the networks of `metrics_from`), and the URLs that `GetDownloadUrlForLayer` gives.
 ",
     );

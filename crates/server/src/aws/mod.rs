@@ -1,5 +1,5 @@
 //! The AWS front door: `POST /` in AWS JSON 1.1 (ECR) and AWS Query (STS, IAM), signed by SigV4;
-//! a Query call may also be a presigned `GET /`.
+//! `GetCallerIdentity`, by which a caller proves to others who it is, may also be a presigned `GET /`.
 //!
 //! | file | subject |
 //! |---|---|
@@ -27,7 +27,7 @@ use serde_json::Value;
 
 pub use operation::{Endpoint, Operation, Protocol};
 
-use crate::authn;
+use crate::authn::{self, SignedIn};
 use crate::door::{self, Incoming, Reply};
 
 /// The longest body of an ECR call, in bytes.
@@ -117,7 +117,7 @@ async fn json_call(registry: &Registry, request: Incoming, target: &str) -> Resu
         JSON_LIMIT
     };
     let (head, body) = request.read(limit).await?;
-    let caller = authn::signed(registry, &head, &body, ECR.name).await?;
+    let caller = authn::signed(registry, &head, &body, ECR.name, SignedIn::Header).await?;
     let name = target
         .strip_prefix(ecr::TARGET)
         .and_then(|rest| rest.strip_prefix('.'));
@@ -167,11 +167,15 @@ async fn query_answer(
     if form.action.as_deref() == Some("AssumeRoleWithSAML") {
         return Err(not_served(service, "AssumeRoleWithSAML"));
     }
-    let by_token = sts::AssumeRoleWithWebIdentity::NAME;
-    let caller = if service.name == STS.name && form.action.as_deref() == Some(by_token) {
+    let is = |name| service.name == STS.name && form.action.as_deref() == Some(name);
+    let caller = if is(sts::AssumeRoleWithWebIdentity::NAME) {
         sts::web_identity(registry, head, &form.parameters).await?
     } else {
-        authn::signed(registry, head, body, service.name).await?
+        let place = match is(sts::GetCallerIdentity::NAME) {
+            true => SignedIn::HeaderOrUrl,
+            false => SignedIn::Header,
+        };
+        authn::signed(registry, head, body, service.name, place).await?
     };
     let name = form.action.as_deref().ok_or_else(|| {
         Error::UnknownOperation(

@@ -32,11 +32,11 @@ pub(super) const OPERATIONS: &[Endpoint] = &[
 
 /// `GetCallerIdentity`.
 #[derive(Debug, Deserialize)]
-struct GetCallerIdentity {}
+pub(super) struct GetCallerIdentity {}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct CallerIdentity {
+pub(super) struct CallerIdentity {
     user_id: String,
     account: String,
     arn: String,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::files::Files;
-use super::images::{Config, Image, Selection};
+use super::images::{Config, Image, MANIFESTS, Selection};
 use crate::cli::verified::Verified;
 use crate::cli::{Failure, Status};
 
@@ -40,11 +40,17 @@ pub(super) struct DockerArchive {
 impl DockerArchive {
     pub(super) fn open(files: Files) -> Result<Self, Failure> {
         let bytes = files.read(MANIFEST, MANIFEST_LIMIT as u64)?;
-        let listed = serde_json::from_slice(&bytes);
-        let listed = listed.map_err(|error| {
+        let unusable = |problem: String| {
             let place = files.shown();
-            Failure::failed(format!("'{MANIFEST}' of '{place}' cannot be used: {error}"))
-        })?;
+            Failure::failed(format!(
+                "'{MANIFEST}' of '{place}' cannot be used: {problem}"
+            ))
+        };
+        let listed: Vec<Listed> =
+            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+        if listed.len() > MANIFESTS {
+            return Err(unusable(format!("it lists more than {MANIFESTS} images")));
+        }
         Ok(Self { files, listed })
     }
 

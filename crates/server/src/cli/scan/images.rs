@@ -12,7 +12,7 @@ use crate::cli::{Failure, Status};
 const DEPTH: usize = 4;
 
 /// How many manifests and indexes are looked at: the same may be listed again and again.
-const MANIFESTS: usize = 1000;
+pub(super) const MANIFESTS: usize = 1000;
 
 /// The annotation that names an image in `index.json`: its tag, and as docker adds it the whole.
 const NAME: &str = "org.opencontainers.image.ref.name";

@@ -438,7 +438,15 @@ fn an_archive_of_docker_is_scanned_and_verified() {
         status(command(path.to_string()).run()),
         Some(Status::Failed)
     );
+    // The same image more often than anybody has images.
+    let mut many = files.clone();
+    let listed: Value = serde_json::from_slice(&many[2].1).unwrap();
+    many[2].1 = json!(vec![&listed[0]; 1001]).to_string().into_bytes();
+    written(&file, &many);
+    let named = command(format!("docker-archive:{path}:team/app:v1"));
+    assert_eq!(status(named.run()), Some(Status::Failed));
     // An archive that is cut, or no archive.
+    written(&file, &files);
     let whole = fs::read(&file).unwrap();
     for bytes in [&whole[..700], &b"no archive"[..], &b""[..]] {
         fs::write(&file, bytes).unwrap();
