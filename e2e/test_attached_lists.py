@@ -198,8 +198,8 @@ def test_an_event_says_why_a_finding_came_and_went(account: Account, name: str, 
 
 
 def test_an_operator_says_whose_lists_count(own_server: Callable[..., Server], tmp_path: Path) -> None:
-    server = own_server()
-    file = import_advisories(server, tmp_path / "records", advisory("GHSA-1", "npm", "bbb", "2", CRITICAL))
+    records = [advisory("PYSEC-1", "PyPI", "aaa", "2", CRITICAL), advisory("GHSA-1", "npm", "bbb", "2", CRITICAL)]
+    file = import_advisories(own_server(), tmp_path / "records", *records)
     for whose, counts in [("trusted", [False, True]), ("none", [False, False])]:
         server = own_server(whose, options=["--advisories", str(file), "--scan-attached-lists", whose]).start()
         account = Account.default(server)
@@ -209,7 +209,7 @@ def test_an_operator_says_whose_lists_count(own_server: Callable[..., Server], t
             account.user("security", allow([LOGIN, "ecr:*", "bonded:PutVulnerabilityStatement"])),
         ]
         for number, (pusher, expected) in enumerate(zip(pushers, counts, strict=True)):
-            image = push(account, name, f"v{number}", layer(python("aaa", "2")))
+            image = push(account, name, f"v{number}", layer(python("aaa", f"2.{number}")))
             assert found(account, name, image) == []
             made = attach(server, pusher.key, name, image.digest, CYCLONEDX, cyclonedx("pkg:npm/bbb@1"))
             assert found(account, name, image) == ([("bbb", "GHSA-1", made)] if expected else [])
