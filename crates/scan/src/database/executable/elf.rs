@@ -43,6 +43,25 @@ const fn fields(header: [usize; 3], row: [usize; 3]) -> Fields {
     }
 }
 
+/// A table of the header: the place of its first row, the size of each, and how many there are.
+struct Table {
+    start: usize,
+    size: usize,
+    count: usize,
+}
+
+impl Table {
+    /// The place of a row.
+    fn row(&self, index: usize) -> Option<usize> {
+        (index < self.count).then(|| self.start + index * self.size)
+    }
+
+    /// The places of all rows.
+    fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.count).filter_map(|index| self.row(index))
+    }
+}
+
 impl<'b> Elf<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Option<Self> {
         let [0x7f, b'E', b'L', b'F', class @ 1..=2, order @ 1..=2, ..] = *bytes else {
@@ -75,12 +94,12 @@ impl<'b> Elf<'b> {
         self.number_in(self.bytes, at, length)
     }
 
-    /// The places of the rows of a table.
-    fn rows(&self, fields: &Fields) -> Option<impl Iterator<Item = usize> + use<>> {
-        let table = self.number(fields.table, self.word())?;
+    /// A table that is in the program as a whole.
+    fn table(&self, fields: &Fields) -> Option<Table> {
+        let start = self.number(fields.table, self.word())?;
         let (size, count) = (self.number(fields.size, 2)?, self.number(fields.count, 2)?);
-        let row = move |index: usize| table.checked_add(index.checked_mul(size)?);
-        Some((0..count).filter_map(row))
+        self.bytes.get(start..start.checked_add(size * count)?)?;
+        Some(Table { start, size, count })
     }
 
     /// The bytes of a section.
@@ -92,8 +111,9 @@ impl<'b> Elf<'b> {
             self.bytes.get(place..place.checked_add(length)?)
         };
         let index = self.number(NAMES[usize::from(self.is_64_bit)], 2)?;
-        let names = content(self.rows(fields)?.nth(index)?)?;
-        let found = self.rows(fields)?.find(|row| {
+        let table = self.table(fields)?;
+        let names = content(table.row(index)?)?;
+        let found = table.rows().find(|row| {
             let at = self.number(*row, 4).and_then(|at| names.get(at..));
             at.is_some_and(|at| {
                 at.strip_prefix(name)
@@ -106,7 +126,7 @@ impl<'b> Elf<'b> {
     /// The bytes from an address in memory on.
     pub(super) fn at_address(&self, address: usize) -> Option<&'b [u8]> {
         let fields = &SEGMENTS[usize::from(self.is_64_bit)];
-        self.rows(fields)?.find_map(|row| {
+        self.table(fields)?.rows().find_map(|row| {
             let start = self.number(row.checked_add(fields.address)?, self.word())?;
             let length = self.number(row.checked_add(fields.length)?, self.word())?;
             let inside = address
