@@ -120,7 +120,7 @@ def use_every_door(server: Server, issuer: Issuer, found: Found) -> None:
     # Signed calls, presigned ones, and their signatures.
     link = presigned(server, session)
     assert fetch(server, link)[0] == 200
-    assert fetch(server, link.replace("GetCallerIdentity", "GetCallerIdentities"))[0] == 403
+    assert fetch(server, link.replace("2011-06-15", "2011-06-16"))[0] == 403
     found.secret("the signature of a URL", urllib.parse.parse_qs(link)["X-Amz-Signature"][0])
     body = f"Action=GetUser&Version=2010-05-08&UserName={user.name}&Secret={found.canary('parameter')}".encode()
     headers = signed_headers(server, session, body, FORM, service="iam")
