@@ -89,9 +89,11 @@ def test_a_full_disk_is_said_and_what_was_pushed_stays(place: Place) -> None:
     last = max(images)
     assert v2.put_manifest(name, "again", images[last].manifest).status_code == 201
     account.user("late")
-    # What the database gives back of its log may hold one more layer.
+    # Room is looked at between the pieces in which a layer comes, so that at the edge one may pass that another did not;
+    # what is kept for the database is there after it too.
     late = fill(v2, name, "late")
     assert len(late) <= 1
+    assert free(server) > SIZE // 50
     body = b'{"repositoryName": "%s"}' % name.encode()
     headers = JSON | {"X-Amz-Target": ECR_TARGET + "InitiateLayerUpload"}
     assert free(server) < SIZE // 10
