@@ -89,7 +89,7 @@ def test_a_full_disk_is_said_and_what_was_pushed_stays(place: Place) -> None:
     last = max(images)
     assert v2.put_manifest(name, "again", images[last].manifest).status_code == 201
     account.user("late")
-    # Room is looked at between the pieces in which a layer comes, so that at the edge one may pass that another did not;
+    # Room is looked at between the pieces of a layer, so that at the edge one may pass that another did not;
     # what is kept for the database is there after it too.
     late = fill(v2, name, "late")
     assert len(late) <= 1
